@@ -1,0 +1,68 @@
+// TLS as a decorator: a Stream over a Stream, so STARTTLS is one call. Contexts are immutable once made and may be
+// shared by loops; a new certificate is a new context.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/network.hpp"
+
+namespace env {
+
+struct TlsCertificate {
+    std::string chain_pem;  // leaf first
+    std::string key_pem;
+};
+
+/// Protocols and ciphers in Postfix's notations (">=TLSv1.2", "!SSLv2, !SSLv3"; grade "medium", "high").
+struct TlsProtocols {
+    std::string protocols = ">=TLSv1.2";
+    std::string grade = "medium";
+    std::string cipher_list;      // OpenSSL list of the grade; empty: built in
+    std::string exclude_ciphers;  // comma/space separated
+};
+
+struct TlsServerSettings {
+    std::vector<TlsCertificate> certificates;                // RSA and ECDSA side by side
+    std::vector<std::pair<std::string, TlsCertificate>> sni; // host name or ".domain" to certificate
+    TlsProtocols protocols;
+    bool prefer_server_ciphers = false;
+    enum class ClientCertificate { No, Ask, Require } client_certificate = ClientCertificate::No;
+    std::string ca_pem;  // for client certificates
+};
+
+struct TlsClientSettings {
+    TlsProtocols protocols;
+    std::string server_name;            // SNI; empty: none
+    bool verify = false;                // chain to `ca_pem` and one of `match_names`
+    std::vector<std::string> match_names;
+    std::string ca_pem;
+    std::string ca_path;                // hashed directory
+    std::optional<TlsCertificate> certificate;
+};
+
+class TlsServerContext {
+ public:
+    virtual ~TlsServerContext() = default;
+};
+
+class Tls {
+ public:
+    virtual ~Tls() = default;
+    /// Error: a sentence for the administrator (bad PEM, key mismatch, unknown protocol …).
+    virtual std::expected<std::shared_ptr<const TlsServerContext>, std::string> make_server_context(
+        const TlsServerSettings& settings) = 0;
+    /// `plain` must hold no unread bytes of ours: what was pipelined before the handshake is gone already.
+    virtual Task<std::expected<std::unique_ptr<Stream>, std::string>> accept(std::unique_ptr<Stream> plain,
+                                                                            std::shared_ptr<const TlsServerContext> context,
+                                                                            SteadyTime deadline) = 0;
+    virtual Task<std::expected<std::unique_ptr<Stream>, std::string>> connect(std::unique_ptr<Stream> plain,
+                                                                             TlsClientSettings settings,
+                                                                             SteadyTime deadline) = 0;
+};
+
+}  // namespace env
