@@ -1,0 +1,45 @@
+// Makes DKIM-Signature fields (RFC 6376 §5). Pure: the caller feeds the body and gives the time. One Signer for one message.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dkim/canonicalization.hpp"
+
+namespace dkim {
+
+struct SignOptions {
+    std::string domain;
+    std::string selector;
+    std::string identity;  // i=; empty: not written
+    Canonicalization header_form = Canonicalization::Relaxed;
+    Canonicalization body_form = Canonicalization::Simple;
+    /// Names to sign; empty: the fields RFC 6376 §5.4.1 recommends that the message has.
+    std::vector<std::string> names;
+    /// Signed once more than they stand, so that nobody can add another (§8.15).
+    std::vector<std::string> oversigned{"from"};
+    std::optional<std::uint64_t> timestamp;
+    std::optional<std::uint64_t> expiration;
+};
+
+class Signer {
+ public:
+    Signer(SignOptions options, std::string header_block);
+    void body(std::string_view octets) { hasher_.update(octets); }
+    /// The whole field with CRLF, folded; to be put before the message. Once, after the body. May be called for several
+    /// keys: the body hash is shared.
+    std::string field(const PrivateKey& key, std::string_view selector);
+    std::string field(const PrivateKey& key) { return field(key, options_.selector); }
+
+ private:
+    SignOptions options_;
+    std::string header_block_;
+    std::vector<Field> fields_;
+    std::vector<std::string> names_;
+    BodyHasher hasher_;
+    std::string body_hash_;
+};
+
+}  // namespace dkim

@@ -1,0 +1,166 @@
+#include "spf/check.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "spf/macro.hpp"
+#include "spf/record.hpp"
+
+namespace spf {
+namespace {
+
+class StillClock : public env::Clock {
+ public:
+    env::SteadyTime steady() const override { return {}; }
+    env::WallTime wall() const override { return {}; }
+    std::chrono::minutes zone_offset(env::WallTime) const override { return {}; }
+};
+
+/// Answers from a map; a missing name is NXDOMAIN, a name of another type NODATA, a name with "servfail" SERVFAIL.
+class MapResolver : public env::Resolver {
+ public:
+    std::map<std::pair<std::string, dns::Type>, std::vector<dns::Record>> zone;
+    unsigned questions = 0;
+
+    void txt(const std::string& name, const std::string& text) { zone[{name, dns::Type::Txt}].push_back(dns::Txt{{text}}); }
+    void a(const std::string& name, const std::string& address) {
+        dns::A record;
+        std::ranges::copy(env::IpAddress::parse(address)->bytes(), record.address.begin());
+        zone[{name, dns::Type::A}].push_back(record);
+    }
+    void mx(const std::string& name, const std::string& host) {
+        zone[{name, dns::Type::Mx}].push_back(dns::Mx{10, *dns::Name::parse(host)});
+    }
+
+    env::Task<env::DnsAnswer> query(dns::Name name, dns::Type type) override {
+        ++questions;
+        env::DnsAnswer out;
+        if (name.text().find("servfail") != std::string::npos) co_return out;
+        out.status = env::DnsAnswer::Status::NxDomain;
+        for (const auto& [key, records] : zone)
+            if (key.first == name.text()) out.status = env::DnsAnswer::Status::NoData;
+        if (const auto found = zone.find({name.text(), type}); found != zone.end()) {
+            out.status = env::DnsAnswer::Status::Ok;
+            out.records = found->second;
+        }
+        co_return out;
+    }
+};
+
+Verdict check(MapResolver& resolver, const std::string& ip, const std::string& from = "ann@example.com") {
+    StillClock clock;
+    return env::run_now(check_mail_from(resolver, clock, Query{*env::IpAddress::parse(ip), "mail.example.com", from, "here"}));
+}
+
+TEST(Check, Mechanisms) {
+    struct Case {
+        std::string record, ip;
+        Result result;
+    };
+    for (const auto& [record, ip, result] : {
+             Case{"v=spf1 -all", "192.0.2.1", Result::Fail}, Case{"v=spf1 ~all", "192.0.2.1", Result::SoftFail},
+             Case{"v=spf1", "192.0.2.1", Result::Neutral}, Case{"v=spf1 ?all", "192.0.2.1", Result::Neutral},
+             Case{"v=spf1 ip4:192.0.2.0/24 -all", "192.0.2.77", Result::Pass},
+             Case{"v=spf1 ip4:192.0.2.0/24 -all", "198.51.100.1", Result::Fail},
+             Case{"v=spf1 ip6:2001:db8::/32 -all", "2001:db8::1", Result::Pass},
+             Case{"v=spf1 a -all", "192.0.2.10", Result::Pass}, Case{"v=spf1 a:host.example.net/24 -all", "198.51.100.9", Result::Pass},
+             Case{"v=spf1 mx -all", "198.51.100.1", Result::Pass}, Case{"v=spf1 exists:%{i}.list.example.com -all", "192.0.2.5", Result::Pass},
+             Case{"v=spf1 include:other.example -all", "203.0.113.1", Result::Pass},
+             Case{"v=spf1 include:other.example -all", "203.0.113.2", Result::Fail},
+             Case{"v=spf1 include:nothing.example -all", "203.0.113.2", Result::PermError},
+             Case{"v=spf1 redirect=other.example", "203.0.113.1", Result::Pass},
+             Case{"v=spf1 redirect=nothing.example", "203.0.113.1", Result::PermError},
+             Case{"v=spf1 a:servfail.example -all", "203.0.113.1", Result::TempError},
+             Case{"v=spf1 -all ip4:bad", "203.0.113.1", Result::PermError},  // syntax errors count anywhere (§4.6)
+             Case{"v=spf1 include:example.com -all", "203.0.113.1", Result::PermError},  // loops end at ten terms
+             Case{"v=spf1 a:void1.example a:void2.example a:void3.example ~all", "203.0.113.1", Result::PermError},
+         }) {
+        MapResolver resolver;
+        resolver.txt("example.com", record);
+        resolver.a("example.com", "192.0.2.10");
+        resolver.a("host.example.net", "198.51.100.1");
+        resolver.mx("example.com", "host.example.net");
+        resolver.a("192.0.2.5.list.example.com", "127.0.0.2");
+        resolver.txt("other.example", "v=spf1 ip4:203.0.113.1 -all");
+        EXPECT_EQ(check(resolver, ip).result, result) << record << " from " << ip;
+        EXPECT_LE(resolver.questions, 40U) << record;
+    }
+}
+
+TEST(Check, Discovery) {
+    MapResolver resolver;
+    EXPECT_EQ(check(resolver, "192.0.2.1").result, Result::None);
+    EXPECT_EQ(check(resolver, "192.0.2.1", "ann@localhost").result, Result::None);
+    EXPECT_EQ(check(resolver, "192.0.2.1", "ann@servfail.example").result, Result::TempError);
+    resolver.txt("example.com", "v=spf10 -all");
+    EXPECT_EQ(check(resolver, "192.0.2.1").result, Result::None);
+    resolver.txt("example.com", "v=spf1 -all");
+    EXPECT_EQ(check(resolver, "192.0.2.1").result, Result::Fail);
+    resolver.txt("example.com", "v=spf1 +all");
+    EXPECT_EQ(check(resolver, "192.0.2.1").result, Result::PermError);
+}
+
+TEST(Check, ExplanationIsExpandedAndClean) {
+    MapResolver resolver;
+    resolver.txt("example.com", "v=spf1 exp=why.%{d} -all");
+    resolver.txt("why.example.com", "%{i} is not one of %{d}'s (%{l}, %{c})");
+    EXPECT_EQ(check(resolver, "192.0.2.1").explanation, "192.0.2.1 is not one of example.com's (ann, 192.0.2.1)");
+}
+
+TEST(Check, MxNamesAreLimited) {
+    MapResolver resolver;
+    resolver.txt("example.com", "v=spf1 mx -all");
+    for (int i = 0; i < 11; ++i) resolver.mx("example.com", "m" + std::to_string(i) + ".example.com");
+    EXPECT_EQ(check(resolver, "192.0.2.1").result, Result::PermError);
+}
+
+// RFC 7208 §7.4
+TEST(Macro, RfcExamples) {
+    MacroValues values;
+    values.sender = "strong-bad@email.example.com";
+    values.local_part = "strong-bad";
+    values.sender_domain = values.domain = "email.example.com";
+    values.ip = *env::IpAddress::parse("192.0.2.3");
+    values.validated_name = "mx.example.org";
+    struct Case {
+        std::string_view macro, expected;
+    };
+    for (const auto& [macro, expected] : {
+             Case{"%{s}", "strong-bad@email.example.com"}, Case{"%{o}", "email.example.com"}, Case{"%{d4}", "email.example.com"},
+             Case{"%{d3}", "email.example.com"}, Case{"%{d2}", "example.com"}, Case{"%{d1}", "com"}, Case{"%{dr}", "com.example.email"},
+             Case{"%{d2r}", "example.email"}, Case{"%{l}", "strong-bad"}, Case{"%{l-}", "strong.bad"}, Case{"%{lr}", "strong-bad"},
+             Case{"%{lr-}", "bad.strong"}, Case{"%{l1r-}", "strong"}, Case{"%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"},
+             Case{"%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"}, Case{"%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"},
+             Case{"%%%_%-", "% %20"}, Case{"%{S}", "strong-bad%40email.example.com"}})
+        EXPECT_EQ(expand_macros(macro, values, MacroPlace::DomainSpec), expected) << macro;
+    values.ip = *env::IpAddress::parse("2001:db8::cb01");
+    EXPECT_EQ(expand_macros("%{ir}.%{v}._spf.%{d2}", values, MacroPlace::DomainSpec),
+              "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com");
+}
+
+TEST(Macro, Syntax) {
+    for (const std::string_view good : {"example.com", "%{d}", "a.%{i}", "%{d2r-.}.example.com", "_spf.example.com.", "%{s}.xn--a"})
+        EXPECT_TRUE(is_valid_macro_text(good, MacroPlace::DomainSpec)) << good;
+    for (const std::string_view bad : {"", "example", "%{d0}", "%{q}", "%{d", "%x", "a b.com", "a.123", "%{c}", "example.-com", "%{d}x"})
+        EXPECT_FALSE(is_valid_macro_text(bad, MacroPlace::DomainSpec)) << bad;
+}
+
+TEST(Record, Errors) {
+    for (const std::string_view bad :
+         {"v=spf1 ip4:1.2.3", "v=spf1 ip4:1.2.3.4/33", "v=spf1 ip4:1.2.3.4/01", "v=spf1 ip6:1.2.3.4", "v=spf1 all:x", "v=spf1 include",
+          "v=spf1 a:", "v=spf1 foo", "v=spf1 redirect=a.com redirect=b.com", "v=spf1 a/33", "v=spf1 a//129", "v=spf1 exists", "v=spf1 1x=y",
+          "v=spf1 ptr/24"})
+        EXPECT_FALSE(parse_record(bad).has_value()) << bad;
+    for (const std::string_view good : {"v=spf1 a/24//64 mx:a.com//48 ?ptr x-y=%{d} exp=e.com", "v=spf1   -ALL  ", "v=spf1 a:%{d}/0"})
+        EXPECT_TRUE(parse_record(good).has_value()) << good;
+}
+
+TEST(ReceivedSpf, PeerTextCannotBreakIt) {
+    const auto field = received_spf(Verdict{}, Query{*env::IpAddress::parse("192.0.2.1"), "a\"\r\nX: y", "b\\@c", "here"}, "mailfrom");
+    EXPECT_EQ(field.find("\r\nX:"), std::string::npos);
+    EXPECT_TRUE(field.ends_with("\r\n"));
+}
+
+}  // namespace
+}  // namespace spf
