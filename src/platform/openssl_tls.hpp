@@ -1,0 +1,30 @@
+// The real env::Tls on OpenSSL 3: a Stream over a Stream through memory buffers (docs/decisions/0005). TLS 1.2 and later
+// unless configured otherwise, no renegotiation, no compression. Belongs to its loop; contexts may be shared.
+#pragma once
+
+#include "env/loop.hpp"
+#include "env/tls.hpp"
+
+namespace platform {
+
+class OpenSslTls : public env::Tls {
+ public:
+    std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> make_server_context(
+        const env::TlsServerSettings& settings) override;
+    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> accept(
+        std::unique_ptr<env::Stream> plain, std::shared_ptr<const env::TlsServerContext> context,
+        env::SteadyTime deadline) override;
+    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> connect(std::unique_ptr<env::Stream> plain,
+                                                                               env::TlsClientSettings settings,
+                                                                               env::SteadyTime deadline) override;
+};
+
+/// The protocol versions Postfix's notations mean: ">=TLSv1.2", "<=TLSv1.3", "!SSLv2, !TLSv1", "TLSv1.2 TLSv1.3".
+struct ProtocolRange {
+    int lowest = 0;   // OpenSSL's version numbers; 0: no bound
+    int highest = 0;
+    unsigned long disabled = 0;  // SSL_OP_NO_…
+};
+std::expected<ProtocolRange, std::string> parse_protocols(std::string_view text);
+
+}  // namespace platform

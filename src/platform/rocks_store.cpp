@@ -1,0 +1,247 @@
+#include "platform/rocks_store.hpp"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <sys/statvfs.h>
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace platform {
+namespace {
+
+constexpr std::size_t keyspaces = 4;
+constexpr std::array<const char*, keyspaces> names = {"default", "envelopes", "bodies", "history"};
+constexpr std::size_t memtable_bytes = 16U << 20;
+constexpr std::size_t memtables_total_bytes = 64U << 20;
+constexpr std::size_t block_cache_bytes = 16U << 20;
+constexpr std::size_t blob_octets_min = 4096;
+constexpr std::size_t group_bytes_max = 8U << 20;  // of one write: bounds memory and the wait of those behind it
+
+struct Request {
+    env::Batch batch;
+    env::Durability durability;
+    env::Loop* loop;
+    std::coroutine_handle<> waiting;
+    std::expected<void, env::StoreError> result;
+};
+
+env::StoreError store_error(const rocksdb::Status& status) {
+    if (status.IsNoSpace()) return env::StoreError::NoSpace;
+    if (status.IsShutdownInProgress()) return env::StoreError::Closed;
+    return env::StoreError::Io;
+}
+
+rocksdb::Options database_options() {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.create_missing_column_families = true;
+    options.allow_concurrent_memtable_write = false;  // one writer thread
+    options.enable_write_thread_adaptive_yield = false;
+    options.max_background_jobs = 2;
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;  // an unsynced tail may be torn
+    options.recycle_log_file_num = 4;  // written in place: fdatasync need not update the file's size
+    options.db_write_buffer_size = memtables_total_bytes;
+    options.max_total_wal_size = 256U << 20;
+    options.keep_log_file_num = 4;
+    options.max_log_file_size = 1U << 20;
+    options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+    options.max_open_files = 256;
+    return options;
+}
+
+rocksdb::ColumnFamilyOptions column_options(const rocksdb::Options& base, std::size_t space,
+                                            const std::shared_ptr<rocksdb::Cache>& cache) {
+    rocksdb::ColumnFamilyOptions options(base);
+    options.write_buffer_size = memtable_bytes;
+    options.max_write_buffer_number = 3;
+    options.compression = rocksdb::kNoCompression;  // most of the queue dies before it is ever compacted
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = cache;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    if (space == static_cast<std::size_t>(env::Keyspace::Bodies)) {
+        options.enable_blob_files = true;
+        options.min_blob_size = blob_octets_min;
+        options.blob_file_size = 64U << 20;
+        options.enable_blob_garbage_collection = true;
+        options.blob_garbage_collection_age_cutoff = 0.5;
+        options.blob_garbage_collection_force_threshold = 0.5;
+    }
+    return options;
+}
+
+}  // namespace
+
+struct RocksDatabase::State {
+    std::string folder;
+    std::unique_ptr<rocksdb::DB> db;
+    std::array<rocksdb::ColumnFamilyHandle*, keyspaces> columns{};
+    std::mutex mutex;  // guards what follows
+    std::condition_variable wake;
+    std::deque<Request*> waiting;
+    bool stopping = false;
+    std::thread committer;
+
+    rocksdb::ColumnFamilyHandle* column(env::Keyspace space) { return columns[static_cast<std::size_t>(space)]; }
+    void append(rocksdb::WriteBatch& to, const env::Batch& batch);
+    void write_group(const std::vector<Request*>& group);
+    void run();
+};
+
+void RocksDatabase::State::append(rocksdb::WriteBatch& to, const env::Batch& batch) {
+    for (const auto& erase : batch.erases()) {
+        if (erase.end.empty()) to.Delete(column(erase.space), erase.key);
+        else to.DeleteRange(column(erase.space), erase.key, erase.end);
+    }
+    for (const auto& put : batch.puts()) to.Put(column(put.space), put.key, put.value);
+}
+
+void RocksDatabase::State::write_group(const std::vector<Request*>& group) {
+    rocksdb::WriteBatch batch;
+    rocksdb::WriteOptions options;
+    for (const Request* request : group) {
+        append(batch, request->batch);
+        options.sync = options.sync || request->durability == env::Durability::Synced;
+    }
+    rocksdb::Status status = db->Write(options, &batch);
+    if (!status.ok() && !status.IsShutdownInProgress()) {
+        // After an error in the background RocksDB refuses writes until it is resumed; space may have come back.
+        if (db->Resume().ok()) status = db->Write(options, &batch);
+    }
+    const std::expected<void, env::StoreError> result =
+        status.ok() ? std::expected<void, env::StoreError>{} : std::unexpected(store_error(status));
+    std::map<env::Loop*, std::vector<std::coroutine_handle<>>> done;
+    for (Request* request : group) {
+        request->result = result;
+        done[request->loop].push_back(request->waiting);
+    }
+    for (auto& [loop, handles] : done) {
+        loop->post([handles = std::move(handles)] {
+            for (const auto handle : handles) handle.resume();
+        });
+    }
+}
+
+void RocksDatabase::State::run() {
+    std::vector<Request*> group;
+    std::unique_lock lock(mutex);
+    for (;;) {
+        wake.wait(lock, [this] { return stopping || !waiting.empty(); });
+        if (waiting.empty()) return;  // stopping, and everything accepted is written
+        group.clear();
+        std::size_t bytes = 0;
+        while (!waiting.empty() && (group.empty() || bytes + waiting.front()->batch.bytes() <= group_bytes_max)) {
+            bytes += waiting.front()->batch.bytes();
+            group.push_back(waiting.front());
+            waiting.pop_front();
+        }
+        lock.unlock();
+        write_group(group);
+        lock.lock();
+    }
+}
+
+RocksDatabase::RocksDatabase() : state_(std::make_unique<State>()) {}
+
+std::expected<std::shared_ptr<RocksDatabase>, std::string> RocksDatabase::open(const std::string& folder) {
+    std::shared_ptr<RocksDatabase> out(new RocksDatabase);
+    State& state = *out->state_;
+    state.folder = folder;
+    const rocksdb::Options options = database_options();
+    const auto cache = rocksdb::NewLRUCache(block_cache_bytes);
+    std::vector<rocksdb::ColumnFamilyDescriptor> columns;
+    for (std::size_t i = 0; i < keyspaces; ++i) columns.emplace_back(names[i], column_options(options, i, cache));
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    const auto status = rocksdb::DB::Open(options, folder, columns, &handles, &db);
+    if (!status.ok()) {
+        const bool locked = status.ToString().find("lock") != std::string::npos;
+        return std::unexpected(locked ? fmt::format("the queue in {} is in use: is the server running already?", folder)
+                                      : fmt::format("cannot open the queue in {}: {}", folder, status.ToString()));
+    }
+    state.db.reset(db);
+    std::copy(handles.begin(), handles.end(), state.columns.begin());
+    state.committer = std::thread([&state] { state.run(); });
+    return out;
+}
+
+void RocksDatabase::stop() {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->stopping = true;
+    }
+    state_->wake.notify_all();
+    if (state_->committer.joinable()) state_->committer.join();
+}
+
+RocksDatabase::~RocksDatabase() {
+    if (!state_->db) return;
+    stop();
+    for (auto* column : state_->columns) state_->db->DestroyColumnFamilyHandle(column);
+    state_->db->Close();
+}
+
+namespace {
+
+struct CommitAwaiter {
+    RocksDatabase::State& state;
+    Request request;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) {
+        request.waiting = handle;
+        bool sleeping = false;
+        {
+            const std::lock_guard lock(state.mutex);
+            sleeping = state.waiting.empty();
+            state.waiting.push_back(&request);
+        }
+        if (sleeping) state.wake.notify_one();
+    }
+    std::expected<void, env::StoreError> await_resume() const { return request.result; }
+};
+
+}  // namespace
+
+env::Task<std::expected<void, env::StoreError>> RocksStore::commit(env::Batch batch, env::Durability durability) {
+    CommitAwaiter awaiter{database_->state(), Request{std::move(batch), durability, &loop_, {}, {}}};
+    auto result = co_await awaiter;
+    co_return result;
+}
+
+env::Task<std::expected<std::optional<std::string>, env::StoreError>> RocksStore::read(env::Keyspace space, std::string key) {
+    auto& state = database_->state();
+    std::string value;
+    const auto status = state.db->Get(rocksdb::ReadOptions(), state.column(space), key, &value);
+    if (status.IsNotFound()) co_return std::optional<std::string>{};
+    if (!status.ok()) co_return std::unexpected(store_error(status));
+    co_return std::optional(std::move(value));
+}
+
+env::Task<std::expected<std::vector<env::Store::Entry>, env::StoreError>> RocksStore::scan(env::Keyspace space, std::string from,
+                                                                                          std::string to, std::size_t limit) {
+    auto& state = database_->state();
+    const std::unique_ptr<rocksdb::Iterator> at(state.db->NewIterator(rocksdb::ReadOptions(), state.column(space)));
+    std::vector<Entry> out;
+    for (at->Seek(from); at->Valid() && out.size() < limit; at->Next()) {
+        if (!to.empty() && at->key().compare(to) >= 0) break;
+        out.push_back({at->key().ToString(), at->value().ToString()});
+    }
+    if (!at->status().ok()) co_return std::unexpected(store_error(at->status()));
+    co_return out;
+}
+
+std::uint64_t RocksStore::free_bytes() const {
+    struct statvfs info {};
+    if (::statvfs(database_->state().folder.c_str(), &info) != 0) return UINT64_MAX;
+    return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+}  // namespace platform

@@ -1,0 +1,115 @@
+#include "platform/system.hpp"
+
+#include <pwd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "base/check.hpp"
+
+namespace platform {
+
+env::SteadyTime SystemClock::steady() const { return std::chrono::steady_clock::now(); }
+env::WallTime SystemClock::wall() const { return std::chrono::system_clock::now(); }
+
+std::chrono::minutes SystemClock::zone_offset(env::WallTime at) const {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(at));
+    // The zone changes at most every quarter of an hour; localtime_r takes a lock each time.
+    constexpr std::time_t quarter = 900;
+    thread_local std::time_t known_for = -1;
+    thread_local long offset = 0;
+    if (seconds / quarter != known_for) {
+        std::tm local{};
+        ::localtime_r(&seconds, &local);
+        offset = local.tm_gmtoff;
+        known_for = seconds / quarter;
+    }
+    return std::chrono::minutes(offset / 60);
+}
+
+void SystemRandom::fill(std::span<char> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t got = ::getrandom(bytes.data(), bytes.size(), 0);
+        if (got < 0 && errno == EINTR) continue;
+        CHECK(got > 0);
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+}
+
+std::uint64_t SystemRandom::next() {
+    std::uint64_t out = 0;
+    fill({reinterpret_cast<char*>(&out), sizeof out});
+    return out;
+}
+
+ThreadPool::ThreadPool(unsigned threads) {
+    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+}
+
+ThreadPool::~ThreadPool() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    for (auto& thread : threads_) thread.join();
+}
+
+void ThreadPool::submit(std::move_only_function<void()> work) {
+    {
+        const std::lock_guard lock(mutex_);
+        queue_.push_back(std::move(work));
+    }
+    wake_.notify_one();
+}
+
+void ThreadPool::run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+        if (queue_.empty()) return;
+        auto work = std::move(queue_.front());
+        queue_.pop_front();
+        lock.unlock();
+        work();
+        work = nullptr;
+        lock.lock();
+    }
+}
+
+namespace {
+
+struct PoolAwaiter {
+    ThreadPool& pool;
+    env::Loop& loop;
+    std::move_only_function<void()>& work;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) {
+        pool.submit([this, handle] {
+            work();
+            loop.post([handle] { handle.resume(); });
+        });
+    }
+    void await_resume() const noexcept {}
+};
+
+}  // namespace
+
+env::Task<void> PoolWorkers::run_erased(std::move_only_function<void()> work) {
+    PoolAwaiter awaiter{pool_, loop_, work};
+    co_await awaiter;
+}
+
+std::expected<std::optional<env::UnixUser>, env::FileError> PosixUsers::find(const std::string& name) {
+    std::string buffer(16 * 1024, '\0');
+    passwd entry{};
+    passwd* found = nullptr;
+    const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (error != 0 && error != ENOENT) return std::unexpected(env::FileError::Io);
+    if (!found) return std::optional<env::UnixUser>{};
+    return env::UnixUser{entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell, entry.pw_gecos};
+}
+
+}  // namespace platform
