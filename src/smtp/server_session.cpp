@@ -1,0 +1,480 @@
+#include "smtp/server_session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace smtp {
+namespace {
+
+mail::ReplyText need(std::string_view what) { return {503, {5, 5, 1}, fmt::format("Error: {}", what)}; }
+
+mail::ReplyText failure_reply(CommitFailure failure, std::string_view host) {
+    switch (failure) {
+        case CommitFailure::NoSpace: return {452, {4, 3, 1}, "Insufficient system storage"};
+        case CommitFailure::Store: return {451, {4, 3, 0}, "Error: queue file write error"};
+        case CommitFailure::Closing: return {421, {4, 3, 2}, fmt::format("{} Service shutting down, try again later", host)};
+    }
+    return {451, {4, 3, 0}, "Error: queue file write error"};
+}
+
+}  // namespace
+
+ServerSession::ServerSession(std::shared_ptr<const ServerOptions> options, TlsOffer tls) : options_(std::move(options)), tls_(tls) {}
+
+void ServerSession::count(Verb verb, bool success) {
+    auto& tried = attempts_[static_cast<std::size_t>(verb)];
+    if (tried < UINT16_MAX) ++tried;
+    if (auto& good = successes_[static_cast<std::size_t>(verb)]; success && good < UINT16_MAX) ++good;
+}
+
+std::string ServerSession::counts() const {
+    std::string out;
+    std::uint32_t tried = 0, good = 0;
+    const auto one = [](std::string_view name, std::uint32_t g, std::uint32_t t) {
+        return g == t ? fmt::format("{}={}", name, g) : fmt::format("{}={}/{}", name, g, t);
+    };
+    for (std::size_t i = 0; i < attempts_.size(); ++i) {
+        if (attempts_[i] == 0) continue;
+        out += one(to_text(static_cast<Verb>(i)), successes_[i], attempts_[i]) + " ";
+        tried += attempts_[i];
+        good += successes_[i];
+    }
+    return out + one("commands", good, tried);
+}
+
+Step ServerSession::reply(const mail::ReplyText& text, Step::Next next) {
+    Step out;
+    out.output = text.line() + "\r\n";
+    out.next = next;
+    return out;
+}
+
+Step ServerSession::ok(int code, mail::Status status, std::string text) {
+    count(verb_, true);
+    return reply({code, status, std::move(text)});
+}
+
+Step ServerSession::refuse(mail::ReplyText text) {
+    count(verb_, false);
+    if (options_->soft_bounce && text.code >= 500) {
+        text.code -= 100;
+        if (text.status.class_ == 5) text.status.class_ = 4;
+    }
+    ++errors_;
+    Step out = reply(text);
+    if (text.code == 421 || text.code == 521) {
+        out.next = Step::Next::Close;
+        return out;
+    }
+    if (errors_ > options_->soft_error_limit) out.delay = options_->error_sleep_time;
+    if (errors_ >= options_->hard_error_limit) {
+        out.output += fmt::format("421 4.7.0 {} Error: too many errors\r\n", options_->host_name);
+        out.next = Step::Next::Close;
+        out.closed_because = "too many errors";
+    }
+    return out;
+}
+
+Step ServerSession::judge(Stage stage) {
+    stage_ = stage;
+    Step out;
+    out.next = Step::Next::Judge;
+    out.stage = stage;
+    return out;
+}
+
+void ServerSession::reset_transaction() {
+    envelope_ = {};
+    sender_text_ = {};
+    pending_mail_.reset();
+    pending_recipient_.reset();
+    chunking_ = chunk_last_ = chunk_refused_ = judged_data_ = false;
+    received_octets_ = 0;
+    overshoot_ = 0;
+    if (state_ != State::Start) state_ = State::Greeted;
+}
+
+mail::Envelope ServerSession::take_envelope() { return std::move(envelope_); }
+
+Step ServerSession::greet(const Judged& judged) {
+    if (judged.kind == Judged::Kind::RefuseAndClose) return reply(judged.reply, Step::Next::Close);
+    if (judged.kind == Judged::Kind::Refuse) return reply(judged.reply, Step::Next::Close);
+    Step out;
+    out.output = fmt::format("220 {}\r\n", options_->banner);
+    return out;
+}
+
+Step ServerSession::close_with(int code, std::string_view text) {
+    Step out;
+    out.output = fmt::format("{} {} {} {}\r\n", code, code == 421 ? "4.4.2" : "5.5.0", options_->host_name, text);
+    out.next = Step::Next::Close;
+    return out;
+}
+
+Step ServerSession::on_line_too_long() {
+    verb_ = Verb::Unknown;
+    return refuse({500, {5, 5, 2}, "Error: line too long"});
+}
+
+Step ServerSession::on_line(std::string_view line, bool more, bool bare_newline) {
+    const CommandLine command = parse_command_line(line);
+    verb_ = command.verb;
+    if (bare_newline && options_->bare_newline == BareNewline::Reject && !bare_newline_allowed_) {
+        Step out = refuse({static_cast<int>(options_->bare_newline_reject_code), {5, 5, 2}, "Error: bare <LF> received"});
+        out.next = Step::Next::Close;
+        out.closed_because = "bare <LF>";
+        return out;
+    }
+    if (line.find('\0') != std::string_view::npos) return refuse({500, {5, 5, 2}, "Error: NUL octet received"});
+    if (command.word.empty()) return refuse({500, {5, 5, 2}, "Error: bad syntax"});
+    last_command_ = command.verb == Verb::Unknown ? "UNKNOWN" : base::upper(command.word);
+    const bool must_be_last = command.verb == Verb::Helo || command.verb == Verb::Ehlo || command.verb == Verb::Data ||
+                              command.verb == Verb::StartTls || command.verb == Verb::Auth;
+    if (must_be_last && more && !(command.verb == Verb::Data && state_ != State::Rcpt)) {
+        pipelined_early_ = true;
+        if (options_->forbid_unauth_pipelining) {
+            Step out = refuse({554, {5, 5, 0}, "Error: SMTP protocol synchronization"});
+            out.next = Step::Next::Close;
+            out.closed_because = "improper command pipelining";
+            return out;
+        }
+    }
+    return dispatch(command);
+}
+
+Step ServerSession::dispatch(const CommandLine& command) {
+    const Verb verb = command.verb;
+    const bool before_tls = verb == Verb::Helo || verb == Verb::Ehlo || verb == Verb::Noop || verb == Verb::Quit || verb == Verb::StartTls;
+    if (tls_ == TlsOffer::Required && !encrypted_ && !before_tls && verb != Verb::Unknown)
+        return refuse({530, {5, 7, 0}, "Must issue a STARTTLS command first"});
+    if (chunking_ && verb != Verb::Bdat && verb != Verb::Rset && verb != Verb::Quit && verb != Verb::Noop)
+        return refuse(need("MAIL transaction in progress"));
+    const bool junk = verb == Verb::Rset || verb == Verb::Noop || verb == Verb::Vrfy || verb == Verb::Etrn;
+    if (junk && ++junk_ > options_->junk_command_limit) ++errors_;
+    if (junk && errors_ >= options_->hard_error_limit) return refuse({421, {4, 7, 0}, options_->host_name + " Error: too many errors"});
+    switch (verb) {
+        case Verb::Helo:
+        case Verb::Ehlo: return helo(command);
+        case Verb::Mail: return mail_from(command.argument);
+        case Verb::Rcpt: return rcpt_to(command.argument);
+        case Verb::Data: return data(command.argument);
+        case Verb::Bdat: return bdat(command.argument);
+        case Verb::Rset:
+            if (!command.argument.empty()) return refuse({501, {5, 5, 4}, "Syntax: RSET"});
+            reset_transaction();
+            return ok(250, {2, 0, 0}, "Ok");
+        case Verb::Noop: return ok(250, {2, 0, 0}, "Ok");
+        case Verb::Quit: {
+            Step out = ok(221, {2, 0, 0}, "Bye");
+            out.next = Step::Next::Close;
+            return out;
+        }
+        case Verb::Vrfy: return vrfy(command.argument);
+        case Verb::Help: return ok(214, {2, 0, 0}, "See RFC 5321: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY STARTTLS");
+        case Verb::StartTls: return start_tls(command.argument);
+        case Verb::Auth: return refuse({503, {5, 5, 1}, "Error: authentication not enabled"});
+        case Verb::Expn:
+        case Verb::Etrn:
+        case Verb::Xclient:
+        case Verb::Xforward: return refuse({502, {5, 5, 1}, "Error: command not implemented"});
+        case Verb::Unknown: break;
+    }
+    const auto named = [&](const std::vector<std::string>& list) {
+        return std::ranges::any_of(list, [&](const auto& word) { return base::iequals(word, command.word); });
+    };
+    if (named(options_->noop_commands)) return ok(250, {2, 0, 0}, "Ok");
+    // "regexp:{{/^[^A-Z]/ …}}" of the default: a command begins with a letter, or this is no mail client.
+    if (named(options_->forbidden_commands) || !base::is_alpha(command.word.front())) {
+        count(verb, false);
+        Step out = reply({221, {2, 7, 0}, "Error: I can break rules, too. Goodbye."}, Step::Next::Close);
+        out.closed_because = "non-SMTP command";
+        return out;
+    }
+    return refuse({502, {5, 5, 2}, "Error: command not recognized"});
+}
+
+Step ServerSession::helo(const CommandLine& command) {
+    const bool extended = command.verb == Verb::Ehlo;
+    if (!is_helo_argument(command.argument)) return refuse({501, {5, 5, 4}, extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"});
+    pending_helo_ = command.argument;
+    esmtp_ = extended;
+    helo_ = pending_helo_;
+    return judge(Stage::Helo);
+}
+
+bool ServerSession::offers(std::string_view keyword) const {
+    return std::ranges::none_of(options_->discarded_ehlo_keywords, [&](const auto& word) { return base::iequals(word, keyword); });
+}
+
+Step ServerSession::ehlo_reply() const {
+    std::string lines = options_->host_name;
+    std::vector<std::string> keywords = {"PIPELINING", fmt::format("SIZE {}", options_->message_size_limit)};
+    if (!options_->disable_vrfy) keywords.emplace_back("VRFY");
+    if (tls_ != TlsOffer::No && !encrypted_) keywords.emplace_back("STARTTLS");
+    keywords.insert(keywords.end(), {"ENHANCEDSTATUSCODES", "8BITMIME", "DSN"});
+    if (options_->smtputf8) keywords.emplace_back("SMTPUTF8");
+    keywords.emplace_back("CHUNKING");
+    if (offers("CHUNKING")) keywords.emplace_back("BINARYMIME");
+    keywords.push_back(fmt::format("LIMITS RCPTMAX={}", options_->recipient_limit));
+    std::erase_if(keywords, [&](const std::string& k) { return !offers(std::string_view(k).substr(0, k.find(' '))); });
+    Step out;
+    out.output = fmt::format("250{}{}\r\n", keywords.empty() ? ' ' : '-', lines);
+    for (std::size_t i = 0; i < keywords.size(); ++i) out.output += fmt::format("250{}{}\r\n", i + 1 < keywords.size() ? '-' : ' ', keywords[i]);
+    return out;
+}
+
+GrammarOptions ServerSession::grammar() const {
+    GrammarOptions out;
+    out.strict = options_->strict_envelopes;
+    out.smtputf8 = esmtp_ && options_->smtputf8 && offers("SMTPUTF8");
+    out.dsn = esmtp_ && offers("DSN");
+    out.size = esmtp_ && offers("SIZE");
+    out.eight_bit = esmtp_ && offers("8BITMIME");
+    out.chunking = esmtp_ && offers("CHUNKING");
+    return out;
+}
+
+Step ServerSession::mail_from(std::string_view argument) {
+    if (state_ == State::Start && options_->helo_required) return refuse(need("send HELO/EHLO first"));
+    if (state_ == State::Mail || state_ == State::Rcpt || state_ == State::Content) return refuse(need("nested MAIL command"));
+    auto command = parse_mail(argument, grammar());
+    if (!command) return refuse(command.error());
+    if (options_->message_size_limit > 0 && command->size > options_->message_size_limit)
+        return refuse({552, {5, 3, 4}, "Message size exceeds fixed limit"});
+    pending_mail_ = std::move(*command);
+    envelope_ = {};
+    envelope_.sender = pending_mail_->path;
+    envelope_.body = pending_mail_->body;
+    envelope_.smtputf8 = pending_mail_->smtputf8;
+    envelope_.dsn_return = pending_mail_->dsn_return;
+    envelope_.dsn_envelope_id = pending_mail_->envelope_id;
+    envelope_.declared_size = pending_mail_->size;
+    envelope_.origin.sasl_sender = pending_mail_->auth_sender;
+    sender_text_ = pending_mail_->path_text;
+    pending_mail_.reset();
+    return judge(Stage::Mail);
+}
+
+Step ServerSession::rcpt_to(std::string_view argument) {
+    if (state_ != State::Mail && state_ != State::Rcpt) return refuse(need("need MAIL command"));
+    auto command = parse_rcpt(argument, grammar(), envelope_.smtputf8);
+    if (!command) return refuse(command.error());
+    if (envelope_.recipients.size() >= options_->recipient_limit) {
+        // RFC 5321 §4.5.3.1.10: 452; only a client that goes on and on is in error.
+        if (++overshoot_ <= options_->recipient_overshoot_limit) --errors_;
+        return refuse({452, {4, 5, 3}, "Error: too many recipients"});
+    }
+    pending_recipient_ = std::move(*command);
+    return judge(Stage::Rcpt);
+}
+
+Step ServerSession::accepted_recipient() {
+    mail::Recipient recipient;
+    recipient.address = pending_recipient_->address;
+    recipient.original = pending_recipient_->address;
+    recipient.dsn_original = std::move(pending_recipient_->original);
+    recipient.notify = pending_recipient_->notify;
+    envelope_.recipients.push_back(std::move(recipient));
+    pending_recipient_.reset();
+    state_ = State::Rcpt;
+    return ok(250, {2, 1, 5}, "Ok");
+}
+
+Step ServerSession::data(std::string_view argument) {
+    if (!argument.empty()) return refuse({501, {5, 5, 4}, "Syntax: DATA"});
+    if (state_ == State::Mail) return refuse({554, {5, 5, 1}, "Error: no valid recipients"});
+    if (state_ != State::Rcpt) return refuse(need("need RCPT command"));
+    if (envelope_.body == mail::BodyType::BinaryMime) return refuse(need("BODY=BINARYMIME requires BDAT"));
+    return judge(Stage::Data);
+}
+
+Step ServerSession::bdat(std::string_view argument) {
+    const auto command = parse_bdat(argument);
+    if (!command) {
+        // How much follows is not known: what comes cannot be told from commands.
+        Step out = refuse({501, {5, 5, 4}, "Syntax: BDAT count [LAST]"});
+        out.next = Step::Next::Close;
+        return out;
+    }
+    chunk_octets_ = command->size;
+    chunk_last_ = command->last;
+    const bool ready = state_ == State::Rcpt || (state_ == State::Content && chunking_);
+    if (!ready) {
+        content_refusal_ = state_ == State::Mail ? mail::ReplyText{554, {5, 5, 1}, "Error: no valid recipients"} : need("need RCPT command");
+        chunk_refused_ = true;
+    } else if (options_->message_size_limit > 0 && (chunk_octets_ > options_->message_size_limit ||
+                                                    received_octets_ + chunk_octets_ > options_->message_size_limit)) {
+        content_refusal_ = {552, {5, 3, 4}, "Error: message size exceeds fixed limit"};
+        chunk_refused_ = true;
+    }
+    if (chunk_refused_) {  // a refused chunk is swallowed all the same (RFC 3030 §2)
+        Step out;
+        out.next = Step::Next::SkipChunk;
+        out.chunk_octets = chunk_octets_;
+        return out;
+    }
+    received_octets_ += chunk_octets_;
+    if (!judged_data_) return judge(Stage::Data);
+    Step out;
+    out.next = Step::Next::ReadChunk;
+    out.chunk_octets = chunk_octets_;
+    return out;
+}
+
+Step ServerSession::vrfy(std::string_view argument) {
+    if (options_->disable_vrfy) return refuse({502, {5, 5, 1}, "VRFY command is disabled"});
+    if (argument.empty() || argument.size() > options_->line_length_limit) return refuse({501, {5, 5, 4}, "Syntax: VRFY address"});
+    // Whether the mailbox exists is not told: that would be a directory for spammers (RFC 5321 §7.3).
+    return ok(252, {2, 0, 0}, base::printable(argument, 300));
+}
+
+Step ServerSession::start_tls(std::string_view argument) {
+    if (!argument.empty()) return refuse({501, {5, 5, 4}, "Syntax: STARTTLS"});
+    if (encrypted_) return refuse({554, {5, 5, 1}, "Error: TLS already active"});
+    if (tls_ == TlsOffer::No) return refuse({502, {5, 5, 1}, "Error: command not implemented"});
+    if (state_ == State::Mail || state_ == State::Rcpt) return refuse(need("MAIL transaction in progress"));
+    Step out = ok(220, {2, 0, 0}, "Ready to start TLS");
+    out.next = Step::Next::StartTls;
+    return out;
+}
+
+Step ServerSession::on_tls() {
+    encrypted_ = true;
+    state_ = State::Start;
+    reset_transaction();
+    helo_.clear();
+    esmtp_ = false;
+    return {};
+}
+
+Step ServerSession::on_verdict(const Judged& judged) {
+    if (judged.kind != Judged::Kind::Accept) {
+        if (stage_ == Stage::Helo) helo_.clear();
+        if (stage_ == Stage::Mail) {
+            envelope_ = {};
+            sender_text_.clear();
+        }
+        if (stage_ == Stage::Rcpt) pending_recipient_.reset();
+        if (stage_ == Stage::Data && verb_ == Verb::Bdat && judged.kind == Judged::Kind::Refuse) {
+            content_refusal_ = judged.reply;
+            chunk_refused_ = true;
+            Step out;
+            out.next = Step::Next::SkipChunk;
+            out.chunk_octets = chunk_octets_;
+            return out;
+        }
+        if (stage_ == Stage::EndOfData) reset_transaction();
+        Step out = refuse(judged.reply);
+        if (judged.kind == Judged::Kind::RefuseAndClose) out.next = Step::Next::Close;
+        return out;
+    }
+    switch (stage_) {
+        case Stage::Helo: {
+            state_ = State::Greeted;
+            reset_transaction();
+            if (esmtp_) {
+                count(verb_, true);
+                return ehlo_reply();
+            }
+            count(verb_, true);
+            return reply({250, {0, 0, 0}, options_->host_name});
+        }
+        case Stage::Mail: state_ = State::Mail; return ok(250, {2, 1, 0}, "Ok");
+        case Stage::Rcpt: return accepted_recipient();
+        case Stage::Data: {
+            judged_data_ = true;
+            Step out;
+            out.next = Step::Next::Begin;
+            return out;
+        }
+        case Stage::EndOfData: {
+            Step out;
+            out.next = Step::Next::Commit;
+            return out;
+        }
+        default: return ok(250, {2, 0, 0}, "Ok");
+    }
+}
+
+Step ServerSession::on_begun(std::optional<CommitFailure> failure) {
+    if (verb_ == Verb::Bdat) {
+        Step out;
+        out.next = Step::Next::ReadChunk;
+        out.chunk_octets = chunk_octets_;
+        chunking_ = true;
+        if (failure) {
+            content_refusal_ = failure_reply(*failure, options_->host_name);
+            chunk_refused_ = true;
+            chunking_ = false;
+            out.next = Step::Next::SkipChunk;
+            return out;
+        }
+        state_ = State::Content;
+        return out;
+    }
+    if (failure) {
+        Step out = refuse(failure_reply(*failure, options_->host_name));
+        reset_transaction();
+        return out;
+    }
+    state_ = State::Content;
+    Step out;
+    out.output = "354 End data with <CR><LF>.<CR><LF>\r\n";
+    out.next = Step::Next::ReadData;
+    return out;
+}
+
+mail::ReplyText ServerSession::final_reply(const ContentSummary& summary) const {
+    if (summary.bare_newline && options_->bare_newline == BareNewline::Reject && !bare_newline_allowed_)
+        return {static_cast<int>(options_->bare_newline_reject_code), {5, 5, 2}, "Error: bare <LF> received"};
+    if (options_->message_size_limit > 0 && summary.size > options_->message_size_limit)
+        return {552, {5, 3, 4}, "Error: message file too big"};
+    if (summary.hops > options_->hop_count_limit) return {554, {5, 4, 0}, "Error: too many hops"};
+    if (summary.failure) return failure_reply(*summary.failure, options_->host_name);
+    return {};
+}
+
+Step ServerSession::on_content(const ContentSummary& summary) {
+    if (chunk_refused_) {
+        Step out = refuse(content_refusal_);
+        const bool begun = state_ == State::Content;
+        chunk_refused_ = false;
+        if (begun || chunk_last_) reset_transaction();
+        return out;
+    }
+    if (verb_ == Verb::Bdat && !chunk_last_ && !summary.failure) return ok(250, {2, 0, 0}, fmt::format("Ok: {} bytes", chunk_octets_));
+    const auto refusal = final_reply(summary);
+    if (!refusal.is_positive()) {
+        Step out = refuse(refusal);
+        if (summary.bare_newline && refusal.text.ends_with("received")) {
+            out.next = Step::Next::Close;
+            out.closed_because = "bare <LF>";
+        }
+        reset_transaction();
+        return out;
+    }
+    return judge(Stage::EndOfData);
+}
+
+Step ServerSession::on_committed(std::string_view queue_id) {
+    Step out = ok(250, {2, 0, 0}, fmt::format("Ok: queued as {}", queue_id));
+    reset_transaction();
+    return out;
+}
+
+Step ServerSession::on_discarded() {
+    Step out = ok(250, {2, 0, 0}, "Ok: queued as DISCARD");
+    reset_transaction();
+    return out;
+}
+
+Step ServerSession::on_commit_failed(CommitFailure failure) {
+    Step out = refuse(failure_reply(failure, options_->host_name));
+    reset_transaction();
+    return out;
+}
+
+}  // namespace smtp

@@ -1,0 +1,151 @@
+// The server side of SMTP (RFC 5321 §4) without I/O: lines and verdicts in, replies and the next thing to do out. It knows
+// the grammar and the legal order; it decides no policy. One object for one connection; small while idle.
+//
+// The driver calls greet(), sends Step::output, and does what Step::next says:
+//   Read          read a line: on_line()
+//   Judge         ask the policy about `stage`: on_verdict()
+//   Begin         begin a message in the queue: on_begun()
+//   ReadData      feed the content up to the end mark: on_content()
+//   ReadChunk     feed `chunk_octets` octets of a BDAT chunk: on_content()
+//   SkipChunk     swallow `chunk_octets` octets: on_content()
+//   Commit        make the message durable: on_committed()
+//   StartTls      after the output, shake hands: on_tls()
+//   Close         after the output, close
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mail/envelope.hpp"
+#include "smtp/command.hpp"
+#include "smtp/server_options.hpp"
+
+namespace smtp {
+
+enum class Stage { Connect, Helo, Mail, Rcpt, Data, EndOfData, Vrfy, Etrn };
+
+struct Step {
+    std::string output;  // replies, to be sent before the next thing
+    enum class Next { Read, Judge, Begin, ReadData, ReadChunk, SkipChunk, Commit, StartTls, Close } next = Next::Read;
+    Stage stage = Stage::Connect;
+    std::uint64_t chunk_octets = 0;
+    std::chrono::seconds delay{0};       // wait so long before the output
+    const char* closed_because = nullptr;  // for the log: "too many errors", "improper command pipelining"
+};
+
+/// What the policy said.
+struct Judged {
+    enum class Kind { Accept, Refuse, RefuseAndClose } kind = Kind::Accept;
+    mail::ReplyText reply;
+};
+
+enum class CommitFailure { NoSpace, Store, Closing };
+
+/// The content of a message when its end was seen.
+struct ContentSummary {
+    std::uint64_t size = 0;
+    std::size_t hops = 0;
+    bool bare_newline = false;
+    std::optional<CommitFailure> failure;  // while it was being stored
+};
+
+enum class TlsOffer { No, Offered, Required };
+
+class ServerSession {
+ public:
+    ServerSession(std::shared_ptr<const ServerOptions> options, TlsOffer tls);
+
+    /// The policy accepted or refused the connection.
+    Step greet(const Judged& judged);
+    /// `more`: the client sent octets behind this line already. `bare_newline`: the line ended in LF alone.
+    Step on_line(std::string_view line, bool more, bool bare_newline);
+    Step on_line_too_long();
+    Step on_verdict(const Judged& judged);
+    Step on_begun(std::optional<CommitFailure> failure);
+    Step on_content(const ContentSummary& summary);
+    /// `queue_id`: of the receipt.
+    Step on_committed(std::string_view queue_id);
+    Step on_commit_failed(CommitFailure failure);
+    /// The handshake succeeded: everything said before is forgotten (RFC 3207 §4.2).
+    Step on_tls();
+    /// The server stops, or the client took too long.
+    Step close_with(int code, std::string_view text);
+
+    const std::string& helo() const { return helo_; }
+    bool esmtp() const { return esmtp_; }
+    bool in_transaction() const { return state_ == State::Mail || state_ == State::Rcpt || state_ == State::Content; }
+    const mail::Envelope& envelope() const { return envelope_; }
+    const std::string& sender_text() const { return sender_text_; }
+    /// The recipient that Judge(Rcpt) is about.
+    const RcptCommand& pending_recipient() const { return *pending_recipient_; }
+    bool has_pending_recipient() const { return pending_recipient_.has_value(); }
+    std::size_t recipient_count() const { return envelope_.recipients.size(); }
+    std::string_view last_command() const { return last_command_; }
+    bool pipelined_early() const { return pipelined_early_; }
+    /// The envelope of a finished message; the transaction is over.
+    mail::Envelope take_envelope();
+    /// Discarded by policy: answer as if it were queued.
+    Step on_discarded();
+    /// "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6".
+    std::string counts() const;
+    /// Commands are taken as they are (smtpd_forbid_bare_newline_exclusions).
+    void allow_bare_newline() { bare_newline_allowed_ = true; }
+
+ private:
+    enum class State { Start, Greeted, Mail, Rcpt, Content };
+    Step reply(const mail::ReplyText& text, Step::Next next = Step::Next::Read);
+    Step ok(int code, mail::Status status, std::string text);
+    Step refuse(mail::ReplyText text);
+    Step dispatch(const CommandLine& command);
+    Step helo(const CommandLine& command);
+    Step mail_from(std::string_view argument);
+    Step rcpt_to(std::string_view argument);
+    Step data(std::string_view argument);
+    Step bdat(std::string_view argument);
+    Step vrfy(std::string_view argument);
+    Step start_tls(std::string_view argument);
+    Step accepted_recipient();
+    Step ehlo_reply() const;
+    bool offers(std::string_view keyword) const;
+    Step judge(Stage stage);
+    void reset_transaction();
+    void count(Verb verb, bool success);
+    GrammarOptions grammar() const;
+    mail::ReplyText final_reply(const ContentSummary& summary) const;
+
+    std::shared_ptr<const ServerOptions> options_;
+    TlsOffer tls_;
+    bool encrypted_ = false;
+    State state_ = State::Start;
+    bool esmtp_ = false;
+    bool bare_newline_allowed_ = false;
+    bool pipelined_early_ = false;
+    bool chunking_ = false;        // this message comes by BDAT
+    bool chunk_last_ = false;
+    bool chunk_refused_ = false;
+    bool judged_data_ = false;
+    Verb verb_ = Verb::Unknown;    // the command being handled
+    Stage stage_ = Stage::Connect;
+    std::string helo_;
+    std::string pending_helo_;
+    std::string sender_text_;
+    std::string last_command_ = "CONNECT";
+    mail::Envelope envelope_;
+    std::optional<MailCommand> pending_mail_;
+    std::optional<RcptCommand> pending_recipient_;
+    mail::ReplyText content_refusal_;
+    std::uint64_t chunk_octets_ = 0;
+    std::uint64_t received_octets_ = 0;
+    std::uint32_t errors_ = 0;
+    std::uint32_t junk_ = 0;
+    std::uint32_t overshoot_ = 0;
+    std::array<std::uint16_t, 18> attempts_{};
+    std::array<std::uint16_t, 18> successes_{};
+};
+
+}  // namespace smtp
