@@ -1,0 +1,186 @@
+#include "config/configuration.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/result.hpp"
+#include "base/text.hpp"
+#include "config/values.hpp"
+
+namespace config {
+namespace {
+
+constexpr int depth_max = 50;
+
+bool is_name_char(char c) { return base::is_alnum(c) || c == '_'; }
+
+// The index behind the bracket that closes the one at `open`; npos: none.
+std::size_t closing(std::string_view text, std::size_t open, char left, char right) {
+    int depth = 0;
+    for (std::size_t i = open; i < text.size(); ++i) {
+        if (text[i] == left) ++depth;
+        if (text[i] == right && --depth == 0) return i + 1;
+    }
+    return std::string_view::npos;
+}
+
+std::string mynetworks_of(const Machine& machine, std::string_view style) {
+    std::string out = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128";
+    const auto& more = style == "subnet" || style == "class" ? machine.interface_networks : machine.interface_addresses;
+    for (const auto& network : more) out += " " + network;
+    return out;
+}
+
+}  // namespace
+
+std::string Registry::nearest(std::string_view name) const {
+    constexpr std::size_t distance_max = 3;
+    std::string best;
+    std::size_t distance = distance_max + 1;
+    for (const auto& [known, info] : parameters_) {
+        const auto d = edit_distance(name, known, distance_max);
+        if (d < distance) {
+            distance = d;
+            best = known;
+        }
+    }
+    return best;
+}
+
+Configuration::Configuration(std::shared_ptr<const Registry> registry, std::vector<Setting> settings, Machine machine) : registry_(std::move(registry)) {
+    std::size_t order = 0;
+    for (auto& setting : settings) settings_[setting.name] = Value{std::move(setting.value), std::move(setting.file), setting.line, order++};
+    computed_["myhostname"] = machine.host_name;
+    const std::string host = get("myhostname");
+    const auto dot = host.find('.');
+    computed_["mydomain"] = dot == std::string::npos ? "localdomain" : host.substr(dot + 1);
+    const std::string style = is_set("mynetworks_style") ? get("mynetworks_style") : "host";
+    computed_["mynetworks"] = mynetworks_of(machine, style);
+}
+
+Configuration Configuration::with_overrides(const Service& service) const {
+    Configuration out = *this;
+    for (const auto& [name, value] : service.overrides) out.settings_[name] = Value{value, service.file, service.line, out.settings_.size()};
+    out.computed_["service_name"] = service.name;
+    return out;
+}
+
+std::optional<std::string> Configuration::default_of(std::string_view name) const {
+    if (const auto at = computed_.find(name); at != computed_.end()) return at->second;
+    if (const auto* info = registry_->find(name)) return info->default_value;
+    if (const auto* value = postfix_default(name)) return std::string(*value);
+    return std::nullopt;
+}
+
+std::optional<std::string> Configuration::raw(std::string_view name) const {
+    if (const auto at = settings_.find(name); at != settings_.end()) return at->second.text;
+    return default_of(name);
+}
+
+std::string Configuration::get(std::string_view name) const {
+    const auto text = raw(name);
+    return text ? expand(*text).value_or("") : "";
+}
+
+Origin Configuration::origin(std::string_view name) const {
+    const auto at = settings_.find(name);
+    return at == settings_.end() ? Origin{} : Origin{at->second.file, at->second.line};
+}
+
+std::vector<Setting> Configuration::settings() const {
+    std::vector<std::pair<std::size_t, Setting>> ordered;
+    for (const auto& [name, value] : settings_) ordered.emplace_back(value.order, Setting{name, value.text, value.file, value.line});
+    std::ranges::sort(ordered, {}, [](const auto& p) { return p.first; });
+    std::vector<Setting> out;
+    for (auto& [order, setting] : ordered) out.push_back(std::move(setting));
+    return out;
+}
+
+std::expected<std::string, std::string> Configuration::expand(std::string_view text) const { return expand(text, 0); }
+
+std::expected<std::string, std::string> Configuration::expand(std::string_view text, int depth) const {
+    if (depth > depth_max) return std::unexpected("the values refer to each other in a circle");
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        if (text[i] != '$' || i + 1 >= text.size()) {
+            out += text[i++];
+            continue;
+        }
+        const char next = text[i + 1];
+        if (next == '$') {
+            out += '$';
+            i += 2;
+        } else if (next == '{' || next == '(') {
+            const auto end = closing(text, i + 1, next, next == '{' ? '}' : ')');
+            if (end == std::string_view::npos) return std::unexpected(fmt::format("'{}' is not closed", base::printable(text.substr(i), 40)));
+            TRY_ASSIGN(const std::string value, expand_macro(text.substr(i + 2, end - i - 3), depth));
+            out += value;
+            i = end;
+        } else if (is_name_char(next)) {
+            std::size_t end = i + 1;
+            while (end < text.size() && is_name_char(text[end])) ++end;
+            const auto value = raw(text.substr(i + 1, end - i - 1));
+            if (value) {
+                TRY_ASSIGN(const std::string expanded, expand(*value, depth + 1));
+                out += expanded;
+            }
+            i = end;
+        } else {
+            out += text[i++];
+        }
+    }
+    return out;
+}
+
+// What stands inside ${…}: name, name?text, name:text, name?{x}:{y}, {a} op {b} ? {x} : {y}.
+std::expected<std::string, std::string> Configuration::expand_macro(std::string_view body, int depth) const {
+    body = base::trim(body);
+    bool truth = false;
+    std::string_view rest;
+    std::string value;
+    if (body.starts_with('{')) {
+        const auto left_end = closing(body, 0, '{', '}');
+        if (left_end == std::string_view::npos) return std::unexpected("a comparison is not closed");
+        std::string_view after = base::trim(body.substr(left_end));
+        constexpr std::string_view operators[] = {"==", "!=", "<=", ">=", "<", ">"};
+        const auto* op = std::ranges::find_if(operators, [&](auto o) { return after.starts_with(o); });
+        if (op == std::end(operators)) return std::unexpected("a comparison without ==, !=, <, <=, >, >=");
+        after = base::trim(after.substr(op->size()));
+        const auto right_end = closing(after, 0, '{', '}');
+        if (!after.starts_with('{') || right_end == std::string_view::npos) return std::unexpected("a comparison's right side is not in braces");
+        TRY_ASSIGN(const std::string left, expand(base::trim(body.substr(1, left_end - 2)), depth + 1));
+        TRY_ASSIGN(const std::string right, expand(base::trim(after.substr(1, right_end - 2)), depth + 1));
+        const auto a = base::parse_number(left), b = base::parse_number(right);
+        const int order = a && b ? (*a < *b ? -1 : *a > *b ? 1 : 0) : left.compare(right);
+        truth = *op == "==" ? order == 0 : *op == "!=" ? order != 0 : *op == "<=" ? order <= 0 : *op == ">=" ? order >= 0 : *op == "<" ? order < 0 : order > 0;
+        rest = base::trim(after.substr(right_end));
+        if (!rest.starts_with('?')) return std::string(truth ? "bogus" : "");
+    } else {
+        std::size_t end = 0;
+        while (end < body.size() && is_name_char(body[end])) ++end;
+        const auto text = raw(body.substr(0, end));
+        if (text) {
+            TRY_ASSIGN(value, expand(*text, depth + 1));
+        }
+        truth = !value.empty();
+        rest = base::trim(body.substr(end));
+        if (rest.empty()) return value;
+    }
+    const char which = rest.front();
+    if (which != '?' && which != ':') return std::unexpected(fmt::format("'{}': ? or : is missing", base::printable(body, 40)));
+    std::string_view first = base::trim(rest.substr(1));
+    std::string_view second;
+    if (first.starts_with('{')) {
+        const auto end = closing(first, 0, '{', '}');
+        if (end == std::string_view::npos) return std::unexpected("a { is not closed");
+        second = base::trim(first.substr(end));
+        first = base::trim(first.substr(1, end - 2));
+        if (second.starts_with(':')) second = base::trim(second.substr(1));
+        if (second.starts_with('{') && second.ends_with('}')) second = base::trim(second.substr(1, second.size() - 2));
+    }
+    if (which == ':') return truth ? std::expected<std::string, std::string>(value) : expand(first, depth + 1);
+    return expand(truth ? first : second, depth + 1);
+}
+
+}  // namespace config

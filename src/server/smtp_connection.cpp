@@ -1,0 +1,500 @@
+#include "server/smtp_connection.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "mail/received.hpp"
+
+namespace server {
+namespace {
+
+policy::Stage to_policy(smtp::Stage stage) {
+    switch (stage) {
+        case smtp::Stage::Connect: return policy::Stage::Connect;
+        case smtp::Stage::Helo: return policy::Stage::Helo;
+        case smtp::Stage::Mail: return policy::Stage::Mail;
+        case smtp::Stage::Rcpt: return policy::Stage::Rcpt;
+        case smtp::Stage::Data: return policy::Stage::Data;
+        case smtp::Stage::EndOfData: return policy::Stage::EndOfData;
+        case smtp::Stage::Vrfy: return policy::Stage::Vrfy;
+        case smtp::Stage::Etrn: return policy::Stage::Etrn;
+    }
+    return policy::Stage::Connect;
+}
+
+smtp::CommitFailure to_failure(queue::QueueError error) {
+    switch (error) {
+        case queue::QueueError::NoSpace: return smtp::CommitFailure::NoSpace;
+        case queue::QueueError::Store: return smtp::CommitFailure::Store;
+        case queue::QueueError::Closing: return smtp::CommitFailure::Closing;
+    }
+    return smtp::CommitFailure::Store;
+}
+
+constexpr std::size_t input_kept_max = 1024;  // capacity an idle connection may keep
+
+/// Stands in when a failed handshake took the stream with it.
+class ClosedStream : public env::Stream {
+ public:
+    env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char>, env::SteadyTime) override {
+        co_return std::unexpected(env::IoError::Closed);
+    }
+    env::Task<std::expected<void, env::IoError>> write(std::string_view, env::SteadyTime) override {
+        co_return std::unexpected(env::IoError::Closed);
+    }
+    env::Task<std::expected<void, env::IoError>> wait_readable(env::SteadyTime) override { co_return std::unexpected(env::IoError::Closed); }
+    env::Task<void> shutdown(env::SteadyTime) override { co_return; }
+    void close() override {}
+    env::Endpoint local() const override { return {}; }
+    env::Endpoint peer() const override { return {}; }
+};
+
+}  // namespace
+
+SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service, std::unique_ptr<env::Stream> stream)
+    : services_(services), service_(std::move(service)), stream_(std::move(stream)), client_(stream_->peer()),
+      session_(service_->options, service_->tls ? service_->tls_offer : smtp::TlsOffer::No), lines_(service_->options->line_length_limit) {}
+
+env::SteadyTime SmtpConnection::deadline() const { return services_.loop.clock().steady() + service_->options->timeout; }
+std::string SmtpConnection::who() const { return fmt::format("{}[{}]", client_name_, client_.address.text()); }
+void SmtpConnection::note(base::Severity severity, std::string text) { services_.events.note(severity, service_->name, std::move(text)); }
+
+void SmtpConnection::lost(std::string_view how) {
+    if (closed_) return;
+    closed_ = true;
+    note(base::Severity::Info, fmt::format("{} after {} from {}", how, session_.last_command(), who()));
+}
+
+env::Task<void> SmtpConnection::run() {
+    limited_ = !service_->without_limits(client_.address);
+    if (service_->bare_newline_allowed(client_.address)) session_.allow_bare_newline();
+    co_await look_up_name();
+    services_.events.emit(base::ClientConnected{service_->name, client_name_, client_.address.text(), client_.port});
+    std::optional<std::string> over;
+    if (limited_) over = services_.limits.count(client_.address, ClientLimits::Kind::Connection, service_->limits, services_.loop.clock().steady());
+    if (over) {
+        note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
+        output_ = fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n", service_->options->host_name, client_.address.text());
+        co_await flush();
+    } else {
+        try {
+            co_await converse();
+        } catch (const std::exception& bug) {
+            note(base::Severity::Error, fmt::format("internal error with {}: {}", who(), bug.what()));
+            output_ = fmt::format("421 4.3.0 {} Internal error\r\n", service_->options->host_name);
+        }
+        co_await flush();
+    }
+    constexpr auto goodbye_step = std::chrono::milliseconds(20);
+    while (saying_goodbye_) co_await services_.loop.sleep(goodbye_step);
+    if (limited_) services_.limits.disconnected(client_.address);
+    co_await stream_->shutdown(services_.loop.clock().steady() + std::chrono::seconds(1));
+    stream_->close();
+    services_.events.emit(base::ClientDisconnected{service_->name, client_name_, client_.address.text(), session_.counts()});
+}
+
+env::Task<void> SmtpConnection::converse() {
+    if (service_->tls_from_start) {
+        const bool shaken = co_await handshake();
+        if (!shaken) co_return;
+        session_.on_tls();
+    }
+    const policy::Verdict verdict = co_await service_->judge->judge(policy::Stage::Connect, facts());
+    if (!verdict.accepted()) reject_event(smtp::Stage::Connect, verdict);
+    smtp::Step step = session_.greet(to_judged(verdict));
+    while (!closed_) {
+        if (step.delay.count() > 0) {
+            const bool sent = co_await flush();
+            if (!sent) co_return;
+            co_await services_.loop.sleep(step.delay);
+        }
+        output_ += step.output;
+        if (step.closed_because) note(base::Severity::Info, fmt::format("{} after {} from {}", step.closed_because, session_.last_command(), who()));
+        if (step.next == smtp::Step::Next::Close) co_return;
+        step = co_await act(std::move(step));
+    }
+}
+
+env::Task<smtp::Step> SmtpConnection::act(smtp::Step step) {
+    using Next = smtp::Step::Next;
+    smtp::Step out;
+    switch (step.next) {
+        case Next::Read: out = co_await read_command(); break;
+        case Next::Judge: out = co_await judge(step.stage); break;
+        case Next::Begin: out = co_await begin(); break;
+        case Next::ReadData: out = co_await read_data(); break;
+        case Next::ReadChunk: out = co_await read_chunk(step.chunk_octets, true); break;
+        case Next::SkipChunk: out = co_await read_chunk(step.chunk_octets, false); break;
+        case Next::Commit: out = co_await commit(); break;
+        case Next::StartTls: out = co_await start_tls(); break;
+        case Next::Close: break;
+    }
+    co_return out;
+}
+
+env::Task<bool> SmtpConnection::flush() {
+    if (output_.empty()) co_return true;
+    auto sent = co_await stream_->write(output_, deadline());
+    output_.clear();
+    if (output_.capacity() > input_kept_max) output_.shrink_to_fit();
+    if (!sent) lost(sent.error() == env::IoError::TimedOut ? "timeout" : "lost connection");
+    co_return sent.has_value();
+}
+
+/// Reads what there is into input_ (which is used up).
+env::Task<bool> SmtpConnection::fill() {
+    input_.clear();
+    used_ = 0;
+    if (input_.capacity() > input_kept_max) input_.shrink_to_fit();
+    auto ready = co_await stream_->wait_readable(deadline());
+    if (ready) {
+        auto got = co_await stream_->read_some(services_.scratch, deadline());
+        if (got && *got > 0) {
+            input_.assign(services_.scratch.data(), *got);
+            co_return true;
+        }
+        if (!got) ready = std::unexpected(got.error());
+    }
+    if (!ready && ready.error() == env::IoError::TimedOut) {
+        output_ += fmt::format("421 4.4.2 {} Error: timeout exceeded\r\n", service_->options->host_name);
+        lost("timeout");
+    } else {
+        lost("lost connection");
+    }
+    co_return false;
+}
+
+env::Task<smtp::Step> SmtpConnection::read_command() {
+    for (;;) {
+        const auto result = lines_.next(std::string_view(input_).substr(used_));
+        used_ += result.consumed;
+        if (result.kind == smtp::LineDecoder::Kind::TooLong) co_return session_.on_line_too_long();
+        if (result.kind == smtp::LineDecoder::Kind::Line)
+            co_return session_.on_line(result.line, used_ < input_.size(), result.bare_newline);
+        const bool sent = co_await flush();
+        if (!sent) co_return smtp::Step{};
+        if (stop_asked_ && !session_.in_transaction()) {
+            closed_ = true;
+            output_ = fmt::format("421 4.3.2 {} Service shutting down, try again later\r\n", service_->options->host_name);
+            co_return smtp::Step{};
+        }
+        idle_ = !session_.in_transaction();
+        const bool more = co_await fill();
+        idle_ = false;
+        if (!more) co_return smtp::Step{};
+    }
+}
+
+void SmtpConnection::ask_to_stop() {
+    stop_asked_ = true;
+    if (idle_) services_.loop.spawn(say_goodbye());
+}
+
+env::Task<void> SmtpConnection::say_goodbye() {
+    closed_ = saying_goodbye_ = true;
+    const std::string text = fmt::format("421 4.3.2 {} Service shutting down, try again later\r\n", service_->options->host_name);
+    co_await stream_->write(text, services_.loop.clock().steady() + std::chrono::milliseconds(200));
+    stream_->close();
+    saying_goodbye_ = false;
+}
+
+policy::Facts SmtpConnection::facts() const {
+    policy::Facts out;
+    out.client = client_;
+    out.client_name = client_name_;
+    out.reverse_name = reverse_name_;
+    out.helo = session_.helo();
+    out.esmtp = session_.esmtp();
+    out.protocol = session_.esmtp() ? "ESMTP" : "SMTP";
+    out.sender = session_.envelope().sender;
+    out.sender_text = session_.sender_text();
+    if (session_.has_pending_recipient()) {
+        out.recipient = session_.pending_recipient().address;
+        out.recipient_text = session_.pending_recipient().path_text;
+    } else if (session_.recipient_count() == 1) {
+        out.recipient = session_.envelope().recipients.front().address;
+        out.recipient_text = out.recipient->text();
+    }
+    out.recipient_count = session_.recipient_count();
+    out.size = content_ ? content_->size : session_.envelope().declared_size;
+    if (message_) out.queue_id = message_->id().text();
+    out.pipelined_early = session_.pipelined_early();
+    if (const auto* tls = stream_->tls()) {
+        out.encrypted = true;
+        out.tls_protocol = tls->protocol;
+        out.tls_cipher = tls->cipher;
+        out.client_certificate_fingerprint = tls->peer_fingerprint;
+        out.client_certificate_verified = !tls->peer_fingerprint.empty() && tls->peer_problem.empty();
+    }
+    return out;
+}
+
+smtp::Judged SmtpConnection::to_judged(const policy::Verdict& verdict) {
+    smtp::Judged out;
+    out.reply = verdict.reply;
+    if (verdict.kind == policy::Verdict::Kind::Refuse) out.kind = smtp::Judged::Kind::Refuse;
+    if (verdict.kind == policy::Verdict::Kind::RefuseAndClose) out.kind = smtp::Judged::Kind::RefuseAndClose;
+    const auto& wanted = verdict.effects;
+    const bool any = !wanted.prepend.empty() || !wanted.filter.empty() || !wanted.redirect.empty() || !wanted.bcc.empty() || wanted.hold || wanted.discard;
+    if (!any) return out;
+    if (!effects_) effects_ = std::make_unique<policy::SideEffects>();
+    effects_->prepend.insert(effects_->prepend.end(), wanted.prepend.begin(), wanted.prepend.end());
+    effects_->bcc.insert(effects_->bcc.end(), wanted.bcc.begin(), wanted.bcc.end());
+    if (!wanted.filter.empty()) effects_->filter = wanted.filter;
+    if (!wanted.redirect.empty()) effects_->redirect = wanted.redirect;
+    effects_->hold = effects_->hold || wanted.hold;
+    effects_->discard = effects_->discard || wanted.discard;
+    return out;
+}
+
+void SmtpConnection::reject_event(smtp::Stage stage, const policy::Verdict& verdict) {
+    base::Rejected event;
+    event.service = service_->name;
+    if (message_) event.queue_id = message_->id().text();
+    event.stage = policy::to_text(to_policy(stage));
+    event.name = client_name_;
+    event.address = client_.address.text();
+    event.reply = verdict.reply.line();
+    event.sender = session_.sender_text();
+    if (session_.has_pending_recipient()) event.recipient = session_.pending_recipient().path_text;
+    else if (session_.recipient_count() > 0) event.recipient = session_.envelope().recipients.front().address.text();
+    event.protocol = session_.helo().empty() ? "" : session_.esmtp() ? "ESMTP" : "SMTP";
+    event.helo = session_.helo();
+    services_.events.emit(event);
+}
+
+env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
+    if (limited_ && (stage == smtp::Stage::Mail || stage == smtp::Stage::Rcpt)) {
+        const auto kind = stage == smtp::Stage::Mail ? ClientLimits::Kind::Message : ClientLimits::Kind::Recipient;
+        const auto over = services_.limits.count(client_.address, kind, service_->limits, services_.loop.clock().steady());
+        if (over) {
+            policy::Verdict verdict;
+            verdict.kind = policy::Verdict::Kind::Refuse;
+            verdict.reply = {450, {4, 7, 1}, fmt::format("Error: too much mail from {}", client_.address.text())};
+            if (stage == smtp::Stage::Rcpt) verdict.reply.text = "Error: too many recipients from " + client_.address.text();
+            reject_event(stage, verdict);
+            note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
+            co_return session_.on_verdict(to_judged(verdict));
+        }
+    }
+    if (stage == smtp::Stage::Mail) effects_.reset();
+    const policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
+    if (!verdict.accepted()) {
+        reject_event(stage, verdict);
+        if (stage == smtp::Stage::EndOfData) {
+            message_.reset();
+            content_.reset();
+        }
+    }
+    co_return session_.on_verdict(to_judged(verdict));
+}
+
+env::Task<smtp::Step> SmtpConnection::begin() {
+    auto message = services_.intake.begin();
+    if (!message) {
+        note(base::Severity::Warning, message.error() == queue::QueueError::NoSpace ? "not enough free space in the mail queue" : "the mail queue is not available");
+        co_return session_.on_begun(to_failure(message.error()));
+    }
+    message_ = std::move(*message);
+    content_ = std::make_unique<Content>();
+    services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_, client_.address.text(), "", "", ""});
+    co_return session_.on_begun(std::nullopt);
+}
+
+/// Hands decoded content on; false when there is no use in more (the reason is kept for the reply).
+env::Task<bool> SmtpConnection::store(std::string_view piece) {
+    content_->size += piece.size();
+    if (!content_->header.ended()) content_->header.feed(piece);
+    const auto limit = service_->options->message_size_limit;
+    if (limit > 0 && content_->size > limit) message_.reset();  // the rest is read and dropped
+    if (!message_) co_return false;
+    auto stored = co_await message_->append(piece);
+    if (!stored) {
+        content_->failure = to_failure(stored.error());
+        message_.reset();
+    }
+    co_return stored.has_value();
+}
+
+smtp::ContentSummary SmtpConnection::summary() const {
+    smtp::ContentSummary out;
+    out.size = content_->size;
+    out.hops = content_->header.received_count();
+    out.bare_newline = content_->dots.bare_newline_seen();
+    out.failure = content_->failure;
+    return out;
+}
+
+env::Task<smtp::Step> SmtpConnection::read_data() {
+    const bool sent = co_await flush();
+    if (!sent) co_return smtp::Step{};
+    for (;;) {
+        if (used_ >= input_.size()) {
+            const bool more = co_await fill();
+            if (!more) {
+                message_.reset();
+                co_return smtp::Step{};
+            }
+        }
+        content_->decoded.clear();
+        const auto result = content_->dots.decode(std::string_view(input_).substr(used_), content_->decoded);
+        used_ += result.consumed;
+        if (!content_->decoded.empty()) co_await store(content_->decoded);
+        if (!result.finished) continue;
+        content_->header.finish();
+        const auto what = summary();
+        smtp::Step step = session_.on_content(what);
+        if (step.next != smtp::Step::Next::Judge) {
+            message_.reset();
+            content_.reset();
+            if (what.hops > service_->options->hop_count_limit) note(base::Severity::Warning, fmt::format("too many hops in a message from {}", who()));
+        }
+        co_return step;
+    }
+}
+
+env::Task<smtp::Step> SmtpConnection::read_chunk(std::uint64_t octets, bool keep) {
+    while (octets > 0) {
+        if (used_ >= input_.size()) {
+            const bool sent = co_await flush();
+            bool more = false;
+            if (sent) more = co_await fill();
+            if (!more) {
+                message_.reset();
+                co_return smtp::Step{};
+            }
+        }
+        const auto piece = std::string_view(input_).substr(used_, static_cast<std::size_t>(std::min<std::uint64_t>(octets, input_.size() - used_)));
+        used_ += piece.size();
+        octets -= piece.size();
+        if (keep) co_await store(piece);
+    }
+    const auto what = content_ ? summary() : smtp::ContentSummary{};
+    smtp::Step step = session_.on_content(what);
+    // A transaction that ended here without going on to the judge is over.
+    if (!session_.in_transaction()) {
+        message_.reset();
+        content_.reset();
+    } else if (content_ && step.next == smtp::Step::Next::Judge) {
+        content_->header.finish();
+    }
+    co_return step;
+}
+
+mail::Envelope SmtpConnection::finished_envelope() {
+    mail::Envelope out = session_.take_envelope();
+    out.origin.client_address = client_.address.text();
+    out.origin.client_name = client_name_;
+    out.origin.reverse_name = reverse_name_;
+    out.origin.client_port = client_.port;
+    out.origin.helo = session_.helo();
+    out.origin.service = service_->name;
+    out.origin.protocol = session_.esmtp() ? (out.smtputf8 ? "UTF8SMTP" : "ESMTP") : "SMTP";
+    if (const auto* tls = stream_->tls()) {
+        if (session_.esmtp()) out.origin.protocol += 'S';
+        out.origin.tls_protocol = tls->protocol;
+        out.origin.tls_cipher = fmt::format("{} ({}/{} bits)", tls->cipher, tls->cipher_bits, tls->algorithm_bits);
+    }
+    if (effects_) {
+        out.hold = effects_->hold;
+        out.content_filter = effects_->filter;
+    }
+    return out;
+}
+
+env::Task<smtp::Step> SmtpConnection::commit() {
+    const auto message = std::move(message_);
+    const auto content = std::move(content_);
+    services_.events.emit(base::MessageContents{message->id().text(), content->header.message_id()});
+    if (effects_ && effects_->discard) {
+        note(base::Severity::Info, fmt::format("{}: discarded by policy", message->id().text()));
+        co_return session_.on_discarded();
+    }
+    mail::Envelope envelope = finished_envelope();
+    mail::TraceOptions trace;
+    trace.host_name = service_->options->host_name;
+    trace.mail_name = service_->options->mail_name;
+    trace.tls_details = service_->options->tls_received_header;
+    trace.authenticated_user = service_->options->authenticated_header;
+    const auto now = services_.loop.clock().wall();
+    std::string prepend;
+    if (effects_)
+        for (const auto& line : effects_->prepend) prepend += line + "\r\n";
+    prepend += mail::received_field(envelope, trace, message->id().text(), now, services_.loop.clock().zone_offset(now));
+    if (service_->expand) {
+        auto expanded = co_await service_->expand(std::move(envelope));
+        if (!expanded) {
+            note(base::Severity::Warning, fmt::format("{}: {}", message->id().text(), expanded.error()));
+            co_return session_.on_commit_failed(smtp::CommitFailure::Store);
+        }
+        envelope = std::move(*expanded);
+    }
+    auto receipt = co_await message->commit(std::move(envelope), std::move(prepend));
+    if (!receipt) {
+        note(base::Severity::Error, fmt::format("{}: the message could not be stored", message->id().text()));
+        co_return session_.on_commit_failed(to_failure(receipt.error()));
+    }
+    co_return session_.on_committed(receipt->id().text());
+}
+
+env::Task<bool> SmtpConnection::handshake() {
+    if (limited_) {
+        const auto over = services_.limits.count(client_.address, ClientLimits::Kind::TlsSession, service_->limits, services_.loop.clock().steady());
+        if (over) {
+            note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
+            closed_ = true;
+            co_return false;
+        }
+    }
+    auto encrypted = co_await services_.tls.accept(std::move(stream_), service_->tls, deadline());
+    if (!encrypted) {
+        note(base::Severity::Info, fmt::format("SSL_accept error from {}: {}", who(), encrypted.error()));
+        stream_ = std::make_unique<ClosedStream>();
+        closed_ = true;
+        co_return false;
+    }
+    stream_ = std::move(*encrypted);
+    if (const auto* tls = stream_->tls(); tls && service_->tls_log_level > 0) {
+        const std::string trust = tls->peer_fingerprint.empty() ? "Anonymous" : tls->peer_problem.empty() ? "Trusted" : "Untrusted";
+        services_.events.emit(base::TlsEstablished{service_->name, client_name_, client_.address.text(), tls->protocol, tls->cipher, tls->cipher_bits, tls->algorithm_bits, trust, false});
+    }
+    co_return true;
+}
+
+env::Task<smtp::Step> SmtpConnection::start_tls() {
+    // What was sent in clear behind STARTTLS must never be taken as encrypted (RFC 3207 §5).
+    input_.clear();
+    used_ = 0;
+    lines_.reset();
+    const bool sent = co_await flush();
+    if (!sent) co_return smtp::Step{};
+    const bool shaken = co_await handshake();
+    if (!shaken) co_return smtp::Step{};
+    co_return session_.on_tls();
+}
+
+env::Task<void> SmtpConnection::look_up_name() {
+    if (client_.address.is_loopback()) {
+        client_name_ = reverse_name_ = "localhost";
+        co_return;
+    }
+    if (!service_->peer_name_lookup || !services_.resolver) co_return;
+    std::string reverse;
+    const auto bytes = client_.address.bytes();
+    for (std::size_t i = bytes.size(); i-- > 0;)
+        reverse += client_.address.is_v4() ? fmt::format("{}.", bytes[i]) : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
+    const auto name = dns::Name::parse(reverse + (client_.address.is_v4() ? "in-addr.arpa" : "ip6.arpa"));
+    const env::DnsAnswer pointers = co_await services_.resolver->query(*name, dns::Type::Ptr);
+    const auto* pointer = pointers.records.empty() ? nullptr : std::get_if<dns::Ptr>(&pointers.records.front());
+    if (!pointer || pointer->target.is_root()) co_return;
+    reverse_name_ = pointer->target.text();
+    const env::DnsAnswer back = co_await services_.resolver->query(pointer->target, client_.address.is_v4() ? dns::Type::A : dns::Type::Aaaa);
+    for (const auto& record : back.records) {
+        const auto* v4 = std::get_if<dns::A>(&record);
+        const auto* v6 = std::get_if<dns::Aaaa>(&record);
+        if ((v4 && env::IpAddress::from_bytes(v4->address) == client_.address) || (v6 && env::IpAddress::from_bytes(v6->address) == client_.address))
+            client_name_ = reverse_name_;
+    }
+}
+
+}  // namespace server

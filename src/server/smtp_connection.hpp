@@ -1,0 +1,117 @@
+// One SMTP connection: a coroutine that moves bytes between the stream, the protocol session, the policy and the queue. It
+// decides nothing. Belongs to its loop; keeps the service it began with when the configuration is reloaded.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/event.hpp"
+#include "env/loop.hpp"
+#include "env/network.hpp"
+#include "env/resolver.hpp"
+#include "env/tls.hpp"
+#include "mail/header.hpp"
+#include "policy/judge.hpp"
+#include "queue/intake.hpp"
+#include "server/client_limits.hpp"
+#include "smtp/dot_decoder.hpp"
+#include "smtp/line_decoder.hpp"
+#include "smtp/server_session.hpp"
+
+namespace server {
+
+/// One master.cf listener's settings: an immutable tree. A reload makes a new one.
+struct SmtpService {
+    std::string name = "smtpd";  // for the log: "smtpd", "submission/smtpd"
+    std::shared_ptr<const smtp::ServerOptions> options;
+    ClientLimitOptions limits;
+    std::function<bool(const env::IpAddress&)> without_limits;        // smtpd_client_event_limit_exceptions
+    std::function<bool(const env::IpAddress&)> bare_newline_allowed;  // smtpd_forbid_bare_newline_exclusions
+    std::shared_ptr<const env::TlsServerContext> tls;                 // nullptr: no TLS
+    smtp::TlsOffer tls_offer = smtp::TlsOffer::No;
+    bool tls_from_start = false;                                      // smtpd_tls_wrappermode
+    std::uint32_t tls_log_level = 0;
+    bool peer_name_lookup = true;
+    std::shared_ptr<policy::Judge> judge;
+    /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's reason.
+    std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+};
+
+/// What every connection of a loop shares.
+struct SmtpServices {
+    env::Loop& loop;
+    env::Tls& tls;
+    env::Resolver* resolver;  // nullptr: names are not looked up
+    queue::Intake& intake;
+    base::EventSink& events;
+    ClientLimits& limits;
+    std::array<char, 65536>& scratch;  // of the loop: used only between suspensions
+};
+
+class SmtpConnection {
+ public:
+    SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service, std::unique_ptr<env::Stream> stream);
+    /// From connect to close.
+    env::Task<void> run();
+    /// The server stops: an idle client is told 421 at once, others after their transaction.
+    void ask_to_stop();
+
+ private:
+    env::Task<void> converse();
+    env::Task<smtp::Step> act(smtp::Step step);
+    env::Task<smtp::Step> read_command();
+    env::Task<smtp::Step> judge(smtp::Stage stage);
+    env::Task<smtp::Step> begin();
+    env::Task<smtp::Step> read_data();
+    env::Task<smtp::Step> read_chunk(std::uint64_t octets, bool keep);
+    env::Task<smtp::Step> commit();
+    env::Task<smtp::Step> start_tls();
+    env::Task<bool> handshake();
+    env::Task<bool> flush();
+    env::Task<bool> fill();
+    env::Task<bool> store(std::string_view content);
+    env::Task<void> look_up_name();
+    env::Task<void> say_goodbye();
+    smtp::ContentSummary summary() const;
+    smtp::Judged to_judged(const policy::Verdict& verdict);
+    policy::Facts facts() const;
+    mail::Envelope finished_envelope();
+    void reject_event(smtp::Stage stage, const policy::Verdict& verdict);
+    void note(base::Severity severity, std::string text);
+    void lost(std::string_view how);
+    std::string who() const;
+    env::SteadyTime deadline() const;
+
+    SmtpServices services_;
+    std::shared_ptr<const SmtpService> service_;
+    std::unique_ptr<env::Stream> stream_;
+    env::Endpoint client_;
+    std::string client_name_ = "unknown";
+    std::string reverse_name_ = "unknown";
+    smtp::ServerSession session_;
+    smtp::LineDecoder lines_;
+    std::string input_;           // read and not yet used
+    std::size_t used_ = 0;
+    std::string output_;          // replies not yet sent
+    std::unique_ptr<queue::IncomingMessage> message_;
+    struct Content {
+        smtp::DotDecoder dots;
+        mail::HeaderScanner header;
+        std::string decoded;
+        std::uint64_t size = 0;
+        std::optional<smtp::CommitFailure> failure;
+    };
+    std::unique_ptr<Content> content_;
+    std::unique_ptr<policy::SideEffects> effects_;
+    bool limited_ = true;
+    bool idle_ = false;
+    bool stop_asked_ = false;
+    bool closed_ = false;
+    bool saying_goodbye_ = false;
+};
+
+}  // namespace server

@@ -1,0 +1,152 @@
+#include "tables/simple_tables.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace tables {
+namespace {
+
+constexpr std::uint64_t file_octets_max = 512ULL << 20;
+
+Found find_in(const Entries& entries, const std::string& key) {
+    const auto at = entries.find(base::lower(key));
+    return at == entries.end() ? std::optional<std::string>{} : std::optional(at->second);
+}
+
+}  // namespace
+
+env::Task<Found> TableList::lookup(std::string key) const {
+    for (const auto& table : tables_) {
+        auto found = co_await table->lookup(key);
+        if (!found || *found) co_return found;
+    }
+    co_return std::optional<std::string>{};
+}
+
+std::expected<void, std::string> FileTable::read() {
+    auto stat = services_.files.stat(path_);
+    if (!stat) return std::unexpected(fmt::format("{}: {}", path_, env::to_text(stat.error())));
+    auto text = services_.files.read(path_, file_octets_max);
+    if (!text) return std::unexpected(fmt::format("{}: {}", path_, env::to_text(text.error())));
+    known_ = *stat;
+    looked_ = services_.clock.steady();
+    auto parsed = parse(*text);
+    if (!parsed) return std::unexpected(fmt::format("{}, {}", path_, parsed.error()));
+    return {};
+}
+
+std::expected<void, TableError> FileTable::load() {
+    auto done = read();
+    if (!done) return std::unexpected(TableError{done.error()});
+    return {};
+}
+
+void FileTable::refresh() {
+    constexpr auto look_every = std::chrono::seconds(1);
+    const auto now = services_.clock.steady();
+    if (now - looked_ < look_every) return;
+    looked_ = now;
+    const auto stat = services_.files.stat(path_);
+    if (!stat || (stat->modified == known_.modified && stat->size == known_.size && stat->inode == known_.inode)) return;
+    auto done = read();
+    if (!done) services_.events.note(base::Severity::Warning, "", done.error() + "; the table as it was stays in force");
+}
+
+std::expected<void, std::string> TextTable::parse(std::string_view text) {
+    auto entries = parse_source(text, format_);
+    if (!entries) return std::unexpected(entries.error());
+    entries_ = std::move(*entries);
+    return {};
+}
+
+env::Task<Found> TextTable::lookup(std::string key) {
+    refresh();
+    co_return find_in(entries_, key);
+}
+
+env::Task<Found> InlineTable::lookup(std::string key) { co_return find_in(entries_, key); }
+
+env::Task<Found> UnionTable::lookup(std::string key) {
+    std::string all;
+    for (const auto& table : tables_) {
+        auto found = co_await table->lookup(key);
+        if (!found) co_return found;
+        if (*found) all += (all.empty() ? "" : ",") + **found;
+    }
+    co_return all.empty() ? std::optional<std::string>{} : std::optional(all);
+}
+
+env::Task<Found> PasswdTable::lookup(std::string key) {
+    auto user = users_.find(key);
+    if (!user) co_return std::unexpected(TableError{"the user database cannot be read"});
+    if (!*user) co_return std::optional<std::string>{};
+    co_return std::optional(fmt::format("{}:x:{}:{}:{}:{}:{}", (*user)->name, (*user)->uid, (*user)->gid, (*user)->full_name, (*user)->home, (*user)->shell));
+}
+
+std::expected<void, std::string> CidrTable::parse(std::string_view text) {
+    std::vector<Rule> rules;
+    int number = 0, depth = 0;
+    for (std::string_view line : base::split(text, '\n')) {
+        ++number;
+        line = base::trim(line);
+        if (line.empty() || line.front() == '#') continue;
+        Rule rule;
+        if (base::istarts_with(line, "endif")) {
+            if (--depth < 0) return std::unexpected(fmt::format("line {}: endif without if", number));
+            rule.kind = Rule::Kind::EndIf;
+            rules.push_back(std::move(rule));
+            continue;
+        }
+        if (base::istarts_with(line, "if ")) {
+            rule.kind = Rule::Kind::If;
+            line = base::trim(line.substr(3));
+            ++depth;
+        }
+        if (line.starts_with('!')) {
+            rule.negated = true;
+            line = base::trim(line.substr(1));
+        }
+        const auto end = std::min(line.find_first_of(" \t"), line.size());
+        std::string_view pattern = line.substr(0, end);
+        rule.value = base::trim(line.substr(end));
+        const auto slash = pattern.find('/');
+        std::string_view host = pattern.substr(0, slash);
+        if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+        const auto address = env::IpAddress::parse(host);
+        if (!address) return std::unexpected(fmt::format("line {}: '{}' is not an address or network", number, base::printable(pattern, 60)));
+        const unsigned bits = address->is_v4() ? 32 : 128;
+        const auto prefix = slash == std::string_view::npos ? std::optional<std::uint64_t>(bits) : base::parse_number(pattern.substr(slash + 1), bits);
+        if (!prefix) return std::unexpected(fmt::format("line {}: bad prefix length", number));
+        rule.network = *address;
+        rule.prefix = static_cast<unsigned>(*prefix);
+        if (rule.kind == Rule::Kind::Match && rule.value.empty()) return std::unexpected(fmt::format("line {}: no value", number));
+        rules.push_back(std::move(rule));
+    }
+    if (depth != 0) return std::unexpected("if without endif");
+    rules_ = std::move(rules);
+    return {};
+}
+
+env::Task<Found> CidrTable::lookup(std::string key) {
+    refresh();
+    const auto address = env::IpAddress::parse(key);
+    if (!address) co_return std::optional<std::string>{};
+    int skipping = 0;
+    for (const auto& rule : rules_) {
+        if (rule.kind == Rule::Kind::EndIf) {
+            if (skipping > 0) --skipping;
+            continue;
+        }
+        if (skipping > 0) {
+            if (rule.kind == Rule::Kind::If) ++skipping;
+            continue;
+        }
+        const bool matches = address->in_network(rule.network, rule.prefix) != rule.negated;
+        if (rule.kind == Rule::Kind::If) skipping = matches ? 0 : 1;
+        else if (matches) co_return std::optional(rule.value);
+    }
+    co_return std::optional<std::string>{};
+}
+
+}  // namespace tables

@@ -1,0 +1,70 @@
+// Reading table sources: postmap(1) and aliases(5) text (factory.hpp: parse_source).
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "tables/factory.hpp"
+
+namespace tables {
+namespace {
+
+struct Line {
+    std::string text;
+    int number = 0;
+};
+
+// Comments and empty lines dropped, lines that begin with white space continue the one before.
+std::vector<Line> logical(std::string_view text) {
+    std::vector<Line> out;
+    int number = 0;
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+        ++number;
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        const auto content = base::trim(line);
+        if (content.empty() || content.front() == '#') continue;
+        if ((line.front() == ' ' || line.front() == '\t') && !out.empty()) out.back().text += " " + std::string(content);
+        else out.push_back({std::string(content), number});
+    }
+    return out;
+}
+
+// The key at the start of a line, perhaps quoted; the rest is left in `rest`.
+std::string take_key(std::string_view& rest, SourceFormat format) {
+    std::string key;
+    if (rest.starts_with('"')) {
+        std::size_t i = 1;
+        for (; i < rest.size() && rest[i] != '"'; ++i) {
+            if (rest[i] == '\\' && i + 1 < rest.size()) ++i;
+            key += rest[i];
+        }
+        rest.remove_prefix(std::min(i + 1, rest.size()));
+        return key;
+    }
+    const std::string_view stop = format == SourceFormat::Alias ? ": \t" : " \t";
+    const auto end = std::min(rest.find_first_of(stop), rest.size());
+    key = rest.substr(0, end);
+    rest.remove_prefix(end);
+    return key;
+}
+
+}  // namespace
+
+std::expected<Entries, std::string> parse_source(std::string_view text, SourceFormat format) {
+    Entries out;
+    for (const auto& [line, number] : logical(text)) {
+        std::string_view rest = line;
+        const std::string key = base::lower(take_key(rest, format));
+        rest = base::trim(rest);
+        if (format == SourceFormat::Alias) {
+            if (!rest.starts_with(':')) return std::unexpected(fmt::format("line {}: not \"name: value\"", number));
+            rest = base::trim(rest.substr(1));
+        }
+        if (key.empty() || rest.empty()) return std::unexpected(fmt::format("line {}: not \"key value\"", number));
+        out.emplace(key, rest);  // the first of a name counts, as postmap warns
+    }
+    return out;
+}
+
+}  // namespace tables
