@@ -1,0 +1,79 @@
+// The right-hand side of access tables (access(5)).
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "config/values.hpp"
+#include "policy/restriction.hpp"
+
+namespace policy {
+namespace {
+
+// "4.7.1 text" or "text": the status, or the default of the class.
+mail::ReplyText reply_of(int code, std::string_view rest, std::string shown, std::string_view what) {
+    mail::ReplyText out;
+    out.code = code;
+    out.status = {static_cast<std::uint16_t>(code / 100), 7, 1};
+    if (const auto status = mail::Status::parse_prefix(rest)) {
+        out.status = *status;
+        rest = base::trim(rest.substr(status->text().size()));
+    }
+    out.text = fmt::format("<{}>: {} rejected: {}", shown, what, rest.empty() ? "Access denied" : rest);
+    return out;
+}
+
+bool is_code(std::string_view word, char first) { return word.size() == 3 && word[0] == first && base::is_digit(word[1]) && base::is_digit(word[2]); }
+
+}  // namespace
+
+env::Task<Outcome> run_access_action(Context& context, std::string action, std::string shown, std::string_view what) {
+    const std::string_view text = base::trim(action);
+    const auto end = std::min(text.find_first_of(" \t"), text.size());
+    const std::string word = base::upper(text.substr(0, end));
+    const std::string rest(base::trim(text.substr(end)));
+    Outcome out;
+    const bool number = !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+    if (word == "OK" || word == "RELAY" || (number && !is_code(word, '4') && !is_code(word, '5'))) {
+        out.kind = Outcome::Kind::Permit;
+    } else if (word == "DUNNO") {
+    } else if (word == "REJECT" || word == "DEFER" || is_code(word, '4') || is_code(word, '5')) {
+        out.kind = Outcome::Kind::Refuse;
+        const int code = word == "REJECT" ? static_cast<int>(context.options.access_map_reject_code) : word == "DEFER" ? static_cast<int>(context.options.defer_code) : std::stoi(word);
+        out.reply = reply_of(code, rest, shown, what);
+    } else if (word == "DEFER_IF_PERMIT") {
+        context.defer_if_permit = reply_of(450, rest, shown, what);
+    } else if (word == "DEFER_IF_REJECT") {
+        context.defer_if_reject = reply_of(450, rest, shown, what);
+    } else if (word == "HOLD") {
+        context.effects.hold = true;
+        context.effects.hold_text = rest;
+    } else if (word == "DISCARD") {
+        context.effects.discard = true;
+        context.effects.discard_text = rest;
+    } else if (word == "FILTER") {
+        context.effects.filter = rest;
+    } else if (word == "REDIRECT") {
+        context.effects.redirect = rest;
+    } else if (word == "BCC") {
+        context.effects.bcc.push_back(rest);
+    } else if (word == "PREPEND") {
+        if (rest.find(':') != std::string::npos && rest.find_first_of("\r\n") == std::string::npos) context.effects.prepend.push_back(rest);
+    } else if (word == "WARN" || word == "INFO") {
+        context.notes.push_back(fmt::format("{}: {}: {}", base::lower(word), shown, rest));
+    } else {
+        // A list of restrictions as a value: only those declared as classes or without a table, which are known at load.
+        for (const auto& name : config::split_list(text)) {
+            const auto found = context.classes.find(name);
+            if (found == context.classes.end()) {
+                context.notes.push_back(fmt::format("access table: '{}' is no action; the mail is deferred", base::printable(name, 60)));
+                out.kind = Outcome::Kind::Refuse;
+                out.reply = {451, {4, 3, 5}, "Server configuration error"};
+                co_return out;
+            }
+            out = co_await evaluate(context, *found->second);
+            if (out.kind != Outcome::Kind::Dunno) break;
+        }
+    }
+    co_return out;
+}
+
+}  // namespace policy

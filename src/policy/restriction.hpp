@@ -1,0 +1,63 @@
+// Restriction lists as programs: parsed once at load, with every wrong word reported, then evaluated per question.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policy/judge.hpp"
+#include "policy/options.hpp"
+#include "routing/directory.hpp"
+#include "routing/match_list.hpp"
+#include "tables/factory.hpp"
+
+namespace policy {
+
+struct Program;
+
+/// What one question is evaluated with.
+struct Context {
+    const PolicyOptions& options;
+    const routing::NetworkList& my_networks;
+    routing::Directory& directory;
+    Stage stage;
+    const Facts& facts;
+    SideEffects& effects;
+    std::vector<std::string>& notes;   // for the log: warn_if_reject and WARN
+    const std::map<std::string, std::shared_ptr<const Program>, std::less<>>& classes;
+    int depth = 0;
+    bool warn_only = false;            // the next refusal is only noted
+    mail::ReplyText defer_if_permit{}; // code 0: none
+    mail::ReplyText defer_if_reject{};
+};
+
+struct Outcome {
+    enum class Kind { Dunno, Permit, Refuse } kind = Kind::Dunno;
+    mail::ReplyText reply;
+};
+
+struct Step {
+    std::string name;
+    std::string argument;
+    std::shared_ptr<tables::Table> table;
+    env::Task<Outcome> (*run)(Context&, const Step&) = nullptr;
+};
+
+struct Program {
+    std::vector<Step> steps;
+};
+
+/// `what`: the parameter's name, for errors. Errors name the word and the nearest known one.
+std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what, const std::string& text, tables::Factory& factory,
+                                                                   const std::vector<std::string>& classes);
+/// Whether a list can refuse relaying: one of reject_unauth_destination, defer_unauth_destination, reject, defer … is in it.
+bool stops_relaying(const Program& program);
+
+env::Task<Outcome> evaluate(Context& context, const Program& program);
+/// An access table's right-hand side (access(5)). `shown`: the value the reply names, "<x>: … rejected".
+env::Task<Outcome> run_access_action(Context& context, std::string action, std::string shown, std::string_view what);
+
+}  // namespace policy

@@ -1,0 +1,36 @@
+// The Judge over restriction lists. Belongs to one loop; immutable but for its tables' contents.
+#pragma once
+
+#include "base/event.hpp"
+#include "policy/restriction.hpp"
+
+namespace policy {
+
+class RestrictionJudge : public Judge {
+ public:
+    struct Services {
+        tables::Factory& factory;
+        env::FileSystem& files;
+        routing::Directory& directory;
+        base::EventSink& events;
+        std::string service = "smtpd";
+    };
+    /// `class_text`: the value of a restriction class by name. Refuses lists that would make an open relay, as Postfix does.
+    static std::expected<std::unique_ptr<RestrictionJudge>, std::string> make(PolicyOptions options, Services services,
+                                                                              const std::function<std::string(const std::string&)>& class_text);
+    env::Task<Verdict> judge(Stage stage, Facts facts) override;
+
+ private:
+    RestrictionJudge(PolicyOptions options, routing::Directory& directory, base::EventSink& events, std::string service)
+        : options_(std::move(options)), directory_(directory), events_(events), service_(std::move(service)) {}
+    PolicyOptions options_;
+    routing::Directory& directory_;
+    base::EventSink& events_;
+    std::string service_;
+    routing::NetworkList my_networks_;
+    std::shared_ptr<const Program> client_, helo_, sender_, relay_, recipient_, data_, end_of_data_;
+    std::shared_ptr<const Program> unlisted_recipient_, unlisted_sender_;
+    std::map<std::string, std::shared_ptr<const Program>, std::less<>> classes_;
+};
+
+}  // namespace policy

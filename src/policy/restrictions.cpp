@@ -1,0 +1,403 @@
+// The restrictions themselves: one function each, one table (restriction.hpp). Texts are Postfix's own, as administrators
+// and filters look for them.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/result.hpp"
+#include "base/text.hpp"
+#include "config/values.hpp"
+#include "policy/restriction.hpp"
+#include "routing/address_lookup.hpp"
+
+namespace policy {
+namespace {
+
+using Task = env::Task<Outcome>;
+constexpr Outcome::Kind dunno = Outcome::Kind::Dunno;
+
+Outcome permit() { return {Outcome::Kind::Permit, {}}; }
+
+Outcome refuse(std::uint32_t code, std::uint16_t subject, std::uint16_t detail, std::string text) {
+    return {Outcome::Kind::Refuse, {static_cast<int>(code), {static_cast<std::uint16_t>(code / 100), subject, detail}, std::move(text)}};
+}
+
+Outcome lookup_failed(const Context& context, const std::string& shown, const std::string& why) {
+    context.notes.push_back("table lookup problem: " + why);
+    return refuse(451, 3, 0, fmt::format("<{}>: Temporary lookup failure", shown));
+}
+
+std::string sender_shown(const Context& context) { return context.facts.sender_text; }
+std::string recipient_shown(const Context& context) { return context.facts.recipient_text; }
+
+bool is_fqdn(std::string_view name) {
+    if (name.empty() || name.starts_with('.') || name.ends_with("..")) return false;
+    if (name.ends_with('.')) name.remove_suffix(1);
+    return name.find('.') != std::string_view::npos && name.find("..") == std::string_view::npos;
+}
+
+bool is_literal(std::string_view name) { return name.starts_with('[') && name.ends_with(']'); }
+
+bool is_valid_literal(std::string_view name) {
+    std::string_view inner = name.substr(1, name.size() - 2);
+    if (base::istarts_with(inner, "IPv6:")) inner = inner.substr(5);
+    return env::IpAddress::parse(inner).has_value();
+}
+
+bool is_valid_host_name(std::string_view name) {
+    constexpr std::size_t label_max = 63;
+    if (name.ends_with('.')) name.remove_suffix(1);
+    if (name.empty() || name.size() > 255) return false;
+    bool letters = false;
+    for (const auto label : base::split(name, '.')) {
+        if (label.empty() || label.size() > label_max || label.front() == '-' || label.back() == '-') return false;
+        for (const char c : label) {
+            if (!base::is_alnum(c) && c != '-' && c != '_') return false;
+            letters = letters || !base::is_digit(c);
+        }
+    }
+    return letters;
+}
+
+Task run_permit(Context&, const Step&) { co_return permit(); }
+Task run_dunno(Context&, const Step&) { co_return Outcome{}; }
+
+std::string_view stage_word(const Context& context) {
+    switch (context.stage) {
+        case Stage::Connect: return "Client host";
+        case Stage::Helo: return "Helo command";
+        case Stage::Mail: return "Sender address";
+        case Stage::Rcpt: return "Recipient address";
+        case Stage::Data: return "Data command";
+        default: return "End-of-data";
+    }
+}
+
+std::string stage_shown(const Context& context) {
+    switch (context.stage) {
+        case Stage::Connect: return fmt::format("{}[{}]", context.facts.client_name, context.facts.client.address.text());
+        case Stage::Helo: return context.facts.helo;
+        case Stage::Mail: return sender_shown(context);
+        case Stage::Rcpt: return recipient_shown(context);
+        case Stage::Data: return "DATA";
+        default: return "END-OF-MESSAGE";
+    }
+}
+
+Task run_reject(Context& context, const Step&) {
+    co_return refuse(context.options.reject_code, 7, 1, fmt::format("<{}>: {} rejected: Access denied", stage_shown(context), stage_word(context)));
+}
+Task run_defer(Context& context, const Step&) {
+    co_return refuse(context.options.defer_code, 7, 1, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context)));
+}
+
+Task run_permit_mynetworks(Context& context, const Step&) {
+    auto inside = co_await context.my_networks.contains(context.facts.client.address);
+    if (!inside) co_return lookup_failed(context, context.facts.client.address.text(), inside.error().text);
+    co_return *inside ? permit() : Outcome{};
+}
+Task run_permit_sasl(Context& context, const Step&) { co_return context.facts.sasl_username.empty() ? Outcome{} : permit(); }
+Task run_permit_tls_all(Context& context, const Step&) { co_return context.facts.client_certificate_verified ? permit() : Outcome{}; }
+
+Task relay_control(Context& context, bool defer) {
+    if (!context.facts.recipient) co_return Outcome{};
+    auto ours = co_await context.directory.is_authorized_destination(*context.facts.recipient);
+    if (!ours) co_return lookup_failed(context, recipient_shown(context), ours.error().text);
+    if (*ours) co_return Outcome{};
+    const std::uint32_t code = defer ? 454 : context.options.relay_domains_reject_code;
+    co_return refuse(code, 7, 1, fmt::format("<{}>: Relay access denied", recipient_shown(context)));
+}
+Task run_reject_unauth_destination(Context& context, const Step&) { return relay_control(context, false); }
+Task run_defer_unauth_destination(Context& context, const Step&) { return relay_control(context, true); }
+Task run_permit_auth_destination(Context& context, const Step&) {
+    if (!context.facts.recipient) co_return Outcome{};
+    auto ours = co_await context.directory.is_authorized_destination(*context.facts.recipient);
+    if (!ours) co_return lookup_failed(context, recipient_shown(context), ours.error().text);
+    co_return *ours ? permit() : Outcome{};
+}
+
+Task run_non_fqdn_helo(Context& context, const Step&) {
+    const auto& helo = context.facts.helo;
+    if (helo.empty() || is_fqdn(helo) || is_literal(helo)) co_return Outcome{};
+    co_return refuse(context.options.non_fqdn_reject_code, 5, 2, fmt::format("<{}>: Helo command rejected: need fully-qualified hostname", helo));
+}
+Task run_invalid_helo(Context& context, const Step&) {
+    const auto& helo = context.facts.helo;
+    const bool valid = helo.empty() || (is_literal(helo) ? is_valid_literal(helo) : is_valid_host_name(helo) || env::IpAddress::parse(helo).has_value());
+    if (valid) co_return Outcome{};
+    co_return refuse(context.options.invalid_hostname_reject_code, 5, 2, fmt::format("<{}>: Helo command rejected: Invalid name", helo));
+}
+Task run_non_fqdn_sender(Context& context, const Step&) {
+    if (!context.facts.sender || context.facts.sender->is_null()) co_return Outcome{};
+    const auto& domain = context.facts.sender->address().domain;
+    if (is_literal(domain) || is_fqdn(domain)) co_return Outcome{};
+    co_return refuse(context.options.non_fqdn_reject_code, 5, 2, fmt::format("<{}>: Sender address rejected: need fully-qualified address", sender_shown(context)));
+}
+Task run_non_fqdn_recipient(Context& context, const Step&) {
+    if (!context.facts.recipient) co_return Outcome{};
+    const auto& address = *context.facts.recipient;
+    const bool bare_postmaster = address.domain.empty() && base::iequals(address.local_part, "postmaster");
+    if (bare_postmaster || is_literal(address.domain) || is_fqdn(address.domain)) co_return Outcome{};
+    co_return refuse(context.options.non_fqdn_reject_code, 5, 2, fmt::format("<{}>: Recipient address rejected: need fully-qualified address", recipient_shown(context)));
+}
+
+Outcome of_listing(const Context& context, const std::expected<routing::Listing, routing::LookupFailure>& listing, const std::string& shown) {
+    if (!listing) return lookup_failed(context, shown, listing.error().text);
+    if (listing->listed) return {};
+    return {Outcome::Kind::Refuse, listing->refusal};
+}
+Task run_unlisted_recipient(Context& context, const Step&) {
+    if (!context.facts.recipient) co_return Outcome{};
+    auto listing = co_await context.directory.recipient_listing(*context.facts.recipient);
+    co_return of_listing(context, listing, recipient_shown(context));
+}
+Task run_unlisted_sender(Context& context, const Step&) {
+    if (!context.facts.sender || context.facts.sender->is_null()) co_return Outcome{};
+    auto listing = co_await context.directory.sender_listing(context.facts.sender->address());
+    co_return of_listing(context, listing, sender_shown(context));
+}
+Task run_unauth_pipelining(Context& context, const Step&) {
+    if (!context.facts.pipelined_early) co_return Outcome{};
+    co_return refuse(503, 5, 0, fmt::format("<{}>: {} rejected: Improper use of SMTP command pipelining", stage_shown(context), stage_word(context)));
+}
+Task run_plaintext_session(Context& context, const Step&) {
+    if (context.facts.encrypted) co_return Outcome{};
+    co_return refuse(context.options.plaintext_reject_code, 7, 1, "Session encryption is required");
+}
+Task run_multi_recipient_bounce(Context& context, const Step&) {
+    const bool several = context.facts.recipient_count + (context.stage == Stage::Rcpt ? 1 : 0) > 1;
+    if (!context.facts.sender || !context.facts.sender->is_null() || !several) co_return Outcome{};
+    co_return refuse(context.options.multi_recipient_bounce_reject_code, 5, 3, fmt::format("<{}>: {} rejected: Multi-recipient bounce", stage_shown(context), stage_word(context)));
+}
+Task run_unknown_client(Context& context, const Step&) {
+    if (context.facts.client_name != "unknown") co_return Outcome{};
+    co_return refuse(context.facts.client_name_failed_temporarily ? 450 : context.options.unknown_client_reject_code, 7, context.facts.client_name_failed_temporarily ? 1 : 25,
+                     fmt::format("Client host rejected: cannot find your hostname, [{}]", context.facts.client.address.text()));
+}
+Task run_unknown_reverse_client(Context& context, const Step&) {
+    if (context.facts.reverse_name != "unknown") co_return Outcome{};
+    co_return refuse(context.options.unknown_client_reject_code, 7, 25, fmt::format("Client host rejected: cannot find your reverse hostname, [{}]", context.facts.client.address.text()));
+}
+
+// Domain, parent domains (as .parent and parent), in that order.
+env::Task<tables::Found> look_up_domain(const tables::Table& const_table, std::string name) {
+    auto& table = const_cast<tables::Table&>(const_table);
+    name = base::lower(name);
+    auto found = co_await table.lookup(name);
+    if (!found || *found || table.takes_whole_key_only()) co_return found;
+    for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+        for (const auto& key : {name.substr(dot), name.substr(dot + 1)}) {
+            if (key.empty()) continue;
+            found = co_await table.lookup(key);
+            if (!found || *found) co_return found;
+        }
+    }
+    co_return std::optional<std::string>{};
+}
+
+// The address, then its networks: 192.0.2.1, 192.0.2, 192.0, 192.
+env::Task<tables::Found> look_up_network(const tables::Table& const_table, std::string address) {
+    auto& table = const_cast<tables::Table&>(const_table);
+    for (;;) {
+        auto found = co_await table.lookup(address);
+        if (!found || *found || table.takes_whole_key_only()) co_return found;
+        const auto cut = address.find_last_of(".:");
+        if (cut == std::string::npos) co_return found;
+        address.resize(cut);
+    }
+}
+
+Task finish_access(Context& context, tables::Found found, std::string shown, std::string_view what) {
+    if (!found) co_return lookup_failed(context, shown, found.error().text);
+    if (!*found) co_return Outcome{};
+    Outcome out = co_await run_access_action(context, std::move(**found), std::move(shown), what);
+    co_return out;
+}
+
+Task client_access(Context& context, const Step& step, std::string name) {
+    const std::string shown = fmt::format("{}[{}]", name, context.facts.client.address.text());
+    auto found = co_await look_up_domain(*step.table, name);
+    if (found && !*found) found = co_await look_up_network(*step.table, context.facts.client.address.text());
+    Outcome out = co_await finish_access(context, std::move(found), shown, "Client host");
+    co_return out;
+}
+Task run_client_access(Context& context, const Step& step) { return client_access(context, step, context.facts.client_name); }
+Task run_reverse_client_access(Context& context, const Step& step) { return client_access(context, step, context.facts.reverse_name); }
+Task run_helo_access(Context& context, const Step& step) {
+    if (context.facts.helo.empty()) co_return Outcome{};
+    auto found = co_await look_up_domain(*step.table, context.facts.helo);
+    Outcome out = co_await finish_access(context, std::move(found), context.facts.helo, "Helo command");
+    co_return out;
+}
+
+Task address_access(Context& context, const Step& step, mail::Address address, std::string shown, std::string_view what) {
+    const tables::TableList list({step.table});
+    const routing::LookupForms whole{context.options.recipient_delimiter, routing::LookupForms::Local::No, routing::LookupForms::CatchAll::No};
+    auto exact = co_await routing::look_up_address(list, address, whole);
+    tables::Found found = std::optional<std::string>{};
+    if (!exact) found = std::unexpected(exact.error());
+    else if (*exact) found = std::optional((*exact)->value);
+    if (found && !*found && !step.table->takes_whole_key_only()) {
+        found = co_await look_up_domain(*step.table, address.domain);
+        if (found && !*found) found = co_await step.table->lookup(address.local_part + "@");
+    }
+    Outcome out = co_await finish_access(context, std::move(found), std::move(shown), what);
+    co_return out;
+}
+Task run_sender_access(Context& context, const Step& step) {
+    if (!context.facts.sender) co_return Outcome{};
+    if (context.facts.sender->is_null()) {
+        auto found = co_await step.table->lookup("<>");  // smtpd_null_access_lookup_key
+        Outcome out = co_await finish_access(context, std::move(found), "", "Sender address");
+        co_return out;
+    }
+    Outcome out = co_await address_access(context, step, context.facts.sender->address(), sender_shown(context), "Sender address");
+    co_return out;
+}
+Task run_recipient_access(Context& context, const Step& step) {
+    if (!context.facts.recipient) co_return Outcome{};
+    Outcome out = co_await address_access(context, step, *context.facts.recipient, recipient_shown(context), "Recipient address");
+    co_return out;
+}
+
+enum class Argument { None, Table };
+struct Entry {
+    std::string_view name;
+    Argument argument;
+    Task (*run)(Context&, const Step&);
+};
+// The registry: order has no meaning. Old names stand beside the new ones.
+constexpr Entry entries[] = {
+    {"permit", Argument::None, run_permit},
+    {"reject", Argument::None, run_reject},
+    {"defer", Argument::None, run_defer},
+    {"permit_mynetworks", Argument::None, run_permit_mynetworks},
+    {"permit_sasl_authenticated", Argument::None, run_permit_sasl},
+    {"permit_tls_clientcerts", Argument::None, run_dunno},
+    {"permit_tls_all_clientcerts", Argument::None, run_permit_tls_all},
+    {"permit_auth_destination", Argument::None, run_permit_auth_destination},
+    {"reject_unauth_destination", Argument::None, run_reject_unauth_destination},
+    {"defer_unauth_destination", Argument::None, run_defer_unauth_destination},
+    {"reject_non_fqdn_helo_hostname", Argument::None, run_non_fqdn_helo},
+    {"reject_non_fqdn_hostname", Argument::None, run_non_fqdn_helo},
+    {"reject_invalid_helo_hostname", Argument::None, run_invalid_helo},
+    {"reject_invalid_hostname", Argument::None, run_invalid_helo},
+    {"reject_non_fqdn_sender", Argument::None, run_non_fqdn_sender},
+    {"reject_non_fqdn_recipient", Argument::None, run_non_fqdn_recipient},
+    {"reject_unlisted_recipient", Argument::None, run_unlisted_recipient},
+    {"check_recipient_maps", Argument::None, run_unlisted_recipient},
+    {"reject_unlisted_sender", Argument::None, run_unlisted_sender},
+    {"reject_unauth_pipelining", Argument::None, run_unauth_pipelining},
+    {"reject_plaintext_session", Argument::None, run_plaintext_session},
+    {"reject_multi_recipient_bounce", Argument::None, run_multi_recipient_bounce},
+    {"reject_unknown_client_hostname", Argument::None, run_unknown_client},
+    {"reject_unknown_client", Argument::None, run_unknown_client},
+    {"reject_unknown_reverse_client_hostname", Argument::None, run_unknown_reverse_client},
+    {"check_client_access", Argument::Table, run_client_access},
+    {"check_reverse_client_hostname_access", Argument::Table, run_reverse_client_access},
+    {"check_helo_access", Argument::Table, run_helo_access},
+    {"check_sender_access", Argument::Table, run_sender_access},
+    {"check_recipient_access", Argument::Table, run_recipient_access},
+};
+
+Task run_class(Context& context, const Step& step) {
+    constexpr int depth_max = 10;
+    const auto found = context.classes.find(step.name);
+    if (found == context.classes.end() || context.depth >= depth_max) co_return Outcome{};
+    ++context.depth;
+    Outcome out = co_await evaluate(context, *found->second);
+    --context.depth;
+    co_return out;
+}
+Task run_warn_if_reject(Context& context, const Step&) {
+    context.warn_only = true;
+    co_return Outcome{};
+}
+Task run_defer_if_permit(Context& context, const Step&) {
+    context.defer_if_permit = {450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    co_return Outcome{};
+}
+Task run_defer_if_reject(Context& context, const Step&) {
+    context.defer_if_reject = {450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    co_return Outcome{};
+}
+
+std::string nearest(std::string_view word) {
+    constexpr std::size_t distance_max = 4;
+    std::string best;
+    std::size_t distance = distance_max + 1;
+    for (const auto& entry : entries) {
+        const auto d = config::edit_distance(word, entry.name, distance_max);
+        if (d < distance) {
+            distance = d;
+            best = entry.name;
+        }
+    }
+    return best;
+}
+
+}  // namespace
+
+std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what, const std::string& text, tables::Factory& factory, const std::vector<std::string>& classes) {
+    auto out = std::make_shared<Program>();
+    const auto words = config::split_list(text);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        Step step;
+        step.name = base::lower(words[i]);
+        if (std::ranges::find(classes, words[i]) != classes.end()) {
+            step.name = words[i];
+            step.run = run_class;
+        } else if (step.name == "warn_if_reject") step.run = run_warn_if_reject;
+        else if (step.name == "defer_if_permit") step.run = run_defer_if_permit;
+        else if (step.name == "defer_if_reject") step.run = run_defer_if_reject;
+        else if (words[i].find(':') != std::string::npos) {
+            // A bare table is check_<list>_access, as in old configurations.
+            const std::string_view implied = what.find("client") != std::string_view::npos ? "check_client_access" : what.find("helo") != std::string_view::npos ? "check_helo_access"
+                                             : what.find("sender") != std::string_view::npos ? "check_sender_access" : "check_recipient_access";
+            const auto* entry = std::ranges::find(entries, implied, &Entry::name);
+            auto table = factory.open(words[i]);
+            if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
+            step.run = entry->run;
+            step.table = std::move(*table);
+        } else {
+            const auto* entry = std::ranges::find(entries, step.name, &Entry::name);
+            if (entry == std::end(entries)) {
+                const auto near = nearest(step.name);
+                return std::unexpected(fmt::format("{}: '{}' is not a restriction this version knows{}", what, words[i], near.empty() ? "" : "; did you mean " + near + "?"));
+            }
+            step.run = entry->run;
+            if (entry->argument == Argument::Table) {
+                if (i + 1 >= words.size()) return std::unexpected(fmt::format("{}: {} needs a table, type:name", what, step.name));
+                step.argument = words[++i];
+                auto table = factory.open(step.argument);
+                if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
+                step.table = std::move(*table);
+            }
+        }
+        out->steps.push_back(std::move(step));
+    }
+    return out;
+}
+
+bool stops_relaying(const Program& program) {
+    return std::ranges::any_of(program.steps, [](const Step& step) {
+        return step.name == "reject" || step.name == "defer" || step.name == "reject_unauth_destination" || step.name == "defer_unauth_destination" || step.name == "defer_if_permit";
+    });
+}
+
+env::Task<Outcome> evaluate(Context& context, const Program& program) {
+    for (const auto& step : program.steps) {
+        Outcome out = co_await step.run(context, step);
+        if (out.kind == dunno) continue;
+        if (out.kind == Outcome::Kind::Refuse && context.warn_only) {
+            context.notes.push_back("reject_warning: " + out.reply.line());
+            context.warn_only = false;
+            continue;
+        }
+        if (step.run != run_warn_if_reject) context.warn_only = false;
+        co_return out;
+    }
+    co_return Outcome{};
+}
+
+}  // namespace policy
