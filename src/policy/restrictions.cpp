@@ -60,7 +60,6 @@ bool is_valid_host_name(std::string_view name) {
 }
 
 Task run_permit(Context&, const Step&) { co_return permit(); }
-Task run_dunno(Context&, const Step&) { co_return Outcome{}; }
 
 std::string_view stage_word(const Context& context) {
     switch (context.stage) {
@@ -180,8 +179,7 @@ Task run_unknown_reverse_client(Context& context, const Step&) {
 }
 
 // Domain, parent domains (as .parent and parent), in that order.
-env::Task<tables::Found> look_up_domain(const tables::Table& const_table, std::string name) {
-    auto& table = const_cast<tables::Table&>(const_table);
+env::Task<tables::Found> look_up_domain(tables::Table& table, std::string name) {
     name = base::lower(name);
     auto found = co_await table.lookup(name);
     if (!found || *found || table.takes_whole_key_only()) co_return found;
@@ -196,8 +194,7 @@ env::Task<tables::Found> look_up_domain(const tables::Table& const_table, std::s
 }
 
 // The address, then its networks: 192.0.2.1, 192.0.2, 192.0, 192.
-env::Task<tables::Found> look_up_network(const tables::Table& const_table, std::string address) {
-    auto& table = const_cast<tables::Table&>(const_table);
+env::Task<tables::Found> look_up_network(tables::Table& table, std::string address) {
     for (;;) {
         auto found = co_await table.lookup(address);
         if (!found || *found || table.takes_whole_key_only()) co_return found;
@@ -273,7 +270,6 @@ constexpr Entry entries[] = {
     {"defer", Argument::None, run_defer},
     {"permit_mynetworks", Argument::None, run_permit_mynetworks},
     {"permit_sasl_authenticated", Argument::None, run_permit_sasl},
-    {"permit_tls_clientcerts", Argument::None, run_dunno},
     {"permit_tls_all_clientcerts", Argument::None, run_permit_tls_all},
     {"permit_auth_destination", Argument::None, run_permit_auth_destination},
     {"reject_unauth_destination", Argument::None, run_reject_unauth_destination},
