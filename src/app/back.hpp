@@ -1,0 +1,33 @@
+// The queue manager's side: routing, transports, the notifier, the queue itself, on one loop. Knows only env/.
+#pragma once
+
+#include "app/front.hpp"
+#include "delivery/agent.hpp"
+#include "delivery/simple_transports.hpp"
+#include "delivery/smtp_client.hpp"
+#include "delivery/virtual_transport.hpp"
+#include "queue/queue_manager.hpp"
+
+namespace app {
+
+class Back {
+ public:
+    Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSource ids, queue::IntakeOptions intake);
+    ~Back();
+    /// Before start(), and for each reload.
+    std::expected<void, std::string> use(const Site& site, const std::set<env::IpAddress>& own_addresses);
+    queue::QueueManager& manager() { return *manager_; }
+
+ private:
+    struct Generation;
+    class CurrentRouter;
+    LoopEnvironment environment_;
+    delivery::Agent& agent_;
+    queue::StoreIntake intake_;
+    std::vector<std::unique_ptr<Generation>> generations_;  // older ones may have deliveries under way
+    std::unique_ptr<CurrentRouter> router_;
+    std::unique_ptr<queue::Notifier> notifier_;
+    std::unique_ptr<queue::QueueManager> manager_;
+};
+
+}  // namespace app

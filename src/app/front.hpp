@@ -1,0 +1,64 @@
+// One network loop's side of the server: tables, routing, judges, listeners. Built from a Site; a reload builds the services
+// anew and hands them to the listeners. Knows only env/: the simulator builds the same thing.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+
+#include "app/options.hpp"
+#include "app/site.hpp"
+#include "env/random.hpp"
+#include "env/workers.hpp"
+#include "policy/restriction_judge.hpp"
+#include "queue/store_intake.hpp"
+#include "routing/routing.hpp"
+#include "server/smtp_listener.hpp"
+
+namespace app {
+
+/// What a loop gives to what runs on it.
+struct LoopEnvironment {
+    env::Loop& loop;
+    env::Network& network;
+    env::Tls& tls;
+    env::Resolver* resolver;
+    env::Store& store;
+    env::Random& random;
+    env::Workers& workers;
+    env::FileSystem& files;
+    env::UserDatabase& users;
+    base::EventSink& events;
+};
+
+/// Everything made from one configuration for one loop; lives as long as a connection uses it.
+struct FrontGeneration {
+    std::unique_ptr<tables::Factory> factory;
+    std::unique_ptr<routing::Routing> routing;
+    std::map<std::string, std::shared_ptr<const server::SmtpService>> services;  // by master.cf name
+};
+
+/// Error: what the administrator must mend.
+std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses);
+
+class Front {
+ public:
+    Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake, std::function<void(queue::Arrival)> announce,
+          server::ClientLimits& limits, server::ConnectionCount& count);
+    /// A service's listener; `service` must be in the generation.
+    void add_listener(const std::string& service, std::unique_ptr<env::Listener> listener);
+    void use(std::shared_ptr<FrontGeneration> generation);
+    void stop();
+    std::size_t connections() const;
+
+ private:
+    LoopEnvironment environment_;
+    queue::StoreIntake intake_;
+    server::ClientLimits& limits_;
+    server::ConnectionCount& count_;
+    std::array<char, 65536> scratch_;
+    std::vector<std::shared_ptr<FrontGeneration>> generations_;  // the last is in force; older ones serve old connections
+    std::vector<std::pair<std::string, std::unique_ptr<server::SmtpListener>>> listeners_;
+};
+
+}  // namespace app
