@@ -162,6 +162,7 @@ void AsioLoop::run() {
 }
 
 void AsioLoop::stop() { state_->io.stop(); }
+void AsioLoop::restart() { state_->io.restart(); }
 
 void AsioLoop::destroy_tasks() {
     while (!state_->tasks.empty()) std::coroutine_handle<>::from_address(*state_->tasks.begin()).destroy();

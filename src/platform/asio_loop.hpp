@@ -21,6 +21,8 @@ class AsioLoop : public env::Loop {
     void run();
     /// Thread-safe.
     void stop();
+    /// run() may be called again after a stop().
+    void restart();
     /// Destroys the frames of unfinished tasks. After run() has returned, before the objects they refer to go.
     void destroy_tasks();
     std::size_t live_tasks() const;

@@ -1,0 +1,104 @@
+#include "app/control.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace app {
+namespace {
+
+using nlohmann::json;
+
+std::int64_t unix_seconds(env::WallTime at) { return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count(); }
+
+json to_json(const queue::QueuedMessage& message) {
+    json recipients = json::array();
+    for (const auto& recipient : message.recipients) recipients.push_back({{"address", recipient.address}, {"delay_reason", recipient.reason}, {"greylisted", recipient.greylisted}});
+    return {{"queue_name", to_text(message.state)}, {"queue_id", message.id.text()},      {"arrival_time", unix_seconds(message.arrived)},
+            {"message_size", message.size},         {"sender", message.sender},           {"recipients", std::move(recipients)},
+            {"next_attempt", unix_seconds(message.next_attempt)}};
+}
+
+struct Actions {
+    queue::QueueManager& manager;
+    env::Loop& loop;
+    ControlActions actions;
+};
+
+env::Task<std::string> status(std::shared_ptr<Actions> self, server::ControlReply& reply) {
+    const auto counts = self->manager.counts();
+    json out{{"connections", self->actions.connections()}, {"active", counts.active}, {"deferred", counts.deferred}, {"hold", counts.hold},
+             {"uptime_seconds", unix_seconds(self->loop.clock().wall()) - unix_seconds(self->actions.started)}, {"destinations", json::array()}};
+    for (const auto& d : self->manager.destinations())
+        out["destinations"].push_back({{"transport", d.destination.transport}, {"next_hop", d.destination.next_hop}, {"waiting", d.waiting_jobs},
+                                       {"running", d.running}, {"window", d.window}, {"dead", d.dead}, {"why", d.why}});
+    co_await reply.line(out);
+    co_return std::string{};
+}
+
+env::Task<std::string> list(std::shared_ptr<Actions> self, server::ControlReply& reply) {
+    for (const auto& id : self->manager.ids()) {
+        auto message = co_await self->manager.describe(id);
+        if (!message) continue;
+        const json line = to_json(*message);
+        const bool wanted = co_await reply.line(line);
+        if (!wanted) break;
+    }
+    co_return std::string{};
+}
+
+env::Task<std::string> change(std::shared_ptr<Actions> self, json request, server::ControlReply& reply) {
+    const std::string what = request.at("action").get<std::string>();
+    std::vector<queue::QueueId> ids;
+    if (request.value("all", false)) {
+        ids = self->manager.ids();
+        const std::string state = request.value("state", "");
+        if (!state.empty()) {
+            std::vector<queue::QueueId> some;
+            for (const auto& id : ids) {
+                auto message = co_await self->manager.describe(id);
+                if (message && to_text(message->state) == state) some.push_back(id);
+            }
+            ids = std::move(some);
+        }
+    } else {
+        for (const auto& text : request.at("ids"))
+            if (auto id = queue::QueueId::parse(text.get<std::string>())) ids.push_back(std::move(*id));
+    }
+    std::size_t count = 0;
+    if (what == "flush") {
+        const bool all = request.value("all", false);
+        count = self->manager.flush([&](const queue::QueueId& id) { return all || std::ranges::find(ids, id) != ids.end(); });
+    } else {
+        for (const auto& id : ids) {
+            if (what == "delete") count += co_await self->manager.remove(id);
+            else if (what == "hold") count += co_await self->manager.hold(id);
+            else if (what == "release") count += co_await self->manager.release(id);
+            else co_return "no such action: " + what;
+        }
+    }
+    co_await reply.line(json{{"count", count}});
+    co_return std::string{};
+}
+
+env::Task<std::string> call(std::shared_ptr<Actions> self, bool stop, server::ControlReply& reply) {
+    co_await reply.line(json{{"ok", true}});
+    stop ? self->actions.stop() : self->actions.reload();
+    co_return std::string{};
+}
+
+}  // namespace
+
+void add_control_handlers(server::ControlServer& control, queue::QueueManager& manager, env::Loop& loop, ControlActions actions) {
+    auto self = std::make_shared<Actions>(Actions{manager, loop, std::move(actions)});
+    control.add("status", [self](json, server::ControlReply& reply) { return status(self, reply); });
+    control.add("list", [self](json, server::ControlReply& reply) { return list(self, reply); });
+    control.add("queue", [self](json request, server::ControlReply& reply) { return change(self, std::move(request), reply); });
+    control.add("stop", [self](json, server::ControlReply& reply) { return call(self, true, reply); });
+    control.add("reload", [self](json, server::ControlReply& reply) { return call(self, false, reply); });
+}
+
+}  // namespace app

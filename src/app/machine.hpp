@@ -1,0 +1,17 @@
+// What the machine says of itself: host name, addresses, user ids. The only place that asks.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "config/configuration.hpp"
+#include "env/network.hpp"
+
+namespace app {
+
+config::Machine inspect_machine();
+std::set<env::IpAddress> own_addresses();
+/// Becomes `user` for good (groups, gid, uid); refuses to stay root. "" or what went wrong.
+std::string drop_privileges(const std::string& user);
+
+}  // namespace app

@@ -1,0 +1,369 @@
+#include "app/server_process.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <pwd.h>
+#include <thread>
+
+#include "app/back.hpp"
+#include "app/control.hpp"
+#include "app/machine.hpp"
+#include "base/result.hpp"
+#include "base/text.hpp"
+#include "delivery/in_process_agent.hpp"
+#include "platform/asio_loop.hpp"
+#include "platform/asio_network.hpp"
+#include "platform/log_writer.hpp"
+#include "platform/openssl_tls.hpp"
+#include "platform/rocks_store.hpp"
+#include "platform/system.hpp"
+
+namespace app {
+namespace {
+
+/// One thread's world.
+struct LoopWorld {
+    LoopWorld(env::Clock& clock, std::shared_ptr<platform::RocksDatabase> database, platform::ThreadPool& pool)
+        : loop(clock), network(loop), store(std::move(database), loop), workers(pool, loop) {}
+    platform::AsioLoop loop;
+    platform::AsioNetwork network;
+    platform::OpenSslTls tls;
+    platform::RocksStore store;
+    platform::SystemRandom random;
+    platform::PoolWorkers workers;
+    std::thread thread;
+};
+
+struct BoundListener {
+    std::string service;
+    std::size_t loop;
+    int descriptor;
+};
+
+int fail(const std::string& text) {
+    std::fprintf(stderr, "postrider: fatal: %s\n", text.c_str());
+    return 1;
+}
+
+std::vector<std::string> listen_hosts(const ProgramOptions& options, const std::string& host) {
+    std::vector<std::string> out;
+    const bool v4 = options.protocols != IpProtocols::V6, v6 = options.protocols != IpProtocols::V4;
+    std::vector<std::string> names = host.empty() ? config::split_list(options.inet_interfaces) : std::vector<std::string>{host};
+    for (const auto& name : names) {
+        const bool all = base::iequals(name, "all"), loopback = base::iequals(name, "loopback-only") || base::iequals(name, "localhost");
+        if (all || loopback) {
+            if (v4) out.emplace_back(all ? "0.0.0.0" : "127.0.0.1");
+            if (v6) out.emplace_back(all ? "::" : "::1");
+        } else {
+            std::string_view bare = name;
+            if (bare.starts_with('[') && bare.ends_with(']')) bare = bare.substr(1, bare.size() - 2);
+            out.emplace_back(bare);
+        }
+    }
+    return out;
+}
+
+std::expected<std::vector<BoundListener>, std::string> bind_listeners(const Site& site, const ProgramOptions& options, std::size_t loops) {
+    std::vector<BoundListener> out;
+    for (const auto& service : site.services) {
+        if (service.type != "inet" || service.command != "smtpd") continue;
+        const auto at = config::parse_listen_address(service.name);
+        if (!at) continue;  // reported by the check
+        for (const auto& host : listen_hosts(options, at->host)) {
+            const auto address = env::IpAddress::parse(host);
+            if (!address) return std::unexpected(fmt::format("{}:{}: '{}' is not an address", service.file, service.line, host));
+            for (std::size_t i = 0; i < loops; ++i) {
+                const env::Endpoint endpoint{*address, at->port, {}};
+                auto descriptor = platform::open_listener(endpoint);
+                if (!descriptor) {
+                    // A machine without IPv6 listens on IPv4 alone.
+                    if (!address->is_v4() && at->host.empty() && descriptor.error() != env::IoError::AddressInUse) break;
+                    const bool denied = descriptor.error() == env::IoError::PermissionDenied;
+                    return std::unexpected(fmt::format("cannot listen on {}: {}{}", endpoint.text(), env::to_text(descriptor.error()), denied ? "; ports below 1024 need root" : ""));
+                }
+                out.push_back({service.name, i, *descriptor});
+            }
+        }
+    }
+    if (out.empty()) return std::unexpected(fmt::format("{}/master.cf: no service of type inet runs smtpd: nothing to listen on", site.directory));
+    return out;
+}
+
+// Folders the server needs, with the right owner when we are root.
+std::expected<void, std::string> prepare_folder(const std::string& path, const std::string& owner, mode_t mode) {
+    std::string so_far;
+    for (const auto part : base::split(path, '/')) {
+        so_far += (so_far.empty() ? "/" : so_far == "/" ? "" : "/") + std::string(part);
+        if (part.empty()) continue;
+        if (::mkdir(so_far.c_str(), so_far == path ? mode : 0755) != 0 && errno != EEXIST) return std::unexpected(fmt::format("cannot make {}: {}", so_far, std::strerror(errno)));
+    }
+    if (::geteuid() != 0) return {};
+    const passwd* entry = ::getpwnam(owner.c_str());
+    if (!entry) return std::unexpected(fmt::format("mail_owner = {}: no such user; create it (useradd -r {}) or name another", owner, owner));
+    if (::chown(path.c_str(), entry->pw_uid, entry->pw_gid) != 0) return std::unexpected(fmt::format("cannot give {} to {}: {}", path, owner, std::strerror(errno)));
+    return {};
+}
+
+platform::LogSettings log_settings(const ProgramOptions& options, const std::string& host_name) {
+    platform::LogSettings out;
+    out.host_name = host_name.substr(0, host_name.find('.'));
+    out.syslog_name = options.syslog_name;
+    out.json = options.log_json;
+    if (options.log_file == "/dev/stdout") out.target = platform::LogSettings::Target::Stdout;
+    else if (!options.log_file.empty()) {
+        out.target = platform::LogSettings::Target::File;
+        out.path = options.log_file;
+    } else if (::access("/dev/log", W_OK) == 0 && ::isatty(STDOUT_FILENO) == 0) out.target = platform::LogSettings::Target::Syslog;
+    return out;
+}
+
+/// The store's start count, so that queue ids never repeat.
+env::Task<void> next_epoch(env::Store& store, std::uint64_t& epoch, bool& ok) {
+    const std::string key(queue::epoch_key);
+    auto old = co_await store.read(env::Keyspace::Meta, key);
+    if (old && *old) epoch = base::parse_number(**old).value_or(0) + 1;
+    env::Batch batch;
+    batch.put(env::Keyspace::Meta, key, std::to_string(epoch));
+    auto done = co_await store.commit(std::move(batch), env::Durability::Synced);
+    ok = old && done;
+}
+
+class Server {
+ public:
+    Server(std::shared_ptr<const Site> site, ProgramOptions options, std::vector<BoundListener> listeners, int control, std::size_t loops)
+        : site_(std::move(site)), options_(std::move(options)), listeners_(std::move(listeners)), control_descriptor_(control), loop_count_(loops) {}
+    int run();
+
+ private:
+    LoopEnvironment environment(LoopWorld& world) { return {world.loop, world.network, world.tls, nullptr, world.store, world.random, world.workers, files_, users_, *log_}; }
+    std::string start();
+    std::string build();
+    void reload();
+    void stop();
+    template <class F>
+    void on_each_front(F work);
+    void run_once(LoopWorld& world, env::Task<void> task);
+
+    std::shared_ptr<const Site> site_;
+    ProgramOptions options_;
+    std::vector<BoundListener> listeners_;
+    int control_descriptor_;
+    std::size_t loop_count_;
+    platform::SystemClock clock_;
+    platform::PosixFileSystem files_;
+    platform::PosixUsers users_;
+    std::unique_ptr<platform::LogWriter> log_;
+    std::unique_ptr<platform::ThreadPool> pool_;
+    std::shared_ptr<platform::RocksDatabase> database_;
+    std::vector<std::unique_ptr<LoopWorld>> fronts_world_;
+    std::unique_ptr<LoopWorld> back_world_;
+    server::ClientLimits limits_;
+    server::ConnectionCount count_;
+    std::unique_ptr<delivery::InProcessAgent> agent_;
+    std::vector<std::unique_ptr<Front>> fronts_;
+    std::unique_ptr<Back> back_;
+    std::unique_ptr<server::ControlServer> control_;
+    std::set<env::IpAddress> own_;
+};
+
+env::Task<void> finish_then(env::Task<void> task, platform::AsioLoop& loop) {
+    co_await task;
+    loop.stop();
+}
+
+void Server::run_once(LoopWorld& world, env::Task<void> task) {
+    world.loop.spawn(finish_then(std::move(task), world.loop));
+    world.loop.run();
+    world.loop.restart();
+}
+
+env::Task<void> load_queue(queue::QueueManager& manager, std::string& problem, std::size_t& count) {
+    auto loaded = co_await manager.load();
+    if (loaded) count = *loaded;
+    else problem = loaded.error();
+}
+
+std::string Server::build() {
+    own_ = own_addresses();
+    for (std::size_t i = 0; i < loop_count_; ++i) {
+        auto generation = build_front(*site_, environment(*fronts_world_[i]), own_);
+        if (!generation) return generation.error();
+        fronts_[i]->use(std::move(*generation));
+    }
+    auto used = back_->use(*site_, own_);
+    return used ? "" : used.error();
+}
+
+std::string Server::start() {
+    auto database = platform::RocksDatabase::open(options_.store_directory + "/store");
+    if (!database) return database.error();
+    database_ = std::move(*database);
+    pool_ = std::make_unique<platform::ThreadPool>(options_.workers);
+    back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_);
+    for (std::size_t i = 0; i < loop_count_; ++i) fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_));
+    std::uint64_t epoch = 0;
+    bool epoch_ok = false;
+    run_once(*back_world_, next_epoch(back_world_->store, epoch, epoch_ok));
+    if (!epoch_ok) return "the queue's store cannot be written";
+
+    queue::IntakeOptions intake;
+    config::Diagnostics ignored;
+    intake.message_size_limit = config::bind<smtp::ServerOptions>(*site_->configuration, ignored).message_size_limit;
+    const std::string host = site_->configuration->get("myhostname");
+    agent_ = std::make_unique<delivery::InProcessAgent>(back_world_->loop, back_world_->workers, files_, host, static_cast<std::uint64_t>(::getpid()), ::geteuid());
+    back_ = std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
+    for (std::size_t i = 0; i < loop_count_; ++i) {
+        auto announce = [this](queue::Arrival arrival) {
+            back_world_->loop.post([this, arrival = std::move(arrival)]() mutable { back_->manager().arrived(std::move(arrival)); });
+        };
+        fronts_.push_back(std::make_unique<Front>(environment(*fronts_world_[i]), queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)), intake, std::move(announce), limits_, count_));
+    }
+    if (auto problem = build(); !problem.empty()) return problem;
+    std::string problem;
+    std::size_t found = 0;
+    run_once(*back_world_, load_queue(back_->manager(), problem, found));
+    if (!problem.empty()) return problem;
+    if (found > 0) log_->note(base::Severity::Info, "qmgr", fmt::format("{} messages in the queue", found));
+    back_->manager().start();
+
+    control_ = std::make_unique<server::ControlServer>(back_world_->loop, *log_, server::ControlLimits{});
+    ControlActions actions;
+    actions.connections = [this] { return static_cast<std::size_t>(count_.open.load()); };
+    actions.stop = [] { ::kill(::getpid(), SIGTERM); };
+    actions.reload = [] { ::kill(::getpid(), SIGHUP); };
+    actions.started = clock_.wall();
+    add_control_handlers(*control_, back_->manager(), back_world_->loop, std::move(actions));
+    control_->start(back_world_->network.adopt_listener(control_descriptor_));
+    for (const auto& listener : listeners_) fronts_[listener.loop]->add_listener(listener.service, fronts_world_[listener.loop]->network.adopt_listener(listener.descriptor));
+    return "";
+}
+
+template <class F>
+void Server::on_each_front(F work) {
+    for (std::size_t i = 0; i < loop_count_; ++i) fronts_world_[i]->loop.post([this, i, work] { work(*fronts_[i], i); });
+}
+
+void Server::reload() {
+    config::Diagnostics diagnostics;
+    auto site = load_site(site_->directory, files_, inspect_machine(), diagnostics);
+    for (const auto& d : diagnostics.list()) log_->note(d.severity == config::Severity::Error ? base::Severity::Error : base::Severity::Warning, "", d.render());
+    if (!site || diagnostics.has_errors()) {
+        log_->note(base::Severity::Error, "", "the new configuration has errors; the old one stays in force");
+        return;
+    }
+    site_ = site;
+    own_ = own_addresses();
+    log_->reopen();
+    on_each_front([this, site](Front& front, std::size_t i) {
+        auto generation = build_front(*site, environment(*fronts_world_[i]), own_);
+        if (generation) front.use(std::move(*generation));
+        else log_->note(base::Severity::Error, "", generation.error() + "; the old configuration stays in force");
+    });
+    back_world_->loop.post([this, site] {
+        auto used = back_->use(*site, own_);
+        if (!used) log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
+    });
+    log_->note(base::Severity::Info, "", "configuration loaded");
+}
+
+env::Task<void> stop_queue(Back& back, std::atomic<bool>& done) {
+    co_await back.manager().stop();
+    done = true;
+}
+
+void Server::stop() {
+    const auto until = clock_.steady() + std::chrono::seconds(options_.stop_seconds);
+    constexpr auto look_again = std::chrono::milliseconds(10);
+    on_each_front([](Front& front, std::size_t) { front.stop(); });
+    while (count_.open.load() > 0 && clock_.steady() < until) std::this_thread::sleep_for(look_again);
+    auto done = std::make_shared<std::atomic<bool>>(false);
+    back_world_->loop.post([this, done] {
+        control_->close();
+        back_world_->loop.spawn(stop_queue(*back_, *done));
+    });
+    while (!done->load() && clock_.steady() < until) std::this_thread::sleep_for(look_again);
+    for (auto& world : fronts_world_) {
+        world->loop.stop();
+        world->thread.join();
+    }
+    back_world_->loop.stop();
+    back_world_->thread.join();
+    pool_.reset();
+    database_->stop();
+    for (auto& world : fronts_world_) world->loop.destroy_tasks();
+    back_world_->loop.destroy_tasks();
+}
+
+int Server::run() {
+    log_ = std::make_unique<platform::LogWriter>(log_settings(options_, site_->configuration->get("myhostname")), clock_);
+    if (auto problem = start(); !problem.empty()) {
+        log_.reset();
+        return fail(problem);
+    }
+    for (auto& world : fronts_world_) world->thread = std::thread([loop = &world->loop] { loop->run(); });
+    back_world_->thread = std::thread([loop = &back_world_->loop] { loop->run(); });
+    log_->note(base::Severity::Info, "", fmt::format("daemon started -- version 0.1.0, configuration {}", site_->directory));
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, s);
+    for (;;) {
+        int got = 0;
+        if (::sigwait(&signals, &got) != 0) continue;
+        if (got != SIGHUP) break;
+        reload();
+    }
+    log_->note(base::Severity::Info, "", "stopping");
+    stop();
+    log_->note(base::Severity::Info, "", "stopped");
+    fronts_.clear();
+    back_.reset();
+    control_.reset();
+    fronts_world_.clear();
+    back_world_.reset();
+    database_.reset();
+    return 0;
+}
+
+}  // namespace
+
+int run_server(const std::string& directory) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, s);
+    ::sigprocmask(SIG_BLOCK, &signals, nullptr);  // before any thread: only sigwait() gets them
+    ::signal(SIGPIPE, SIG_IGN);
+    platform::PosixFileSystem files;
+    config::Diagnostics diagnostics;
+    auto site = load_site(directory, files, inspect_machine(), diagnostics);
+    for (const auto& d : diagnostics.list()) std::fprintf(stderr, "%s\n", d.render().c_str());
+    if (!site || diagnostics.has_errors()) return fail("the configuration has errors; postrider check says all of them");
+    config::Diagnostics bound;
+    auto options = config::bind<ProgramOptions>(*site->configuration, bound);
+    const std::size_t loops = options.loops > 0 ? options.loops : std::max(1U, std::thread::hardware_concurrency());
+    for (const auto& folder : {options.queue_directory, options.store_directory}) {
+        auto made = prepare_folder(folder, options.mail_owner, folder == options.store_directory ? 0700 : 0755);
+        if (!made) return fail(made.error());
+    }
+    auto listeners = bind_listeners(*site, options, std::min<std::size_t>(loops, queue::QueueIdSource::loops_max - 1));
+    if (!listeners) return fail(listeners.error());
+    auto control = platform::open_listener(env::Endpoint{{}, 0, options.control_socket}, 0600);
+    if (!control) return fail(fmt::format("cannot listen on {}: {}", options.control_socket, env::to_text(control.error())));
+    if (::geteuid() == 0)
+        if (const passwd* entry = ::getpwnam(options.mail_owner.c_str())) static_cast<void>(::chown(options.control_socket.c_str(), entry->pw_uid, entry->pw_gid) + 0);
+    if (!options.log_file.empty() && options.log_file != "/dev/stdout" && ::geteuid() == 0) {
+        // The log file is opened (and reopened) by the server's user.
+        if (std::FILE* file = std::fopen(options.log_file.c_str(), "ae")) std::fclose(file);
+        if (const passwd* entry = ::getpwnam(options.mail_owner.c_str())) static_cast<void>(::chown(options.log_file.c_str(), entry->pw_uid, entry->pw_gid) + 0);
+    }
+    if (auto problem = drop_privileges(options.mail_owner); !problem.empty()) return fail(problem);
+    Server server(site, std::move(options), std::move(*listeners), *control, loops);
+    return server.run();
+}
+
+}  // namespace app
