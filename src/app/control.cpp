@@ -28,13 +28,19 @@ struct Actions {
     ControlActions actions;
 };
 
-env::Task<std::string> status(std::shared_ptr<Actions> self, server::ControlReply& reply) {
-    const auto counts = self->manager.counts();
-    json out{{"connections", self->actions.connections()}, {"active", counts.active}, {"deferred", counts.deferred}, {"hold", counts.hold},
-             {"uptime_seconds", unix_seconds(self->loop.clock().wall()) - unix_seconds(self->actions.started)}, {"destinations", json::array()}};
-    for (const auto& d : self->manager.destinations())
+// Not in the coroutines: gcc 12.2 cannot compile a braced list of json values there.
+json status_json(Actions& self) {
+    const auto counts = self.manager.counts();
+    json out{{"connections", self.actions.connections()}, {"active", counts.active}, {"deferred", counts.deferred}, {"hold", counts.hold},
+             {"uptime_seconds", unix_seconds(self.loop.clock().wall()) - unix_seconds(self.actions.started)}, {"destinations", json::array()}};
+    for (const auto& d : self.manager.destinations())
         out["destinations"].push_back({{"transport", d.destination.transport}, {"next_hop", d.destination.next_hop}, {"waiting", d.waiting_jobs},
                                        {"running", d.running}, {"window", d.window}, {"dead", d.dead}, {"why", d.why}});
+    return out;
+}
+
+env::Task<std::string> status(std::shared_ptr<Actions> self, server::ControlReply& reply) {
+    const json out = status_json(*self);
     co_await reply.line(out);
     co_return std::string{};
 }
@@ -80,12 +86,16 @@ env::Task<std::string> change(std::shared_ptr<Actions> self, json request, serve
             else co_return "no such action: " + what;
         }
     }
-    co_await reply.line(json{{"count", count}});
+    json out = json::object();
+    out["count"] = count;
+    co_await reply.line(out);
     co_return std::string{};
 }
 
 env::Task<std::string> call(std::shared_ptr<Actions> self, bool stop, server::ControlReply& reply) {
-    co_await reply.line(json{{"ok", true}});
+    json out = json::object();
+    out["ok"] = true;
+    co_await reply.line(out);
     stop ? self->actions.stop() : self->actions.reload();
     co_return std::string{};
 }

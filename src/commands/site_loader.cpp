@@ -1,0 +1,43 @@
+#include "commands/site_loader.hpp"
+
+#include <cstdio>
+
+#include "app/machine.hpp"
+#include "commands/control_client.hpp"
+#include "commands/real_world.hpp"
+
+namespace commands {
+
+std::shared_ptr<const app::Site> read_site(const std::string& directory) {
+    platform::PosixFileSystem files;
+    config::Diagnostics diagnostics;
+    auto site = app::load_site(directory, files, app::inspect_machine(), diagnostics);
+    if (!site)
+        for (const auto& d : diagnostics.list()) std::fprintf(stderr, "%s\n", d.render().c_str());
+    return site;
+}
+
+app::ProgramOptions program_options(const app::Site& site) {
+    config::Diagnostics ignored;
+    return config::bind<app::ProgramOptions>(*site.configuration, ignored);
+}
+
+namespace {
+
+env::Task<int> converse(RealWorld& world, std::string socket_path, nlohmann::json request, const std::function<void(const nlohmann::json&)>& on_line) {
+    auto answered = co_await ask_server(world.loop, world.network, std::move(socket_path), std::move(request), on_line);
+    if (answered) co_return exit_ok;
+    std::fprintf(stderr, "postrider: %s\n", answered.error().c_str());
+    co_return exit_unavailable;
+}
+
+}  // namespace
+
+bool ask(const Invocation& invocation, nlohmann::json request, const std::function<void(const nlohmann::json&)>& on_line) {
+    const auto site = read_site(invocation.directory);
+    if (!site) return false;
+    RealWorld world;
+    return world.run(converse(world, program_options(*site).control_socket, std::move(request), on_line)) == exit_ok;
+}
+
+}  // namespace commands
