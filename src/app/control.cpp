@@ -7,6 +7,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.hpp"
+
 namespace app {
 namespace {
 
@@ -83,12 +85,37 @@ env::Task<std::string> change(std::shared_ptr<Actions> self, json request, serve
             if (what == "delete") count += co_await self->manager.remove(id);
             else if (what == "hold") count += co_await self->manager.hold(id);
             else if (what == "release") count += co_await self->manager.release(id);
+            else if (what == "requeue") {
+                // Routing is asked anew at each attempt, so to queue again is to be due now.
+                const auto released = co_await self->manager.release(id);
+                count += released > 0 ? 1 : self->manager.flush([&](const queue::QueueId& other) { return other == id; });
+            }
             else co_return "no such action: " + what;
         }
     }
     json out = json::object();
     out["count"] = count;
     co_await reply.line(out);
+    co_return std::string{};
+}
+
+/// A message: what `list` says of it, then its content in base64 pieces.
+env::Task<std::string> show(std::shared_ptr<Actions> self, json request, server::ControlReply& reply) {
+    const auto id = queue::QueueId::parse(request.at("id").get<std::string>());
+    if (!id) co_return std::string("that is not a queue id");
+    auto message = co_await self->manager.describe(*id);
+    auto content = co_await self->manager.content(*id);
+    if (!message || !content) co_return fmt::format("{} is not in the queue", id->text());
+    json line = to_json(*message);
+    bool wanted = co_await reply.line(line);
+    while (wanted) {
+        auto piece = co_await content->next();
+        if (!piece) co_return piece.error();
+        if (piece->empty()) break;
+        line = json::object();
+        line["content"] = base::base64_encode(*piece);
+        wanted = co_await reply.line(line);
+    }
     co_return std::string{};
 }
 
@@ -106,6 +133,7 @@ void add_control_handlers(server::ControlServer& control, queue::QueueManager& m
     auto self = std::make_shared<Actions>(Actions{manager, loop, std::move(actions)});
     control.add("status", [self](json, server::ControlReply& reply) { return status(self, reply); });
     control.add("list", [self](json, server::ControlReply& reply) { return list(self, reply); });
+    control.add("show", [self](json request, server::ControlReply& reply) { return show(self, std::move(request), reply); });
     control.add("queue", [self](json request, server::ControlReply& reply) { return change(self, std::move(request), reply); });
     control.add("stop", [self](json, server::ControlReply& reply) { return call(self, true, reply); });
     control.add("reload", [self](json, server::ControlReply& reply) { return call(self, false, reply); });

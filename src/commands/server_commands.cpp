@@ -14,7 +14,7 @@ int run(const Invocation& invocation) { return app::run_server(invocation.direct
 
 int status(const Invocation& invocation) {
     json answer;
-    const bool answered = ask(invocation, json{{"command", "status"}}, [&](const json& line) { answer = line; });
+    const bool answered = ask(invocation, json{{"verb", "status"}}, [&](const json& line) { answer = line; });
     if (!answered) return exit_unavailable;
     if (invocation.json) {
         fmt::print("{}\n", answer.dump());
@@ -30,12 +30,12 @@ int status(const Invocation& invocation) {
 }
 
 int stop(const Invocation& invocation) {
-    return ask(invocation, json{{"command", "stop"}}, [](const json&) {}) ? exit_ok : exit_unavailable;
+    return ask(invocation, json{{"verb", "stop"}}, [](const json&) {}) ? exit_ok : exit_unavailable;
 }
 
 int reload(const Invocation& invocation) {
     if (const int status = check(invocation); status != exit_ok) return status;
-    return ask(invocation, json{{"command", "reload"}}, [](const json&) {}) ? exit_ok : exit_unavailable;
+    return ask(invocation, json{{"verb", "reload"}}, [](const json&) {}) ? exit_ok : exit_unavailable;
 }
 
 int postfix(const Invocation& invocation) {

@@ -1,5 +1,6 @@
 // What the queue tools do with the queue manager (queue_manager.hpp).
 #include "queue/queue_manager.hpp"
+#include "queue/store_content.hpp"
 
 namespace queue {
 
@@ -61,6 +62,14 @@ env::Task<std::optional<QueuedMessage>> QueueManager::describe(QueueId id) {
         out.recipients.push_back(std::move(status));
     }
     co_return out;
+}
+
+env::Task<std::unique_ptr<ContentReader>> QueueManager::content(QueueId id) {
+    auto bytes = co_await services_.store.read(env::Keyspace::Envelopes, envelope_key(id));
+    if (!bytes || !*bytes) co_return nullptr;
+    auto record = decode_envelope(**bytes);
+    if (!record) co_return nullptr;
+    co_return std::make_unique<StoreContent>(services_.store, id, *record);
 }
 
 env::Task<std::size_t> QueueManager::hold(QueueId id) {

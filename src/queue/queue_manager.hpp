@@ -81,6 +81,8 @@ class QueueManager {
     // What the queue tools do. The counts are of messages that changed.
     std::vector<QueueId> ids() const;
     env::Task<std::optional<QueuedMessage>> describe(QueueId id);
+    /// Null: no such message.
+    env::Task<std::unique_ptr<ContentReader>> content(QueueId id);
     env::Task<std::size_t> hold(QueueId id);
     env::Task<std::size_t> release(QueueId id);
     env::Task<std::size_t> remove(QueueId id);

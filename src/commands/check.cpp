@@ -1,0 +1,107 @@
+// postrider check: everything that is wrong with a configuration, at once.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "app/front.hpp"
+#include "app/machine.hpp"
+#include "commands/real_world.hpp"
+#include "commands/site_loader.hpp"
+#include "commands/verb.hpp"
+#include "platform/log_writer.hpp"
+
+namespace commands {
+namespace {
+
+/// The check stores nothing.
+class NoStore : public env::Store {
+ public:
+    env::Task<std::expected<void, env::StoreError>> commit(env::Batch, env::Durability) override { co_return std::unexpected(env::StoreError::Closed); }
+    env::Task<std::expected<std::optional<std::string>, env::StoreError>> read(env::Keyspace, std::string) override { co_return std::unexpected(env::StoreError::Closed); }
+    env::Task<std::expected<std::vector<Entry>, env::StoreError>> scan(env::Keyspace, std::string, std::string, std::size_t) override {
+        co_return std::unexpected(env::StoreError::Closed);
+    }
+    std::uint64_t free_bytes() const override { return 0; }
+};
+
+/// What tables say while they are opened becomes a diagnostic.
+class DiagnosticEvents : public base::EventSink {
+ public:
+    explicit DiagnosticEvents(config::Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+    void emit(const base::Event& event) override {
+        const auto* note = std::get_if<base::Note>(&event);
+        if (note && note->severity >= base::Severity::Warning) diagnostics_.add(config::Severity::Warning, "", 0, note->text);
+    }
+
+ private:
+    config::Diagnostics& diagnostics_;
+};
+
+class NoWorkers : public env::Workers {
+ public:
+    env::Task<void> run_erased(std::move_only_function<void()> work) override {
+        work();
+        co_return;
+    }
+};
+
+// A key that others can read is a key that others have.
+void check_key(const app::Site& site, env::FileSystem& files, config::Diagnostics& diagnostics) {
+    for (const auto* name : {"smtpd_tls_key_file", "smtpd_tls_chain_files"}) {
+        for (const auto& path : config::split_list(site.configuration->get(name))) {
+            const auto stat = files.stat(path);
+            if (!stat || (stat->mode & 0077) == 0) continue;
+            const bool same_as_certificate = path == site.configuration->get("smtpd_tls_cert_file");
+            const bool others = (stat->mode & 0007) != 0;
+            if (!others && !same_as_certificate) continue;  // a group such as ssl-cert is usual
+            const auto origin = site.configuration->origin(name);
+            diagnostics.add(config::Severity::Warning, origin.file, origin.line, fmt::format("{}: {} can be read by others than its owner; chmod 600 {}", name, path, path));
+        }
+    }
+}
+
+void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
+    bool listens = false;
+    for (const auto& service : site.services) {
+        if (service.type != "inet" || service.command != "smtpd") continue;
+        listens = true;
+        if (!config::parse_listen_address(service.name))
+            diagnostics.add(config::Severity::Error, service.file, service.line, fmt::format("'{}' is no port, service name or address:port", service.name));
+    }
+    if (!listens) diagnostics.add(config::Severity::Error, site.directory + "/master.cf", 0, "no service of type inet runs smtpd: nothing to listen on");
+}
+
+}  // namespace
+
+int check(const Invocation& invocation) {
+    RealWorld world;
+    platform::PosixFileSystem files;
+    platform::PosixUsers users;
+    NoStore store;
+    NoWorkers workers;
+    config::Diagnostics diagnostics;
+    DiagnosticEvents events(diagnostics);
+    const auto site = app::load_site(invocation.directory, files, app::inspect_machine(), diagnostics);
+    if (site) {
+        check_services(*site, diagnostics);
+        check_key(*site, files, diagnostics);
+        const app::LoopEnvironment environment{world.loop, world.network, world.tls, nullptr, store, world.random, workers, files, users, events};
+        if (!diagnostics.has_errors()) {
+            const auto built = app::build_front(*site, environment, app::own_addresses());
+            if (!built) diagnostics.add(config::Severity::Error, "", 0, built.error());
+        }
+        const std::string owner = site->configuration->get("mail_owner");
+        if (::geteuid() == 0 && !users.find(owner).value_or(std::nullopt))
+            diagnostics.add(config::Severity::Error, site->configuration->origin("mail_owner").file, site->configuration->origin("mail_owner").line,
+                            fmt::format("mail_owner = {}: no such user; create it with: useradd -r -M -s /usr/sbin/nologin {}", owner, owner));
+    }
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& d : diagnostics.list()) {
+        if (!invocation.json) fmt::print(stderr, "{}\n", d.render());
+        const char* severity = d.severity == config::Severity::Error ? "error" : d.severity == config::Severity::Warning ? "warning" : "note";
+        list.push_back({{"severity", severity}, {"file", d.file}, {"line", d.line}, {"text", d.text}});
+    }
+    if (invocation.json) fmt::print("{}\n", list.dump());
+    return diagnostics.has_errors() ? exit_failed : exit_ok;
+}
+
+}  // namespace commands
