@@ -26,7 +26,7 @@ struct ProgramOptions {
     std::uint32_t loops = 0;
     std::uint32_t workers = 2;
     bool log_json = false;
-    std::uint32_t stop_seconds = 20;
+    std::uint32_t stop_seconds = 10;
     static constexpr void describe(auto& parameter) {
         using O = ProgramOptions;
         using base::Between;

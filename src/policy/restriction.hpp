@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ struct Context {
     const std::map<std::string, std::shared_ptr<const Program>, std::less<>>& classes;
     int depth = 0;
     bool warn_only = false;            // the next refusal is only noted
-    mail::ReplyText defer_if_permit{}; // code 0: none
-    mail::ReplyText defer_if_reject{};
+    std::optional<mail::ReplyText> defer_if_permit{};
+    std::optional<mail::ReplyText> defer_if_reject{};
 };
 
 struct Outcome {

@@ -84,10 +84,10 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
         if (part.program->steps.empty()) continue;
         Context context{options_, my_networks_, directory_, part.stage, facts, verdict.effects, notes, classes_};
         Outcome outcome = co_await evaluate(context, *part.program);
-        if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject.code != 0 && outcome.reply.code >= 500) outcome.reply = context.defer_if_reject;
-        if (outcome.kind != Outcome::Kind::Refuse && context.defer_if_permit.code != 0) {
+        if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500) outcome.reply = *context.defer_if_reject;
+        if (outcome.kind != Outcome::Kind::Refuse && context.defer_if_permit) {
             outcome.kind = Outcome::Kind::Refuse;
-            outcome.reply = context.defer_if_permit;
+            outcome.reply = *context.defer_if_permit;
         }
         if (outcome.kind != Outcome::Kind::Refuse) continue;
         const bool closes = outcome.reply.code == 421 || outcome.reply.code == 521;

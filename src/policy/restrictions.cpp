@@ -310,11 +310,11 @@ Task run_warn_if_reject(Context& context, const Step&) {
     co_return Outcome{};
 }
 Task run_defer_if_permit(Context& context, const Step&) {
-    context.defer_if_permit = {450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    context.defer_if_permit = mail::ReplyText{450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
     co_return Outcome{};
 }
 Task run_defer_if_reject(Context& context, const Step&) {
-    context.defer_if_reject = {450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    context.defer_if_reject = mail::ReplyText{450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
     co_return Outcome{};
 }
 

@@ -4,7 +4,7 @@ import email, os, pathlib, re, shutil, signal, smtplib, socket, subprocess, time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("POSTRIDER_BINARY", ROOT / "build/release/bin/postrider"))
 START_SECONDS = 20
-STOP_SECONDS = 20
+STOP_SECONDS = 40
 
 
 def free_port():

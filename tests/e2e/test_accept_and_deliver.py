@@ -100,6 +100,8 @@ def test_restart_delivers_what_was_queued(make_server):
     assert server.messages("bob") == []
     server.settings["defer_transports"] = ""
     server.start()
+    assert b"bob@example.org" in server.run("mailq", "-c", server.config).stdout
+    server.run("postqueue", "-c", server.config, "-f")
     assert without_trace(server.wait_messages("bob", 1)[0]) == MESSAGE.replace(b"\r\n", b"\n")
 
 
