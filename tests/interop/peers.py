@@ -76,6 +76,8 @@ class EximPeer:
         for folder in ("spool", "log"):
             shutil.chown(self.directory / folder, "Debian-exim", "Debian-exim")
         (self.directory / "etc/exim4.conf").write_text(f"""
+exim_path = {EXIM}
+keep_environment =
 primary_hostname = exim.peer.example
 spool_directory = {self.directory}/spool
 log_file_path = {self.directory}/log/%s.log
