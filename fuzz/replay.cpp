@@ -1,4 +1,5 @@
-// Replays a fuzz corpus without libFuzzer: every file of the folder, every prefix of a short one, and the empty input.
+// Replays a fuzz corpus without libFuzzer: every file of the folder, every prefix of a short one, and the
+// empty input.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

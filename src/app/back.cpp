@@ -1,11 +1,10 @@
 #include "app/back.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace app {
 
@@ -17,7 +16,8 @@ struct Back::Generation {
     DestinationLimitOptions limits;
 
     // "<transport>_suffix" where it is set, else the default.
-    std::uint32_t number(const std::string& transport, std::string_view suffix, std::uint32_t fallback) const {
+    std::uint32_t number(const std::string& transport, std::string_view suffix,
+                         std::uint32_t fallback) const {
         const auto text = configuration->raw(transport + std::string(suffix));
         if (!text) return fallback;
         const auto value = base::parse_number(configuration->expand(*text).value_or(""), UINT32_MAX);
@@ -27,20 +27,26 @@ struct Back::Generation {
 
 class Back::CurrentRouter : public queue::Router {
  public:
-    explicit CurrentRouter(std::vector<std::unique_ptr<Generation>>& generations) : generations_(generations) {}
-    env::Task<std::expected<queue::Route, queue::RouteError>> route(mail::ReversePath sender, mail::Address recipient) override {
+    explicit CurrentRouter(std::vector<std::unique_ptr<Generation>>& generations)
+        : generations_(generations) {}
+    env::Task<std::expected<queue::Route, queue::RouteError>> route(mail::ReversePath sender,
+                                                                    mail::Address recipient) override {
         auto choice = co_await generations_.back()->routing->route(std::move(sender), std::move(recipient));
         if (!choice) co_return std::unexpected(queue::RouteError{choice.error().status, choice.error().text});
-        co_return queue::Route{std::move(choice->transport), std::move(choice->next_hop), std::move(choice->recipient)};
+        co_return queue::Route{std::move(choice->transport), std::move(choice->next_hop),
+                               std::move(choice->recipient)};
     }
 
  private:
     std::vector<std::unique_ptr<Generation>>& generations_;
 };
 
-Back::Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSource ids, queue::IntakeOptions intake)
-    : environment_(environment), agent_(agent),
-      intake_(environment.loop, environment.store, ids, intake, [this](queue::Arrival arrival) { manager_->arrived(std::move(arrival)); }),
+Back::Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSource ids,
+           queue::IntakeOptions intake)
+    : environment_(environment),
+      agent_(agent),
+      intake_(environment.loop, environment.store, ids, intake,
+              [this](queue::Arrival arrival) { manager_->arrived(std::move(arrival)); }),
       router_(std::make_unique<CurrentRouter>(generations_)) {}
 Back::~Back() = default;
 
@@ -50,13 +56,20 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     const auto& configuration = *site.configuration;
     generation->configuration = site.configuration;
     generation->limits = config::bind<DestinationLimitOptions>(configuration, diagnostics);
-    generation->factory = std::make_unique<tables::Factory>(tables::TableServices{environment_.files, environment_.loop.clock(), environment_.users, environment_.events});
-    TRY_ASSIGN(generation->routing, routing::Routing::make(config::bind<routing::RoutingOptions>(configuration, diagnostics),
-                                                           routing::Routing::Services{*generation->factory, environment_.files, own_addresses}));
+    generation->factory = std::make_unique<tables::Factory>(tables::TableServices{
+        environment_.files, environment_.loop.clock(), environment_.users, environment_.events});
+    TRY_ASSIGN(generation->routing,
+               routing::Routing::make(
+                   config::bind<routing::RoutingOptions>(configuration, diagnostics),
+                   routing::Routing::Services{*generation->factory, environment_.files, own_addresses}));
     const std::string queue_directory = configuration.get("queue_directory");
     auto services = site.services;
     // Postfix's own transports exist also where a short master.cf does not list them.
-    for (const auto& [name, command] : {std::pair{"virtual", "virtual"}, {"smtp", "smtp"}, {"relay", "smtp"}, {"lmtp", "lmtp"}, {"discard", "discard"}})
+    for (const auto& [name, command] : {std::pair{"virtual", "virtual"},
+                                        {"smtp", "smtp"},
+                                        {"relay", "smtp"},
+                                        {"lmtp", "lmtp"},
+                                        {"discard", "discard"}})
         if (std::ranges::none_of(services, [&](const auto& s) { return s.name == name && s.type == "unix"; }))
             services.push_back({name, "unix", "-", "-", "-", "-", "-", command, {}, {}, "", 0});
     for (const auto& service : services) {
@@ -64,11 +77,18 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         const auto own = configuration.with_overrides(service);
         std::unique_ptr<queue::Transport> transport;
         if (service.command == "virtual") {
-            TRY_ASSIGN(transport, delivery::VirtualTransport::make(config::bind<delivery::VirtualOptions>(own, diagnostics), *generation->factory, agent_));
+            TRY_ASSIGN(transport, delivery::VirtualTransport::make(
+                                      config::bind<delivery::VirtualOptions>(own, diagnostics),
+                                      *generation->factory, agent_));
         } else if (service.command == "smtp" || service.command == "lmtp") {
-            const auto protocol = service.command == "lmtp" ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp;
-            delivery::SmtpClientTransport::Services world{environment_.loop, environment_.network, environment_.tls, environment_.resolver, environment_.random, environment_.events};
-            transport = std::make_unique<delivery::SmtpClientTransport>(service.name, protocol, config::bind<delivery::SmtpClientOptions>(own, diagnostics), world, queue_directory);
+            const auto protocol =
+                service.command == "lmtp" ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp;
+            delivery::SmtpClientTransport::Services world{environment_.loop,   environment_.network,
+                                                          environment_.tls,    environment_.resolver,
+                                                          environment_.random, environment_.events};
+            transport = std::make_unique<delivery::SmtpClientTransport>(
+                service.name, protocol, config::bind<delivery::SmtpClientOptions>(own, diagnostics), world,
+                queue_directory);
         } else if (service.command == "discard") {
             transport = std::make_unique<delivery::DiscardTransport>();
         }
@@ -84,10 +104,15 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         manager_->configure(std::move(options));
         return {};
     }
-    notifier_ = std::make_unique<queue::Notifier>(environment_.loop, environment_.store, environment_.random, intake_, environment_.events, std::move(notifier_options));
+    notifier_ = std::make_unique<queue::Notifier>(environment_.loop, environment_.store, environment_.random,
+                                                  intake_, environment_.events, std::move(notifier_options));
     const auto current = [this]() -> Generation& { return *generations_.back(); };
     queue::QueueManager::Services manager_services{
-        environment_.loop, environment_.store, environment_.events, *router_, *notifier_,
+        environment_.loop,
+        environment_.store,
+        environment_.events,
+        *router_,
+        *notifier_,
         [current](const std::string& name) -> queue::Transport* {
             const auto found = current().transports.find(name);
             return found == current().transports.end() ? nullptr : found->second.get();
@@ -95,16 +120,20 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         [current](const std::string& transport) {
             const auto& limits = current().limits;
             queue::DestinationOptions out;
-            out.initial_concurrency = current().number(transport, "_initial_destination_concurrency", limits.initial_concurrency);
-            out.concurrency_limit = current().number(transport, "_destination_concurrency_limit", limits.concurrency);
-            out.failed_cohort_limit = current().number(transport, "_destination_concurrency_failed_cohort_limit", limits.cohort);
+            out.initial_concurrency =
+                current().number(transport, "_initial_destination_concurrency", limits.initial_concurrency);
+            out.concurrency_limit =
+                current().number(transport, "_destination_concurrency_limit", limits.concurrency);
+            out.failed_cohort_limit =
+                current().number(transport, "_destination_concurrency_failed_cohort_limit", limits.cohort);
             out.process_limit = limits.processes;
             out.rate_delay = limits.rate_delay;
             return out;
         },
         [current](const std::string& transport) {
             // One recipient a delivery where the mailbox is ours, as Postfix's local and virtual have it.
-            const std::uint32_t fallback = transport == "virtual" || transport == "local" ? 1 : current().limits.recipients;
+            const std::uint32_t fallback =
+                transport == "virtual" || transport == "local" ? 1 : current().limits.recipients;
             return current().number(transport, "_destination_recipient_limit", fallback);
         }};
     manager_ = std::make_unique<queue::QueueManager>(std::move(manager_services), std::move(options));

@@ -1,4 +1,5 @@
-// The queue manager's side: routing, transports, the notifier, the queue itself, on one loop. Knows only env/.
+// The queue manager's side: routing, transports, the notifier, the queue itself, on one loop. Knows only
+// env/.
 #pragma once
 
 #include "app/front.hpp"
@@ -12,7 +13,8 @@ namespace app {
 
 class Back {
  public:
-    Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSource ids, queue::IntakeOptions intake);
+    Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSource ids,
+         queue::IntakeOptions intake);
     ~Back();
     /// Before start(), and for each reload.
     std::expected<void, std::string> use(const Site& site, const std::set<env::IpAddress>& own_addresses);

@@ -1,26 +1,33 @@
 #include "app/control.hpp"
 
-#include <fmt/format.h>
+#include "base/base64.hpp"
 
 #include <algorithm>
-
+#include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
-
-#include "base/base64.hpp"
 
 namespace app {
 namespace {
 
 using nlohmann::json;
 
-std::int64_t unix_seconds(env::WallTime at) { return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count(); }
+std::int64_t unix_seconds(env::WallTime at) {
+    return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
+}
 
 json to_json(const queue::QueuedMessage& message) {
     json recipients = json::array();
-    for (const auto& recipient : message.recipients) recipients.push_back({{"address", recipient.address}, {"delay_reason", recipient.reason}, {"greylisted", recipient.greylisted}});
-    return {{"queue_name", to_text(message.state)}, {"queue_id", message.id.text()},      {"arrival_time", unix_seconds(message.arrived)},
-            {"message_size", message.size},         {"sender", message.sender},           {"recipients", std::move(recipients)},
+    for (const auto& recipient : message.recipients)
+        recipients.push_back({{"address", recipient.address},
+                              {"delay_reason", recipient.reason},
+                              {"greylisted", recipient.greylisted}});
+    return {{"queue_name", to_text(message.state)},
+            {"queue_id", message.id.text()},
+            {"arrival_time", unix_seconds(message.arrived)},
+            {"message_size", message.size},
+            {"sender", message.sender},
+            {"recipients", std::move(recipients)},
             {"next_attempt", unix_seconds(message.next_attempt)}};
 }
 
@@ -33,11 +40,20 @@ struct Actions {
 // Not in the coroutines: gcc 12.2 cannot compile a braced list of json values there.
 json status_json(Actions& self) {
     const auto counts = self.manager.counts();
-    json out{{"connections", self.actions.connections()}, {"active", counts.active}, {"deferred", counts.deferred}, {"hold", counts.hold},
-             {"uptime_seconds", unix_seconds(self.loop.clock().wall()) - unix_seconds(self.actions.started)}, {"destinations", json::array()}};
+    json out{{"connections", self.actions.connections()},
+             {"active", counts.active},
+             {"deferred", counts.deferred},
+             {"hold", counts.hold},
+             {"uptime_seconds", unix_seconds(self.loop.clock().wall()) - unix_seconds(self.actions.started)},
+             {"destinations", json::array()}};
     for (const auto& d : self.manager.destinations())
-        out["destinations"].push_back({{"transport", d.destination.transport}, {"next_hop", d.destination.next_hop}, {"waiting", d.waiting_jobs},
-                                       {"running", d.running}, {"window", d.window}, {"dead", d.dead}, {"why", d.why}});
+        out["destinations"].push_back({{"transport", d.destination.transport},
+                                       {"next_hop", d.destination.next_hop},
+                                       {"waiting", d.waiting_jobs},
+                                       {"running", d.running},
+                                       {"window", d.window},
+                                       {"dead", d.dead},
+                                       {"why", d.why}});
     return out;
 }
 
@@ -79,18 +95,24 @@ env::Task<std::string> change(std::shared_ptr<Actions> self, json request, serve
     std::size_t count = 0;
     if (what == "flush") {
         const bool all = request.value("all", false);
-        count = self->manager.flush([&](const queue::QueueId& id) { return all || std::ranges::find(ids, id) != ids.end(); });
+        count = self->manager.flush(
+            [&](const queue::QueueId& id) { return all || std::ranges::find(ids, id) != ids.end(); });
     } else {
         for (const auto& id : ids) {
-            if (what == "delete") count += co_await self->manager.remove(id);
-            else if (what == "hold") count += co_await self->manager.hold(id);
-            else if (what == "release") count += co_await self->manager.release(id);
+            if (what == "delete")
+                count += co_await self->manager.remove(id);
+            else if (what == "hold")
+                count += co_await self->manager.hold(id);
+            else if (what == "release")
+                count += co_await self->manager.release(id);
             else if (what == "requeue") {
                 // Routing is asked anew at each attempt, so to queue again is to be due now.
                 const auto released = co_await self->manager.release(id);
-                count += released > 0 ? 1 : self->manager.flush([&](const queue::QueueId& other) { return other == id; });
-            }
-            else co_return "no such action: " + what;
+                count += released > 0
+                             ? 1
+                             : self->manager.flush([&](const queue::QueueId& other) { return other == id; });
+            } else
+                co_return "no such action: " + what;
         }
     }
     json out = json::object();
@@ -129,12 +151,17 @@ env::Task<std::string> call(std::shared_ptr<Actions> self, bool stop, server::Co
 
 }  // namespace
 
-void add_control_handlers(server::ControlServer& control, queue::QueueManager& manager, env::Loop& loop, ControlActions actions) {
+void add_control_handlers(server::ControlServer& control, queue::QueueManager& manager, env::Loop& loop,
+                          ControlActions actions) {
     auto self = std::make_shared<Actions>(Actions{manager, loop, std::move(actions)});
     control.add("status", [self](json, server::ControlReply& reply) { return status(self, reply); });
     control.add("list", [self](json, server::ControlReply& reply) { return list(self, reply); });
-    control.add("show", [self](json request, server::ControlReply& reply) { return show(self, std::move(request), reply); });
-    control.add("queue", [self](json request, server::ControlReply& reply) { return change(self, std::move(request), reply); });
+    control.add("show", [self](json request, server::ControlReply& reply) {
+        return show(self, std::move(request), reply);
+    });
+    control.add("queue", [self](json request, server::ControlReply& reply) {
+        return change(self, std::move(request), reply);
+    });
     control.add("stop", [self](json, server::ControlReply& reply) { return call(self, true, reply); });
     control.add("reload", [self](json, server::ControlReply& reply) { return call(self, false, reply); });
 }

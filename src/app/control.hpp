@@ -1,10 +1,10 @@
 // What a running server answers on its control socket.
 #pragma once
 
-#include <functional>
-
 #include "app/back.hpp"
 #include "server/control_server.hpp"
+
+#include <functional>
 
 namespace app {
 
@@ -14,6 +14,7 @@ struct ControlActions {
     std::function<void()> reload;
     env::WallTime started;
 };
-void add_control_handlers(server::ControlServer& control, queue::QueueManager& manager, env::Loop& loop, ControlActions actions);
+void add_control_handlers(server::ControlServer& control, queue::QueueManager& manager, env::Loop& loop,
+                          ControlActions actions);
 
 }  // namespace app

@@ -1,16 +1,17 @@
 #include "app/front.hpp"
 
-#include <fmt/format.h>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
+
+#include <fmt/format.h>
 
 namespace app {
 namespace {
 
 constexpr std::uint64_t pem_octets_max = 1 << 20;
 
-std::expected<std::string, std::string> read_pem(env::FileSystem& files, std::string_view parameter, const std::string& path) {
+std::expected<std::string, std::string> read_pem(env::FileSystem& files, std::string_view parameter,
+                                                 const std::string& path) {
     auto text = files.read(path, pem_octets_max);
     if (!text) return std::unexpected(fmt::format("{}: {}: {}", parameter, path, env::to_text(text.error())));
     return std::move(*text);
@@ -26,13 +27,16 @@ std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options, 
     std::string level = options.level;
     if (level.empty()) level = options.enforce_tls ? "encrypt" : options.use_tls ? "may" : "none";
     level = base::lower(base::trim(level.substr(0, level.find(" #"))));
-    if (level != "none" && level != "may" && level != "encrypt") return std::unexpected(fmt::format("smtpd_tls_security_level: '{}' is not none, may or encrypt", level));
+    if (level != "none" && level != "may" && level != "encrypt")
+        return std::unexpected(
+            fmt::format("smtpd_tls_security_level: '{}' is not none, may or encrypt", level));
     if (level == "none" && !options.wrapper_mode) return out;
     const bool mandatory = level == "encrypt" || options.wrapper_mode;
     env::TlsServerSettings settings;
     settings.protocols.protocols = mandatory ? options.mandatory_protocols : options.protocols;
     settings.protocols.grade = mandatory ? options.mandatory_ciphers : options.ciphers;
-    settings.protocols.exclude_ciphers = options.exclude_ciphers + (mandatory ? " " + options.mandatory_exclude_ciphers : "");
+    settings.protocols.exclude_ciphers =
+        options.exclude_ciphers + (mandatory ? " " + options.mandatory_exclude_ciphers : "");
     settings.prefer_server_ciphers = options.prefer_server_ciphers;
     if (options.ask_certificate) {
         settings.client_certificate = env::TlsServerSettings::ClientCertificate::Ask;
@@ -47,13 +51,15 @@ std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options, 
         }
     } else if (!options.certificate_file.empty() && options.certificate_file != "none") {
         env::TlsCertificate certificate;
-        TRY_ASSIGN(certificate.chain_pem, read_pem(environment.files, "smtpd_tls_cert_file", options.certificate_file));
+        TRY_ASSIGN(certificate.chain_pem,
+                   read_pem(environment.files, "smtpd_tls_cert_file", options.certificate_file));
         TRY_ASSIGN(certificate.key_pem, read_pem(environment.files, "smtpd_tls_key_file", options.key_file));
         settings.certificates.push_back(std::move(certificate));
     }
     if (settings.certificates.empty()) {
         if (!mandatory) return out;  // opportunistic TLS without a certificate is not offered
-        return std::unexpected("TLS is required and there is no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
+        return std::unexpected(
+            "TLS is required and there is no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
     }
     auto context = environment.tls.make_server_context(settings);
     if (!context) return std::unexpected("smtpd_tls: " + context.error());
@@ -69,12 +75,14 @@ std::string log_name(const config::Configuration& configuration) {
     return slash == std::string::npos ? "smtpd" : name.substr(slash + 1) + "/smtpd";
 }
 
-std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_service(const config::Configuration& configuration, LoopEnvironment environment,
-                                                                                    std::shared_ptr<FrontGeneration> generation) {
+std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_service(
+    const config::Configuration& configuration, LoopEnvironment environment,
+    std::shared_ptr<FrontGeneration> generation) {
     config::Diagnostics diagnostics;
     auto service = std::make_shared<server::SmtpService>();
     service->name = log_name(configuration);
-    service->options = std::make_shared<const smtp::ServerOptions>(config::bind<smtp::ServerOptions>(configuration, diagnostics));
+    service->options = std::make_shared<const smtp::ServerOptions>(
+        config::bind<smtp::ServerOptions>(configuration, diagnostics));
     service->limits = config::bind<server::ClientLimitOptions>(configuration, diagnostics);
     const auto tls_options = config::bind<TlsServerOptions>(configuration, diagnostics);
     const auto policy_options = config::bind<policy::PolicyOptions>(configuration, diagnostics);
@@ -88,45 +96,65 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->tls_from_start = tls_options.wrapper_mode;
     service->tls_log_level = tls_options.log_level;
     service->peer_name_lookup = tls_options.peer_name_lookup;
-    const auto networks = [&](std::string_view name, const std::vector<std::string>& items) -> std::expected<std::shared_ptr<routing::NetworkList>, std::string> {
+    const auto networks = [&](std::string_view name, const std::vector<std::string>& items)
+        -> std::expected<std::shared_ptr<routing::NetworkList>, std::string> {
         std::string text;
         for (const auto& item : items) text += item + " ";
         auto list = routing::NetworkList::make(text, *generation->factory, environment.files);
         if (!list) return std::unexpected(fmt::format("{}: {}", name, list.error()));
         return std::make_shared<routing::NetworkList>(std::move(*list));
     };
-    TRY_ASSIGN(const auto unlimited, networks("smtpd_client_event_limit_exceptions", service->limits.exceptions));
-    TRY_ASSIGN(const auto bare, networks("smtpd_forbid_bare_newline_exclusions", service->options->bare_newline_exclusions));
-    service->without_limits = [unlimited](const env::IpAddress& address) { return unlimited->contains_now(address); };
-    service->bare_newline_allowed = [bare](const env::IpAddress& address) { return bare->contains_now(address); };
-    policy::RestrictionJudge::Services services{*generation->factory, environment.files, *generation->routing, environment.events, service->name};
+    TRY_ASSIGN(const auto unlimited,
+               networks("smtpd_client_event_limit_exceptions", service->limits.exceptions));
+    TRY_ASSIGN(const auto bare,
+               networks("smtpd_forbid_bare_newline_exclusions", service->options->bare_newline_exclusions));
+    service->without_limits = [unlimited](const env::IpAddress& address) {
+        return unlimited->contains_now(address);
+    };
+    service->bare_newline_allowed = [bare](const env::IpAddress& address) {
+        return bare->contains_now(address);
+    };
+    policy::RestrictionJudge::Services services{*generation->factory, environment.files, *generation->routing,
+                                                environment.events, service->name};
     const auto class_text = [&](const std::string& name) { return configuration.get(name); };
     TRY_ASSIGN(service->judge, policy::RestrictionJudge::make(policy_options, services, class_text));
-    service->expand = [routing = generation->routing.get()](mail::Envelope envelope) { return routing->expand(std::move(envelope)); };
+    service->expand = [routing = generation->routing.get()](mail::Envelope envelope) {
+        return routing->expand(std::move(envelope));
+    };
     return service;
 }
 
 }  // namespace
 
-std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses) {
+std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
+    const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses) {
     auto out = std::make_shared<FrontGeneration>();
     config::Diagnostics diagnostics;
-    out->factory = std::make_unique<tables::Factory>(tables::TableServices{environment.files, environment.loop.clock(), environment.users, environment.events});
+    out->factory = std::make_unique<tables::Factory>(tables::TableServices{
+        environment.files, environment.loop.clock(), environment.users, environment.events});
     auto options = config::bind<routing::RoutingOptions>(*site.configuration, diagnostics);
-    TRY_ASSIGN(out->routing, routing::Routing::make(std::move(options), routing::Routing::Services{*out->factory, environment.files, own_addresses}));
+    TRY_ASSIGN(out->routing, routing::Routing::make(std::move(options),
+                                                    routing::Routing::Services{
+                                                        *out->factory, environment.files, own_addresses}));
     for (const auto& service : site.services) {
         if (service.type != "inet" || service.command != "smtpd") continue;
         const auto configuration = site.configuration->with_overrides(service);
         auto made = make_service(configuration, environment, out);
-        if (!made) return std::unexpected(fmt::format("{}:{}: service {}: {}", service.file, service.line, service.name, made.error()));
+        if (!made)
+            return std::unexpected(
+                fmt::format("{}:{}: service {}: {}", service.file, service.line, service.name, made.error()));
         out->services.emplace(service.name, std::move(*made));
     }
     return out;
 }
 
-Front::Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake, std::function<void(queue::Arrival)> announce,
-             server::ClientLimits& limits, server::ConnectionCount& count)
-    : environment_(environment), intake_(environment.loop, environment.store, ids, intake, std::move(announce)), limits_(limits), count_(count) {}
+Front::Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
+             std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
+             server::ConnectionCount& count)
+    : environment_(environment),
+      intake_(environment.loop, environment.store, ids, intake, std::move(announce)),
+      limits_(limits),
+      count_(count) {}
 
 void Front::use(std::shared_ptr<FrontGeneration> generation) {
     generations_.push_back(generation);
@@ -137,8 +165,11 @@ void Front::use(std::shared_ptr<FrontGeneration> generation) {
 }
 
 void Front::add_listener(const std::string& service, std::unique_ptr<env::Listener> listener) {
-    server::SmtpServices services{environment_.loop, environment_.tls, environment_.resolver, intake_, environment_.events, limits_, scratch_};
-    auto made = std::make_unique<server::SmtpListener>(services, generations_.back()->services.at(service), count_);
+    server::SmtpServices services{environment_.loop, environment_.tls,    environment_.resolver,
+                                  intake_,           environment_.events, limits_,
+                                  scratch_};
+    auto made =
+        std::make_unique<server::SmtpListener>(services, generations_.back()->services.at(service), count_);
     made->start(std::move(listener));
     listeners_.emplace_back(service, std::move(made));
 }

@@ -1,10 +1,7 @@
-// One network loop's side of the server: tables, routing, judges, listeners. Built from a Site; a reload builds the services
-// anew and hands them to the listeners. Knows only env/: the simulator builds the same thing.
+// One network loop's side of the server: tables, routing, judges, listeners. Built from a Site; a reload
+// builds the services anew and hands them to the listeners. Knows only env/: the simulator builds the same
+// thing.
 #pragma once
-
-#include <array>
-#include <map>
-#include <memory>
 
 #include "app/options.hpp"
 #include "app/site.hpp"
@@ -14,6 +11,10 @@
 #include "queue/store_intake.hpp"
 #include "routing/routing.hpp"
 #include "server/smtp_listener.hpp"
+
+#include <array>
+#include <map>
+#include <memory>
 
 namespace app {
 
@@ -39,12 +40,14 @@ struct FrontGeneration {
 };
 
 /// Error: what the administrator must mend.
-std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses);
+std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
+    const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses);
 
 class Front {
  public:
-    Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake, std::function<void(queue::Arrival)> announce,
-          server::ClientLimits& limits, server::ConnectionCount& count);
+    Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
+          std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
+          server::ConnectionCount& count);
     /// A service's listener; `service` must be in the generation.
     void add_listener(const std::string& service, std::unique_ptr<env::Listener> listener);
     void use(std::shared_ptr<FrontGeneration> generation);
@@ -57,7 +60,8 @@ class Front {
     server::ClientLimits& limits_;
     server::ConnectionCount& count_;
     std::array<char, 65536> scratch_;
-    std::vector<std::shared_ptr<FrontGeneration>> generations_;  // the last is in force; older ones serve old connections
+    std::vector<std::shared_ptr<FrontGeneration>>
+        generations_;  // the last is in force; older ones serve old connections
     std::vector<std::pair<std::string, std::unique_ptr<server::SmtpListener>>> listeners_;
 };
 

@@ -1,5 +1,6 @@
 #include "app/machine.hpp"
 
+#include <cstring>
 #include <fmt/format.h>
 #include <grp.h>
 #include <ifaddrs.h>
@@ -8,17 +9,21 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <cstring>
-
 namespace app {
 namespace {
 
 std::optional<env::IpAddress> address_of(const sockaddr* socket_address) {
     if (!socket_address) return std::nullopt;
     if (socket_address->sa_family == AF_INET)
-        return env::IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(&reinterpret_cast<const sockaddr_in*>(socket_address)->sin_addr), 4});
+        return env::IpAddress::from_bytes(
+            {reinterpret_cast<const std::uint8_t*>(
+                 &reinterpret_cast<const sockaddr_in*>(socket_address)->sin_addr),
+             4});
     if (socket_address->sa_family == AF_INET6)
-        return env::IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(&reinterpret_cast<const sockaddr_in6*>(socket_address)->sin6_addr), 16});
+        return env::IpAddress::from_bytes(
+            {reinterpret_cast<const std::uint8_t*>(
+                 &reinterpret_cast<const sockaddr_in6*>(socket_address)->sin6_addr),
+             16});
     return std::nullopt;
 }
 
@@ -63,9 +68,13 @@ std::set<env::IpAddress> own_addresses() {
 std::string drop_privileges(const std::string& user) {
     if (::geteuid() != 0) return "";
     const passwd* entry = ::getpwnam(user.c_str());
-    if (!entry) return fmt::format("mail_owner = {}: no such user; create it (useradd -r {}) or name another", user, user);
+    if (!entry)
+        return fmt::format("mail_owner = {}: no such user; create it (useradd -r {}) or name another", user,
+                           user);
     if (entry->pw_uid == 0) return fmt::format("mail_owner = {}: that is root; name an ordinary user", user);
-    if (::initgroups(user.c_str(), entry->pw_gid) != 0 || ::setgid(entry->pw_gid) != 0 || ::setuid(entry->pw_uid) != 0) return "cannot become " + user + ": " + std::strerror(errno);
+    if (::initgroups(user.c_str(), entry->pw_gid) != 0 || ::setgid(entry->pw_gid) != 0 ||
+        ::setuid(entry->pw_uid) != 0)
+        return "cannot become " + user + ": " + std::strerror(errno);
     if (::setuid(0) == 0) return "root came back after it was given up";
     return "";
 }

@@ -1,11 +1,11 @@
 // What the machine says of itself: host name, addresses, user ids. The only place that asks.
 #pragma once
 
-#include <set>
-#include <string>
-
 #include "config/configuration.hpp"
 #include "env/network.hpp"
+
+#include <set>
+#include <string>
 
 namespace app {
 

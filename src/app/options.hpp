@@ -1,6 +1,8 @@
 // Settings of the program itself and of TLS on the listening side, under their main.cf names.
 #pragma once
 
+#include "base/parameter.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -9,18 +11,22 @@
 #include <utility>
 #include <vector>
 
-#include "base/parameter.hpp"
-
 namespace app {
 
 enum class IpProtocols { All, V4, V6 };
 constexpr auto enum_words(IpProtocols) {
-    return std::array<std::pair<std::string_view, IpProtocols>, 7>{{{"all", IpProtocols::All}, {"ipv4", IpProtocols::V4}, {"ipv6", IpProtocols::V6},
-                                                                    {"ipv4, ipv6", IpProtocols::All}, {"ipv4,ipv6", IpProtocols::All}, {"ipv6, ipv4", IpProtocols::All}, {"ipv4 ipv6", IpProtocols::All}}};
+    return std::array<std::pair<std::string_view, IpProtocols>, 7>{{{"all", IpProtocols::All},
+                                                                    {"ipv4", IpProtocols::V4},
+                                                                    {"ipv6", IpProtocols::V6},
+                                                                    {"ipv4, ipv6", IpProtocols::All},
+                                                                    {"ipv4,ipv6", IpProtocols::All},
+                                                                    {"ipv6, ipv4", IpProtocols::All},
+                                                                    {"ipv4 ipv6", IpProtocols::All}}};
 }
 
 struct ProgramOptions {
-    std::string queue_directory, data_directory, store_directory, control_socket, mail_owner, log_file, syslog_name;
+    std::string queue_directory, data_directory, store_directory, control_socket, mail_owner, log_file,
+        syslog_name;
     std::string inet_interfaces;
     IpProtocols protocols = IpProtocols::All;
     std::uint32_t loops = 0;
@@ -31,50 +37,83 @@ struct ProgramOptions {
         using O = ProgramOptions;
         using base::Between;
         using base::Default;
-        parameter("queue_directory", &O::queue_directory, Default{"/var/spool/postfix"}, "The folder of the queue and of relative socket names.");
-        parameter("data_directory", &O::data_directory, Default{"/var/lib/postfix"}, "A folder for state that is not mail.");
-        parameter("postrider_store_directory", &O::store_directory, Default{"$queue_directory/postrider"}, "Where the queue's store is.");
-        parameter("postrider_control_socket", &O::control_socket, Default{"$queue_directory/postrider/control"}, "The socket that postrider status, stop, reload and the queue tools use.");
-        parameter("mail_owner", &O::mail_owner, Default{"postfix"}, "The user the server becomes when it was started as root.");
-        parameter("maillog_file", &O::log_file, Default{""}, "A log file, or /dev/stdout; empty: syslog, or standard output where there is no syslog.");
-        parameter("syslog_name", &O::syslog_name, Default{"postrider"}, "The name in front of each log line; with postfix, tools made for Postfix's log read it unchanged.");
-        parameter("postrider_log_json", &O::log_json, Default{"no"}, "Write one JSON object a line instead of Postfix's form.");
-        parameter("inet_interfaces", &O::inet_interfaces, Default{"all"}, "The addresses to listen on: all, loopback-only, or a list.");
+        parameter("queue_directory", &O::queue_directory, Default{"/var/spool/postfix"},
+                  "The folder of the queue and of relative socket names.");
+        parameter("data_directory", &O::data_directory, Default{"/var/lib/postfix"},
+                  "A folder for state that is not mail.");
+        parameter("postrider_store_directory", &O::store_directory, Default{"$queue_directory/postrider"},
+                  "Where the queue's store is.");
+        parameter("postrider_control_socket", &O::control_socket,
+                  Default{"$queue_directory/postrider/control"},
+                  "The socket that postrider status, stop, reload and the queue tools use.");
+        parameter("mail_owner", &O::mail_owner, Default{"postfix"},
+                  "The user the server becomes when it was started as root.");
+        parameter("maillog_file", &O::log_file, Default{""},
+                  "A log file, or /dev/stdout; empty: syslog, or standard output where there is no syslog.");
+        parameter("syslog_name", &O::syslog_name, Default{"postrider"},
+                  "The name in front of each log line; with postfix, tools made for Postfix's log read it "
+                  "unchanged.");
+        parameter("postrider_log_json", &O::log_json, Default{"no"},
+                  "Write one JSON object a line instead of Postfix's form.");
+        parameter("inet_interfaces", &O::inet_interfaces, Default{"all"},
+                  "The addresses to listen on: all, loopback-only, or a list.");
         parameter("inet_protocols", &O::protocols, Default{"all"}, "ipv4, ipv6 or all.");
-        parameter("postrider_network_loops", &O::loops, Between{0, 64}, "Threads that serve connections; 0: one for each processor.");
-        parameter("postrider_workers", &O::workers, Between{1, 256}, "Threads for slow work such as writing mailboxes.");
-        parameter("postrider_stop_timeout", &O::stop_seconds, Between{1, 3600}, "How many seconds a stop waits for sessions and deliveries to end.");
+        parameter("postrider_network_loops", &O::loops, Between{0, 64},
+                  "Threads that serve connections; 0: one for each processor.");
+        parameter("postrider_workers", &O::workers, Between{1, 256},
+                  "Threads for slow work such as writing mailboxes.");
+        parameter("postrider_stop_timeout", &O::stop_seconds, Between{1, 3600},
+                  "How many seconds a stop waits for sessions and deliveries to end.");
     }
 };
 
 struct TlsServerOptions {
-    std::string level, certificate_file, key_file, protocols, mandatory_protocols, ciphers, mandatory_ciphers, exclude_ciphers, mandatory_exclude_ciphers, ca_file;
+    std::string level, certificate_file, key_file, protocols, mandatory_protocols, ciphers, mandatory_ciphers,
+        exclude_ciphers, mandatory_exclude_ciphers, ca_file;
     std::vector<std::string> chain_files;
-    bool wrapper_mode = false, use_tls = false, enforce_tls = false, ask_certificate = false, prefer_server_ciphers = false, peer_name_lookup = true, auth_only = false;
+    bool wrapper_mode = false, use_tls = false, enforce_tls = false, ask_certificate = false,
+         prefer_server_ciphers = false, peer_name_lookup = true, auth_only = false;
     std::uint32_t log_level = 0;
     static constexpr void describe(auto& parameter) {
         using O = TlsServerOptions;
         using base::Between;
         using base::Default;
-        parameter("smtpd_tls_security_level", &O::level, Default{""}, "none, may (offer STARTTLS) or encrypt (require it).");
-        parameter("smtpd_use_tls", &O::use_tls, Default{"no"}, "The old form of smtpd_tls_security_level = may.");
-        parameter("smtpd_enforce_tls", &O::enforce_tls, Default{"no"}, "The old form of smtpd_tls_security_level = encrypt.");
-        parameter("smtpd_tls_cert_file", &O::certificate_file, Default{""}, "The server's certificate and its chain, PEM, the server's own first.");
-        parameter("smtpd_tls_key_file", &O::key_file, Default{"$smtpd_tls_cert_file"}, "The certificate's private key, PEM, without a password.");
-        parameter("smtpd_tls_chain_files", &O::chain_files, Default{""}, "Files that hold key and certificate chain together; RSA and ECDSA side by side.");
-        parameter("smtpd_tls_wrappermode", &O::wrapper_mode, Default{"no"}, "TLS from the first octet (port 465).");
-        parameter("smtpd_tls_protocols", &O::protocols, Default{">=TLSv1"}, "Protocols of opportunistic TLS.");
-        parameter("smtpd_tls_mandatory_protocols", &O::mandatory_protocols, Default{">=TLSv1.2"}, "Protocols where TLS is required.");
-        parameter("smtpd_tls_ciphers", &O::ciphers, Default{"medium"}, "The cipher grade of opportunistic TLS: medium or high.");
-        parameter("smtpd_tls_mandatory_ciphers", &O::mandatory_ciphers, Default{"medium"}, "The cipher grade where TLS is required.");
+        parameter("smtpd_tls_security_level", &O::level, Default{""},
+                  "none, may (offer STARTTLS) or encrypt (require it).");
+        parameter("smtpd_use_tls", &O::use_tls, Default{"no"},
+                  "The old form of smtpd_tls_security_level = may.");
+        parameter("smtpd_enforce_tls", &O::enforce_tls, Default{"no"},
+                  "The old form of smtpd_tls_security_level = encrypt.");
+        parameter("smtpd_tls_cert_file", &O::certificate_file, Default{""},
+                  "The server's certificate and its chain, PEM, the server's own first.");
+        parameter("smtpd_tls_key_file", &O::key_file, Default{"$smtpd_tls_cert_file"},
+                  "The certificate's private key, PEM, without a password.");
+        parameter("smtpd_tls_chain_files", &O::chain_files, Default{""},
+                  "Files that hold key and certificate chain together; RSA and ECDSA side by side.");
+        parameter("smtpd_tls_wrappermode", &O::wrapper_mode, Default{"no"},
+                  "TLS from the first octet (port 465).");
+        parameter("smtpd_tls_protocols", &O::protocols, Default{">=TLSv1"},
+                  "Protocols of opportunistic TLS.");
+        parameter("smtpd_tls_mandatory_protocols", &O::mandatory_protocols, Default{">=TLSv1.2"},
+                  "Protocols where TLS is required.");
+        parameter("smtpd_tls_ciphers", &O::ciphers, Default{"medium"},
+                  "The cipher grade of opportunistic TLS: medium or high.");
+        parameter("smtpd_tls_mandatory_ciphers", &O::mandatory_ciphers, Default{"medium"},
+                  "The cipher grade where TLS is required.");
         parameter("smtpd_tls_exclude_ciphers", &O::exclude_ciphers, Default{""}, "Ciphers never used.");
-        parameter("smtpd_tls_mandatory_exclude_ciphers", &O::mandatory_exclude_ciphers, Default{""}, "Ciphers not used where TLS is required.");
-        parameter("smtpd_tls_CAfile", &O::ca_file, Default{""}, "Certificates of authorities for client certificates.");
-        parameter("smtpd_tls_ask_ccert", &O::ask_certificate, Default{"no"}, "Ask clients for a certificate.");
-        parameter("tls_preempt_cipherlist", &O::prefer_server_ciphers, Default{"no"}, "The server's order of ciphers counts.");
+        parameter("smtpd_tls_mandatory_exclude_ciphers", &O::mandatory_exclude_ciphers, Default{""},
+                  "Ciphers not used where TLS is required.");
+        parameter("smtpd_tls_CAfile", &O::ca_file, Default{""},
+                  "Certificates of authorities for client certificates.");
+        parameter("smtpd_tls_ask_ccert", &O::ask_certificate, Default{"no"},
+                  "Ask clients for a certificate.");
+        parameter("tls_preempt_cipherlist", &O::prefer_server_ciphers, Default{"no"},
+                  "The server's order of ciphers counts.");
         parameter("smtpd_tls_loglevel", &O::log_level, Between{0, 4}, "1: log each TLS handshake.");
-        parameter("smtpd_tls_auth_only", &O::auth_only, Default{"no"}, "Offer AUTH only with TLS; without AUTH there is nothing to offer.");
-        parameter("smtpd_peername_lookup", &O::peer_name_lookup, Default{"yes"}, "Look up the names of clients.");
+        parameter("smtpd_tls_auth_only", &O::auth_only, Default{"no"},
+                  "Offer AUTH only with TLS; without AUTH there is nothing to offer.");
+        parameter("smtpd_peername_lookup", &O::peer_name_lookup, Default{"yes"},
+                  "Look up the names of clients.");
     }
 };
 
@@ -85,12 +124,18 @@ struct DestinationLimitOptions {
         using namespace std::chrono_literals;
         using O = DestinationLimitOptions;
         using base::Between;
-        parameter("initial_destination_concurrency", &O::initial_concurrency, Between{1, 100000}, "How many deliveries to a new destination run at once.");
-        parameter("default_destination_concurrency_limit", &O::concurrency, Between{1, 100000}, "The most deliveries at once to one destination.");
-        parameter("default_destination_recipient_limit", &O::recipients, Between{1, 100000}, "The most recipients in one delivery.");
-        parameter("default_destination_concurrency_failed_cohort_limit", &O::cohort, Between{1, 1000}, "After how many failed rounds a destination is left alone for a while.");
-        parameter("default_destination_rate_delay", &O::rate_delay, Between{0s, 86400s}, "A pause between deliveries to one destination.");
-        parameter("default_process_limit", &O::processes, Between{1, 100000}, "The most deliveries of one transport at once.");
+        parameter("initial_destination_concurrency", &O::initial_concurrency, Between{1, 100000},
+                  "How many deliveries to a new destination run at once.");
+        parameter("default_destination_concurrency_limit", &O::concurrency, Between{1, 100000},
+                  "The most deliveries at once to one destination.");
+        parameter("default_destination_recipient_limit", &O::recipients, Between{1, 100000},
+                  "The most recipients in one delivery.");
+        parameter("default_destination_concurrency_failed_cohort_limit", &O::cohort, Between{1, 1000},
+                  "After how many failed rounds a destination is left alone for a while.");
+        parameter("default_destination_rate_delay", &O::rate_delay, Between{0s, 86400s},
+                  "A pause between deliveries to one destination.");
+        parameter("default_process_limit", &O::processes, Between{1, 100000},
+                  "The most deliveries of one transport at once.");
     }
 };
 

@@ -1,16 +1,5 @@
 #include "app/server_process.hpp"
 
-#include <fmt/format.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <pwd.h>
-#include <thread>
-
 #include "app/back.hpp"
 #include "app/control.hpp"
 #include "app/machine.hpp"
@@ -24,12 +13,23 @@
 #include "platform/rocks_store.hpp"
 #include "platform/system.hpp"
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
 namespace app {
 namespace {
 
 /// One thread's world.
 struct LoopWorld {
-    LoopWorld(env::Clock& clock, std::shared_ptr<platform::RocksDatabase> database, platform::ThreadPool& pool)
+    LoopWorld(env::Clock& clock, std::shared_ptr<platform::RocksDatabase> database,
+              platform::ThreadPool& pool)
         : loop(clock), network(loop), store(std::move(database), loop), workers(pool, loop) {}
     platform::AsioLoop loop;
     platform::AsioNetwork network;
@@ -54,9 +54,11 @@ int fail(const std::string& text) {
 std::vector<std::string> listen_hosts(const ProgramOptions& options, const std::string& host) {
     std::vector<std::string> out;
     const bool v4 = options.protocols != IpProtocols::V6, v6 = options.protocols != IpProtocols::V4;
-    std::vector<std::string> names = host.empty() ? config::split_list(options.inet_interfaces) : std::vector<std::string>{host};
+    std::vector<std::string> names =
+        host.empty() ? config::split_list(options.inet_interfaces) : std::vector<std::string>{host};
     for (const auto& name : names) {
-        const bool all = base::iequals(name, "all"), loopback = base::iequals(name, "loopback-only") || base::iequals(name, "localhost");
+        const bool all = base::iequals(name, "all"),
+                   loopback = base::iequals(name, "loopback-only") || base::iequals(name, "localhost");
         if (all || loopback) {
             if (v4) out.emplace_back(all ? "0.0.0.0" : "127.0.0.1");
             if (v6) out.emplace_back(all ? "::" : "::1");
@@ -69,7 +71,9 @@ std::vector<std::string> listen_hosts(const ProgramOptions& options, const std::
     return out;
 }
 
-std::expected<std::vector<BoundListener>, std::string> bind_listeners(const Site& site, const ProgramOptions& options, std::size_t loops) {
+std::expected<std::vector<BoundListener>, std::string> bind_listeners(const Site& site,
+                                                                      const ProgramOptions& options,
+                                                                      std::size_t loops) {
     std::vector<BoundListener> out;
     for (const auto& service : site.services) {
         if (service.type != "inet" || service.command != "smtpd") continue;
@@ -77,36 +81,49 @@ std::expected<std::vector<BoundListener>, std::string> bind_listeners(const Site
         if (!at) continue;  // reported by the check
         for (const auto& host : listen_hosts(options, at->host)) {
             const auto address = env::IpAddress::parse(host);
-            if (!address) return std::unexpected(fmt::format("{}:{}: '{}' is not an address", service.file, service.line, host));
+            if (!address)
+                return std::unexpected(
+                    fmt::format("{}:{}: '{}' is not an address", service.file, service.line, host));
             for (std::size_t i = 0; i < loops; ++i) {
                 const env::Endpoint endpoint{*address, at->port, {}};
                 auto descriptor = platform::open_listener(endpoint);
                 if (!descriptor) {
                     // A machine without IPv6 listens on IPv4 alone.
-                    if (!address->is_v4() && at->host.empty() && descriptor.error() != env::IoError::AddressInUse) break;
+                    if (!address->is_v4() && at->host.empty() &&
+                        descriptor.error() != env::IoError::AddressInUse)
+                        break;
                     const bool denied = descriptor.error() == env::IoError::PermissionDenied;
-                    return std::unexpected(fmt::format("cannot listen on {}: {}{}", endpoint.text(), env::to_text(descriptor.error()), denied ? "; ports below 1024 need root" : ""));
+                    return std::unexpected(fmt::format("cannot listen on {}: {}{}", endpoint.text(),
+                                                       env::to_text(descriptor.error()),
+                                                       denied ? "; ports below 1024 need root" : ""));
                 }
                 out.push_back({service.name, i, *descriptor});
             }
         }
     }
-    if (out.empty()) return std::unexpected(fmt::format("{}/master.cf: no service of type inet runs smtpd: nothing to listen on", site.directory));
+    if (out.empty())
+        return std::unexpected(fmt::format(
+            "{}/master.cf: no service of type inet runs smtpd: nothing to listen on", site.directory));
     return out;
 }
 
 // Folders the server needs, with the right owner when we are root.
-std::expected<void, std::string> prepare_folder(const std::string& path, const std::string& owner, mode_t mode) {
+std::expected<void, std::string> prepare_folder(const std::string& path, const std::string& owner,
+                                                mode_t mode) {
     std::string so_far;
     for (const auto part : base::split(path, '/')) {
         so_far += (so_far.empty() ? "/" : so_far == "/" ? "" : "/") + std::string(part);
         if (part.empty()) continue;
-        if (::mkdir(so_far.c_str(), so_far == path ? mode : 0755) != 0 && errno != EEXIST) return std::unexpected(fmt::format("cannot make {}: {}", so_far, std::strerror(errno)));
+        if (::mkdir(so_far.c_str(), so_far == path ? mode : 0755) != 0 && errno != EEXIST)
+            return std::unexpected(fmt::format("cannot make {}: {}", so_far, std::strerror(errno)));
     }
     if (::geteuid() != 0) return {};
     const passwd* entry = ::getpwnam(owner.c_str());
-    if (!entry) return std::unexpected(fmt::format("mail_owner = {}: no such user; create it (useradd -r {}) or name another", owner, owner));
-    if (::chown(path.c_str(), entry->pw_uid, entry->pw_gid) != 0) return std::unexpected(fmt::format("cannot give {} to {}: {}", path, owner, std::strerror(errno)));
+    if (!entry)
+        return std::unexpected(fmt::format(
+            "mail_owner = {}: no such user; create it (useradd -r {}) or name another", owner, owner));
+    if (::chown(path.c_str(), entry->pw_uid, entry->pw_gid) != 0)
+        return std::unexpected(fmt::format("cannot give {} to {}: {}", path, owner, std::strerror(errno)));
     return {};
 }
 
@@ -115,11 +132,13 @@ platform::LogSettings log_settings(const ProgramOptions& options, const std::str
     out.host_name = host_name.substr(0, host_name.find('.'));
     out.syslog_name = options.syslog_name;
     out.json = options.log_json;
-    if (options.log_file == "/dev/stdout") out.target = platform::LogSettings::Target::Stdout;
+    if (options.log_file == "/dev/stdout")
+        out.target = platform::LogSettings::Target::Stdout;
     else if (!options.log_file.empty()) {
         out.target = platform::LogSettings::Target::File;
         out.path = options.log_file;
-    } else if (::access("/dev/log", W_OK) == 0 && ::isatty(STDOUT_FILENO) == 0) out.target = platform::LogSettings::Target::Syslog;
+    } else if (::access("/dev/log", W_OK) == 0 && ::isatty(STDOUT_FILENO) == 0)
+        out.target = platform::LogSettings::Target::Syslog;
     return out;
 }
 
@@ -136,12 +155,20 @@ env::Task<void> next_epoch(env::Store& store, std::uint64_t& epoch, bool& ok) {
 
 class Server {
  public:
-    Server(std::shared_ptr<const Site> site, ProgramOptions options, std::vector<BoundListener> listeners, int control, std::size_t loops)
-        : site_(std::move(site)), options_(std::move(options)), listeners_(std::move(listeners)), control_descriptor_(control), loop_count_(loops) {}
+    Server(std::shared_ptr<const Site> site, ProgramOptions options, std::vector<BoundListener> listeners,
+           int control, std::size_t loops)
+        : site_(std::move(site)),
+          options_(std::move(options)),
+          listeners_(std::move(listeners)),
+          control_descriptor_(control),
+          loop_count_(loops) {}
     int run();
 
  private:
-    LoopEnvironment environment(LoopWorld& world) { return {world.loop, world.network, world.tls, nullptr, world.store, world.random, world.workers, files_, users_, *log_}; }
+    LoopEnvironment environment(LoopWorld& world) {
+        return {world.loop,   world.network, world.tls, nullptr, world.store,
+                world.random, world.workers, files_,    users_,  *log_};
+    }
     std::string start();
     std::string build();
     void reload();
@@ -185,8 +212,10 @@ void Server::run_once(LoopWorld& world, env::Task<void> task) {
 
 env::Task<void> load_queue(queue::QueueManager& manager, std::string& problem, std::size_t& count) {
     auto loaded = co_await manager.load();
-    if (loaded) count = *loaded;
-    else problem = loaded.error();
+    if (loaded)
+        count = *loaded;
+    else
+        problem = loaded.error();
 }
 
 std::string Server::build() {
@@ -206,7 +235,8 @@ std::string Server::start() {
     database_ = std::move(*database);
     pool_ = std::make_unique<platform::ThreadPool>(options_.workers);
     back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_);
-    for (std::size_t i = 0; i < loop_count_; ++i) fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_));
+    for (std::size_t i = 0; i < loop_count_; ++i)
+        fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_));
     std::uint64_t epoch = 0;
     bool epoch_ok = false;
     run_once(*back_world_, next_epoch(back_world_->store, epoch, epoch_ok));
@@ -214,15 +244,22 @@ std::string Server::start() {
 
     queue::IntakeOptions intake;
     config::Diagnostics ignored;
-    intake.message_size_limit = config::bind<smtp::ServerOptions>(*site_->configuration, ignored).message_size_limit;
+    intake.message_size_limit =
+        config::bind<smtp::ServerOptions>(*site_->configuration, ignored).message_size_limit;
     const std::string host = site_->configuration->get("myhostname");
-    agent_ = std::make_unique<delivery::InProcessAgent>(back_world_->loop, back_world_->workers, files_, host, static_cast<std::uint64_t>(::getpid()), ::geteuid());
-    back_ = std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
+    agent_ = std::make_unique<delivery::InProcessAgent>(back_world_->loop, back_world_->workers, files_, host,
+                                                        static_cast<std::uint64_t>(::getpid()), ::geteuid());
+    back_ =
+        std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
     for (std::size_t i = 0; i < loop_count_; ++i) {
         auto announce = [this](queue::Arrival arrival) {
-            back_world_->loop.post([this, arrival = std::move(arrival)]() mutable { back_->manager().arrived(std::move(arrival)); });
+            back_world_->loop.post([this, arrival = std::move(arrival)]() mutable {
+                back_->manager().arrived(std::move(arrival));
+            });
         };
-        fronts_.push_back(std::make_unique<Front>(environment(*fronts_world_[i]), queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)), intake, std::move(announce), limits_, count_));
+        fronts_.push_back(std::make_unique<Front>(environment(*fronts_world_[i]),
+                                                  queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)),
+                                                  intake, std::move(announce), limits_, count_));
     }
     if (auto problem = build(); !problem.empty()) return problem;
     std::string problem;
@@ -240,19 +277,24 @@ std::string Server::start() {
     actions.started = clock_.wall();
     add_control_handlers(*control_, back_->manager(), back_world_->loop, std::move(actions));
     control_->start(back_world_->network.adopt_listener(control_descriptor_));
-    for (const auto& listener : listeners_) fronts_[listener.loop]->add_listener(listener.service, fronts_world_[listener.loop]->network.adopt_listener(listener.descriptor));
+    for (const auto& listener : listeners_)
+        fronts_[listener.loop]->add_listener(
+            listener.service, fronts_world_[listener.loop]->network.adopt_listener(listener.descriptor));
     return "";
 }
 
 template <class F>
 void Server::on_each_front(F work) {
-    for (std::size_t i = 0; i < loop_count_; ++i) fronts_world_[i]->loop.post([this, i, work] { work(*fronts_[i], i); });
+    for (std::size_t i = 0; i < loop_count_; ++i)
+        fronts_world_[i]->loop.post([this, i, work] { work(*fronts_[i], i); });
 }
 
 void Server::reload() {
     config::Diagnostics diagnostics;
     auto site = load_site(site_->directory, files_, inspect_machine(), diagnostics);
-    for (const auto& d : diagnostics.list()) log_->note(d.severity == config::Severity::Error ? base::Severity::Error : base::Severity::Warning, "", d.render());
+    for (const auto& d : diagnostics.list())
+        log_->note(d.severity == config::Severity::Error ? base::Severity::Error : base::Severity::Warning,
+                   "", d.render());
     if (!site || diagnostics.has_errors()) {
         log_->note(base::Severity::Error, "", "the new configuration has errors; the old one stays in force");
         return;
@@ -262,12 +304,16 @@ void Server::reload() {
     log_->reopen();
     on_each_front([this, site](Front& front, std::size_t i) {
         auto generation = build_front(*site, environment(*fronts_world_[i]), own_);
-        if (generation) front.use(std::move(*generation));
-        else log_->note(base::Severity::Error, "", generation.error() + "; the old configuration stays in force");
+        if (generation)
+            front.use(std::move(*generation));
+        else
+            log_->note(base::Severity::Error, "",
+                       generation.error() + "; the old configuration stays in force");
     });
     back_world_->loop.post([this, site] {
         auto used = back_->use(*site, own_);
-        if (!used) log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
+        if (!used)
+            log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
     });
     log_->note(base::Severity::Info, "", "configuration loaded");
 }
@@ -301,14 +347,16 @@ void Server::stop() {
 }
 
 int Server::run() {
-    log_ = std::make_unique<platform::LogWriter>(log_settings(options_, site_->configuration->get("myhostname")), clock_);
+    log_ = std::make_unique<platform::LogWriter>(
+        log_settings(options_, site_->configuration->get("myhostname")), clock_);
     if (auto problem = start(); !problem.empty()) {
         log_.reset();
         return fail(problem);
     }
     for (auto& world : fronts_world_) world->thread = std::thread([loop = &world->loop] { loop->run(); });
     back_world_->thread = std::thread([loop = &back_world_->loop] { loop->run(); });
-    log_->note(base::Severity::Info, "", fmt::format("daemon started -- version 0.1.0, configuration {}", site_->directory));
+    log_->note(base::Severity::Info, "",
+               fmt::format("daemon started -- version 0.1.0, configuration {}", site_->directory));
     sigset_t signals;
     sigemptyset(&signals);
     for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, s);
@@ -342,24 +390,32 @@ int run_server(const std::string& directory) {
     config::Diagnostics diagnostics;
     auto site = load_site(directory, files, inspect_machine(), diagnostics);
     for (const auto& d : diagnostics.list()) std::fprintf(stderr, "%s\n", d.render().c_str());
-    if (!site || diagnostics.has_errors()) return fail("the configuration has errors; postrider check says all of them");
+    if (!site || diagnostics.has_errors())
+        return fail("the configuration has errors; postrider check says all of them");
     config::Diagnostics bound;
     auto options = config::bind<ProgramOptions>(*site->configuration, bound);
-    const std::size_t loops = options.loops > 0 ? options.loops : std::max(1U, std::thread::hardware_concurrency());
+    const std::size_t loops =
+        options.loops > 0 ? options.loops : std::max(1U, std::thread::hardware_concurrency());
     for (const auto& folder : {options.queue_directory, options.store_directory}) {
-        auto made = prepare_folder(folder, options.mail_owner, folder == options.store_directory ? 0700 : 0755);
+        auto made =
+            prepare_folder(folder, options.mail_owner, folder == options.store_directory ? 0700 : 0755);
         if (!made) return fail(made.error());
     }
-    auto listeners = bind_listeners(*site, options, std::min<std::size_t>(loops, queue::QueueIdSource::loops_max - 1));
+    auto listeners =
+        bind_listeners(*site, options, std::min<std::size_t>(loops, queue::QueueIdSource::loops_max - 1));
     if (!listeners) return fail(listeners.error());
     auto control = platform::open_listener(env::Endpoint{{}, 0, options.control_socket}, 0600);
-    if (!control) return fail(fmt::format("cannot listen on {}: {}", options.control_socket, env::to_text(control.error())));
+    if (!control)
+        return fail(
+            fmt::format("cannot listen on {}: {}", options.control_socket, env::to_text(control.error())));
     if (::geteuid() == 0)
-        if (const passwd* entry = ::getpwnam(options.mail_owner.c_str())) static_cast<void>(::chown(options.control_socket.c_str(), entry->pw_uid, entry->pw_gid) + 0);
+        if (const passwd* entry = ::getpwnam(options.mail_owner.c_str()))
+            static_cast<void>(::chown(options.control_socket.c_str(), entry->pw_uid, entry->pw_gid) + 0);
     if (!options.log_file.empty() && options.log_file != "/dev/stdout" && ::geteuid() == 0) {
         // The log file is opened (and reopened) by the server's user.
         if (std::FILE* file = std::fopen(options.log_file.c_str(), "ae")) std::fclose(file);
-        if (const passwd* entry = ::getpwnam(options.mail_owner.c_str())) static_cast<void>(::chown(options.log_file.c_str(), entry->pw_uid, entry->pw_gid) + 0);
+        if (const passwd* entry = ::getpwnam(options.mail_owner.c_str()))
+            static_cast<void>(::chown(options.log_file.c_str(), entry->pw_uid, entry->pw_gid) + 0);
     }
     if (auto problem = drop_privileges(options.mail_owner); !problem.empty()) return fail(problem);
     Server server(site, std::move(options), std::move(*listeners), *control, loops);

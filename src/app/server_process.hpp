@@ -1,5 +1,5 @@
-// `postrider run`: the whole server in one process. Binds its ports, gives up root, opens the queue, runs the loops, and
-// ends without losing anything.
+// `postrider run`: the whole server in one process. Binds its ports, gives up root, opens the queue, runs the
+// loops, and ends without losing anything.
 #pragma once
 
 #include <string>

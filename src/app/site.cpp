@@ -1,7 +1,5 @@
 #include "app/site.hpp"
 
-#include <fmt/format.h>
-
 #include "app/options.hpp"
 #include "base/text.hpp"
 #include "delivery/smtp_client.hpp"
@@ -11,6 +9,8 @@
 #include "routing/options.hpp"
 #include "server/client_limits.hpp"
 #include "smtp/server_options.hpp"
+
+#include <fmt/format.h>
 
 namespace app {
 namespace {
@@ -23,13 +23,18 @@ struct NamesOnly {
     static constexpr void describe(auto& parameter) {
         using O = NamesOnly;
         using base::Default;
-        parameter("mail_name", &O::mail_name, Default{"Postrider"}, "The name of the mail system in Received: and notifications.");
+        parameter("mail_name", &O::mail_name, Default{"Postrider"},
+                  "The name of the mail system in Received: and notifications.");
         parameter("mail_version", &O::mail_version, Default{"0.1.0"}, "The version of the mail system.");
         parameter("virtual_maps", &O::virtual_maps, Default{""}, "The old name of virtual_alias_maps.");
-        parameter("mynetworks_style", &O::mynetworks_style, Default{"host"}, "What mynetworks is when it is not set: host (this machine) or subnet.");
-        parameter("smtpd_client_connection_limit_exceptions", &O::exceptions, Default{""}, "The old name of smtpd_client_event_limit_exceptions.");
-        parameter("alias_database", &O::sort, Default{"hash:/etc/aliases"}, "The alias files newaliases checks.");
-        parameter("compatibility_level", &O::name, Default{"3.6"}, "Which version's defaults a configuration was written for.");
+        parameter("mynetworks_style", &O::mynetworks_style, Default{"host"},
+                  "What mynetworks is when it is not set: host (this machine) or subnet.");
+        parameter("smtpd_client_connection_limit_exceptions", &O::exceptions, Default{""},
+                  "The old name of smtpd_client_event_limit_exceptions.");
+        parameter("alias_database", &O::sort, Default{"hash:/etc/aliases"},
+                  "The alias files newaliases checks.");
+        parameter("compatibility_level", &O::name, Default{"3.6"},
+                  "Which version's defaults a configuration was written for.");
     }
 };
 
@@ -37,19 +42,24 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<ProgramOptions, TlsServerOptions, DestinationLimitOptions, smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
-                                  routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
+        config::Registry::collect<ProgramOptions, TlsServerOptions, DestinationLimitOptions,
+                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
+                                  routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions,
+                                  queue::NotifierOptions, delivery::VirtualOptions,
                                   delivery::SmtpClientOptions, NamesOnly>());
 }
 
-std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files, const config::Machine& machine, config::Diagnostics& diagnostics) {
+std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,
+                                      const config::Machine& machine, config::Diagnostics& diagnostics) {
     auto site = std::make_shared<Site>();
     site->directory = directory;
     const std::string main_path = directory + "/main.cf";
     const std::string master_path = directory + "/master.cf";
     const auto main_text = files.read(main_path, configuration_octets_max);
     if (!main_text) {
-        diagnostics.add(config::Severity::Error, main_path, 0, fmt::format("{}; give the configuration directory with -c", env::to_text(main_text.error())));
+        diagnostics.add(
+            config::Severity::Error, main_path, 0,
+            fmt::format("{}; give the configuration directory with -c", env::to_text(main_text.error())));
         return nullptr;
     }
     auto settings = config::parse_main_cf(*main_text, main_path, diagnostics);
@@ -57,13 +67,20 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
         // Debian's form: a file name, whose first line is the domain.
         if (setting.name != "myorigin" || !setting.value.starts_with('/')) continue;
         const auto text = files.read(setting.value, 4096);
-        if (text) setting.value = std::string(base::trim(std::string_view(*text).substr(0, text->find('\n'))));
-        else diagnostics.add(config::Severity::Error, setting.file, setting.line, fmt::format("myorigin: {}: {}", setting.value, env::to_text(text.error())));
+        if (text)
+            setting.value = std::string(base::trim(std::string_view(*text).substr(0, text->find('\n'))));
+        else
+            diagnostics.add(config::Severity::Error, setting.file, setting.line,
+                            fmt::format("myorigin: {}: {}", setting.value, env::to_text(text.error())));
     }
-    site->configuration = std::make_shared<const config::Configuration>(make_registry(), std::move(settings), machine);
+    site->configuration =
+        std::make_shared<const config::Configuration>(make_registry(), std::move(settings), machine);
     const auto master_text = files.read(master_path, configuration_octets_max);
-    if (master_text) site->services = config::parse_master_cf(*master_text, master_path, diagnostics);
-    else diagnostics.add(config::Severity::Error, master_path, 0, std::string(env::to_text(master_text.error())));
+    if (master_text)
+        site->services = config::parse_master_cf(*master_text, master_path, diagnostics);
+    else
+        diagnostics.add(config::Severity::Error, master_path, 0,
+                        std::string(env::to_text(master_text.error())));
     config::judge_names(*site->configuration, site->services, diagnostics);
     // Bound here once so that every wrong value is said at once.
     const auto& c = *site->configuration;

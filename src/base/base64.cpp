@@ -37,8 +37,10 @@ std::string base64_encode(std::string_view bytes) {
 std::optional<std::string> base64_decode(std::string_view text) {
     if (text.size() % 4 != 0) return std::nullopt;
     std::size_t padding = 0;
-    if (text.ends_with("==")) padding = 2;
-    else if (text.ends_with('=')) padding = 1;
+    if (text.ends_with("=="))
+        padding = 2;
+    else if (text.ends_with('='))
+        padding = 1;
     std::string out;
     out.reserve(text.size() / 4 * 3);
     for (std::size_t i = 0; i < text.size(); i += 4) {

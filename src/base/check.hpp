@@ -1,5 +1,5 @@
-// CHECK(condition): an invariant of our own code, kept in production. A failure is a bug: it aborts with place and
-// condition. Never use it on anything a peer or a file can decide.
+// CHECK(condition): an invariant of our own code, kept in production. A failure is a bug: it aborts with
+// place and condition. Never use it on anything a peer or a file can decide.
 #pragma once
 
 namespace base {

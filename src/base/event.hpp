@@ -1,5 +1,5 @@
-// Events: what happened to a message or a connection, once, typed. Logs, metrics, history (`why`) and reports are all
-// readers of the same events; nothing else prints. Values only, so that an event may cross threads.
+// Events: what happened to a message or a connection, once, typed. Logs, metrics, history (`why`) and reports
+// are all readers of the same events; nothing else prints. Values only, so that an event may cross threads.
 // Text fields are raw (as the peer sent them): each reader escapes for its own medium.
 #pragma once
 
@@ -19,7 +19,10 @@ struct Note {
     std::string text;
 };
 
-struct ClientConnected { std::string service, name, address; std::uint16_t port = 0; };
+struct ClientConnected {
+    std::string service, name, address;
+    std::uint16_t port = 0;
+};
 struct ClientDisconnected {
     std::string service, name, address;
     std::string counts;  // "ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5"
@@ -27,9 +30,9 @@ struct ClientDisconnected {
 /// A rejected attempt. queue_id empty: NOQUEUE.
 struct Rejected {
     std::string service, queue_id;
-    std::string stage;       // "CONNECT", "HELO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE"
+    std::string stage;  // "CONNECT", "HELO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE"
     std::string name, address;
-    std::string reply;       // "554 5.7.1 <ann@example.org>: Relay access denied"
+    std::string reply;  // "554 5.7.1 <ann@example.org>: Relay access denied"
     std::string sender, recipient, protocol, helo, sasl_username;
     bool warning_only = false;  // warn_if_reject, soft_bounce notes
 };
@@ -38,35 +41,48 @@ struct MessageStarted {
     std::string service, queue_id, name, address, sasl_method, sasl_username, sasl_sender;
 };
 /// cleanup: "ID: message-id=<…>".
-struct MessageContents { std::string queue_id, message_id; };
+struct MessageContents {
+    std::string queue_id, message_id;
+};
 /// qmgr: "ID: from=<…>, size=…, nrcpt=… (queue active)".
-struct MessageActive { std::string queue_id, sender; std::uint64_t size = 0; std::size_t recipients = 0; };
+struct MessageActive {
+    std::string queue_id, sender;
+    std::uint64_t size = 0;
+    std::size_t recipients = 0;
+};
 enum class DeliveryOutcome { Sent, Deferred, Bounced, Expanded, Relayed };
-/// One recipient, one attempt. delays in seconds: before queue manager / in queue / connection set-up / transmission.
+/// One recipient, one attempt. delays in seconds: before queue manager / in queue / connection set-up /
+/// transmission.
 struct DeliveryAttempt {
-    std::string service;     // "local", "virtual", "lmtp", "smtp", "pipe", "error", "discard"
+    std::string service;  // "local", "virtual", "lmtp", "smtp", "pipe", "error", "discard"
     std::string queue_id, recipient, original_recipient, relay;  // relay: "none", "local", "host[addr]:port"
     double delay = 0;
     double delays[4] = {};
-    std::string dsn;         // "2.0.0"
+    std::string dsn;  // "2.0.0"
     DeliveryOutcome outcome = DeliveryOutcome::Sent;
-    std::string text;        // the remote server's words, or ours
+    std::string text;  // the remote server's words, or ours
     int connection_uses = 1;
 };
-struct MessageRemoved { std::string queue_id; };
-struct MessageExpired { std::string queue_id, sender; };
+struct MessageRemoved {
+    std::string queue_id;
+};
+struct MessageExpired {
+    std::string queue_id, sender;
+};
 /// bounce: "ID: sender non-delivery notification: NEWID".
-struct NotificationSent { std::string queue_id, kind, notification_id; };
+struct NotificationSent {
+    std::string queue_id, kind, notification_id;
+};
 struct TlsEstablished {
     std::string service, name, address, protocol, cipher;
     int cipher_bits = 0, algorithm_bits = 0;
-    std::string trust;       // "Anonymous", "Untrusted", "Trusted", "Verified"
+    std::string trust;  // "Anonymous", "Untrusted", "Trusted", "Verified"
     bool outbound = false;
 };
 
-using Event = std::variant<Note, ClientConnected, ClientDisconnected, Rejected, MessageStarted, MessageContents,
-                           MessageActive, DeliveryAttempt, MessageRemoved, MessageExpired, NotificationSent,
-                           TlsEstablished>;
+using Event = std::variant<Note, ClientConnected, ClientDisconnected, Rejected, MessageStarted,
+                           MessageContents, MessageActive, DeliveryAttempt, MessageRemoved, MessageExpired,
+                           NotificationSent, TlsEstablished>;
 
 /// Thread-safe; must not block for long.
 class EventSink {

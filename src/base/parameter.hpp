@@ -5,14 +5,15 @@
 //       std::chrono::seconds command_timeout{300};
 //       std::string banner;
 //       static constexpr void describe(auto& parameter) {
-//           parameter("smtpd_timeout", &ServerOptions::command_timeout, base::Between{10s, 1h}, "Wait for a command.");
-//           parameter("smtpd_banner", &ServerOptions::banner, base::Default{"$myhostname ESMTP $mail_name"}, "Greeting.");
+//           parameter("smtpd_timeout", &ServerOptions::command_timeout, base::Between{10s, 1h}, "Wait for a
+//           command."); parameter("smtpd_banner", &ServerOptions::banner, base::Default{"$myhostname ESMTP
+//           $mail_name"}, "Greeting.");
 //       }
 //   };
 //
 // Field types and their main.cf form: bool (yes/no); int, std::int64_t, std::uint64_t, std::size_t (digits);
-// std::chrono::seconds/milliseconds (number + s m h d w, default unit s or as base::Unit says); std::string (as is);
-// std::vector<std::string> (list: comma/space separated, {…} groups kept whole); an enum with
+// std::chrono::seconds/milliseconds (number + s m h d w, default unit s or as base::Unit says); std::string
+// (as is); std::vector<std::string> (list: comma/space separated, {…} groups kept whole); an enum with
 // `constexpr auto enum_words(E)` found by ADL returning std::array<std::pair<std::string_view, E>, N>.
 // The default is base::Default's expression (may hold $name) when given, else the field's initial value.
 #pragma once

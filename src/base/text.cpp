@@ -17,8 +17,8 @@ std::string upper(std::string_view text) {
 }
 
 bool iequals(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                              [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 bool istarts_with(std::string_view text, std::string_view prefix) {
@@ -107,10 +107,14 @@ std::size_t utf8_sequence(std::string_view text) {
     std::size_t length = 0;
     unsigned char low = 0x80;
     unsigned char high = 0xbf;
-    if (first >= 0xc2 && first <= 0xdf) length = 2;
-    else if (first >= 0xe0 && first <= 0xef) length = 3;
-    else if (first >= 0xf0 && first <= 0xf4) length = 4;
-    else return 0;
+    if (first >= 0xc2 && first <= 0xdf)
+        length = 2;
+    else if (first >= 0xe0 && first <= 0xef)
+        length = 3;
+    else if (first >= 0xf0 && first <= 0xf4)
+        length = 4;
+    else
+        return 0;
     if (first == 0xe0) low = 0xa0;
     if (first == 0xed) high = 0x9f;
     if (first == 0xf0) low = 0x90;
@@ -145,8 +149,10 @@ std::string printable(std::string_view text, std::size_t max) {
         const bool c1 = length == 2 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;
         const bool clean = length > 1 ? !c1 : length == 1 && is_print(text[0]);
         if (out.size() + std::max<std::size_t>(length, 1) > max) return out + "...";
-        if (clean) out.append(text.substr(0, length));
-        else out += '?';
+        if (clean)
+            out.append(text.substr(0, length));
+        else
+            out += '?';
         text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return out;

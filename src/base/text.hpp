@@ -42,7 +42,8 @@ std::optional<std::string> from_hex(std::string_view text);
 bool is_utf8(std::string_view text);
 /// True when every octet is below 0x80.
 bool is_ascii(std::string_view text);
-/// For logs and replies: control characters, DEL and ill-formed UTF-8 become '?', cut at `max` octets with "...".
+/// For logs and replies: control characters, DEL and ill-formed UTF-8 become '?', cut at `max` octets with
+/// "...".
 std::string printable(std::string_view text, std::size_t max = 1000);
 
 /// Case-insensitive ordering, for maps keyed by domain, header or keyword.

@@ -1,7 +1,4 @@
 // postrider check: everything that is wrong with a configuration, at once.
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include "app/front.hpp"
 #include "app/machine.hpp"
 #include "commands/real_world.hpp"
@@ -9,15 +6,24 @@
 #include "commands/verb.hpp"
 #include "platform/log_writer.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 namespace commands {
 namespace {
 
 /// The check stores nothing.
 class NoStore : public env::Store {
  public:
-    env::Task<std::expected<void, env::StoreError>> commit(env::Batch, env::Durability) override { co_return std::unexpected(env::StoreError::Closed); }
-    env::Task<std::expected<std::optional<std::string>, env::StoreError>> read(env::Keyspace, std::string) override { co_return std::unexpected(env::StoreError::Closed); }
-    env::Task<std::expected<std::vector<Entry>, env::StoreError>> scan(env::Keyspace, std::string, std::string, std::size_t) override {
+    env::Task<std::expected<void, env::StoreError>> commit(env::Batch, env::Durability) override {
+        co_return std::unexpected(env::StoreError::Closed);
+    }
+    env::Task<std::expected<std::optional<std::string>, env::StoreError>> read(env::Keyspace,
+                                                                               std::string) override {
+        co_return std::unexpected(env::StoreError::Closed);
+    }
+    env::Task<std::expected<std::vector<Entry>, env::StoreError>> scan(env::Keyspace, std::string,
+                                                                       std::string, std::size_t) override {
         co_return std::unexpected(env::StoreError::Closed);
     }
     std::uint64_t free_bytes() const override { return 0; }
@@ -29,7 +35,8 @@ class DiagnosticEvents : public base::EventSink {
     explicit DiagnosticEvents(config::Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
     void emit(const base::Event& event) override {
         const auto* note = std::get_if<base::Note>(&event);
-        if (note && note->severity >= base::Severity::Warning) diagnostics_.add(config::Severity::Warning, "", 0, note->text);
+        if (note && note->severity >= base::Severity::Warning)
+            diagnostics_.add(config::Severity::Warning, "", 0, note->text);
     }
 
  private:
@@ -54,7 +61,9 @@ void check_key(const app::Site& site, env::FileSystem& files, config::Diagnostic
             const bool others = (stat->mode & 0007) != 0;
             if (!others && !same_as_certificate) continue;  // a group such as ssl-cert is usual
             const auto origin = site.configuration->origin(name);
-            diagnostics.add(config::Severity::Warning, origin.file, origin.line, fmt::format("{}: {} can be read by others than its owner; chmod 600 {}", name, path, path));
+            diagnostics.add(
+                config::Severity::Warning, origin.file, origin.line,
+                fmt::format("{}: {} can be read by others than its owner; chmod 600 {}", name, path, path));
         }
     }
 }
@@ -65,9 +74,12 @@ void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
         if (service.type != "inet" || service.command != "smtpd") continue;
         listens = true;
         if (!config::parse_listen_address(service.name))
-            diagnostics.add(config::Severity::Error, service.file, service.line, fmt::format("'{}' is no port, service name or address:port", service.name));
+            diagnostics.add(config::Severity::Error, service.file, service.line,
+                            fmt::format("'{}' is no port, service name or address:port", service.name));
     }
-    if (!listens) diagnostics.add(config::Severity::Error, site.directory + "/master.cf", 0, "no service of type inet runs smtpd: nothing to listen on");
+    if (!listens)
+        diagnostics.add(config::Severity::Error, site.directory + "/master.cf", 0,
+                        "no service of type inet runs smtpd: nothing to listen on");
 }
 
 }  // namespace
@@ -84,20 +96,27 @@ int check(const Invocation& invocation) {
     if (site) {
         check_services(*site, diagnostics);
         check_key(*site, files, diagnostics);
-        const app::LoopEnvironment environment{world.loop, world.network, world.tls, nullptr, store, world.random, workers, files, users, events};
+        const app::LoopEnvironment environment{world.loop,   world.network, world.tls, nullptr, store,
+                                               world.random, workers,       files,     users,   events};
         if (!diagnostics.has_errors()) {
             const auto built = app::build_front(*site, environment, app::own_addresses());
             if (!built) diagnostics.add(config::Severity::Error, "", 0, built.error());
         }
         const std::string owner = site->configuration->get("mail_owner");
         if (::geteuid() == 0 && !users.find(owner).value_or(std::nullopt))
-            diagnostics.add(config::Severity::Error, site->configuration->origin("mail_owner").file, site->configuration->origin("mail_owner").line,
-                            fmt::format("mail_owner = {}: no such user; create it with: useradd -r -M -s /usr/sbin/nologin {}", owner, owner));
+            diagnostics.add(
+                config::Severity::Error, site->configuration->origin("mail_owner").file,
+                site->configuration->origin("mail_owner").line,
+                fmt::format(
+                    "mail_owner = {}: no such user; create it with: useradd -r -M -s /usr/sbin/nologin {}",
+                    owner, owner));
     }
     nlohmann::json list = nlohmann::json::array();
     for (const auto& d : diagnostics.list()) {
         if (!invocation.json) fmt::print(stderr, "{}\n", d.render());
-        const char* severity = d.severity == config::Severity::Error ? "error" : d.severity == config::Severity::Warning ? "warning" : "note";
+        const char* severity = d.severity == config::Severity::Error     ? "error"
+                               : d.severity == config::Severity::Warning ? "warning"
+                                                                         : "note";
         list.push_back({{"severity", severity}, {"file", d.file}, {"line", d.line}, {"text", d.text}});
     }
     if (invocation.json) fmt::print("{}\n", list.dump());

@@ -1,11 +1,10 @@
 #include "commands/command_line.hpp"
 
-#include <fmt/format.h>
+#include "commands/verb.hpp"
 
 #include <algorithm>
 #include <cstdlib>
-
-#include "commands/verb.hpp"
+#include <fmt/format.h>
 
 namespace commands {
 namespace {
@@ -63,9 +62,12 @@ int run_command_line(std::vector<std::string> words) {
         } else if (!verb) {
             const auto found = std::ranges::find(verbs(), word, &Verb::name);
             const auto posix = std::ranges::find(program_names(), word, &Verb::name);
-            if (found != verbs().end()) verb = &*found;
-            else if (posix != program_names().end()) verb = &*posix;
-            else return unknown_verb(word);
+            if (found != verbs().end())
+                verb = &*found;
+            else if (posix != program_names().end())
+                verb = &*posix;
+            else
+                return unknown_verb(word);
         } else if (word == "--help") {
             fmt::print("{}: {}\n\n{}", verb->name, verb->summary, verb->help);
             return exit_ok;
@@ -80,7 +82,8 @@ int run_command_line(std::vector<std::string> words) {
         return exit_usage;
     }
     invocation.name = verb->name;
-    while (invocation.directory.size() > 1 && invocation.directory.ends_with('/')) invocation.directory.pop_back();
+    while (invocation.directory.size() > 1 && invocation.directory.ends_with('/'))
+        invocation.directory.pop_back();
     return verb->run(invocation);
 }
 

@@ -4,8 +4,8 @@
 
 namespace commands {
 
-env::Task<std::expected<void, std::string>> ask_server(env::Loop& loop, env::Network& network, std::string socket_path,
-                                                       nlohmann::json request,
+env::Task<std::expected<void, std::string>> ask_server(env::Loop& loop, env::Network& network,
+                                                       std::string socket_path, nlohmann::json request,
                                                        std::function<void(const nlohmann::json&)> on_line) {
     constexpr auto connect_timeout = std::chrono::seconds(5);
     constexpr auto answer_timeout = std::chrono::minutes(10);  // big queues take a while
@@ -15,8 +15,9 @@ env::Task<std::expected<void, std::string>> ask_server(env::Loop& loop, env::Net
     auto stream = co_await network.connect(to, how, loop.clock().steady() + connect_timeout);
     if (!stream) {
         const bool denied = stream.error() == env::IoError::PermissionDenied;
-        co_return std::unexpected(denied ? fmt::format("may not use {}; run as root or as the mail_owner", socket_path)
-                                         : fmt::format("the server is not running (nobody listens on {})", socket_path));
+        co_return std::unexpected(
+            denied ? fmt::format("may not use {}; run as root or as the mail_owner", socket_path)
+                   : fmt::format("the server is not running (nobody listens on {})", socket_path));
     }
     const std::string line = request.dump() + "\n";
     auto sent = co_await (*stream)->write(line, loop.clock().steady() + connect_timeout);

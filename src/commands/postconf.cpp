@@ -1,18 +1,17 @@
 // postconf: prints and edits main.cf, prints master.cf, as Postfix's does (postconf(1)).
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <fstream>
-#include <iterator>
-#include <set>
-
 #include "base/text.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace commands {
 namespace {
@@ -26,15 +25,19 @@ struct Wishes {
 };
 
 void print_parameter(const Wishes& wishes, const std::string& name, const std::string& value) {
-    if (wishes.names_only) fmt::print("{}\n", name);
-    else if (wishes.values_only) fmt::print("{}\n", value);
-    else fmt::print("{} ={}{}\n", name, value.empty() ? "" : " ", value);
+    if (wishes.names_only)
+        fmt::print("{}\n", name);
+    else if (wishes.values_only)
+        fmt::print("{}\n", value);
+    else
+        fmt::print("{} ={}{}\n", name, value.empty() ? "" : " ", value);
 }
 
 int print_parameters(const Wishes& wishes, const app::Site& site) {
     const auto& configuration = *site.configuration;
     const auto value_of = [&](const std::string& name) -> std::optional<std::string> {
-        auto raw = wishes.what == Wishes::What::Defaults ? configuration.default_of(name) : configuration.raw(name);
+        auto raw =
+            wishes.what == Wishes::What::Defaults ? configuration.default_of(name) : configuration.raw(name);
         if (!raw || !wishes.expand) return raw;
         return configuration.expand(*raw).value_or(*raw);
     };
@@ -56,7 +59,8 @@ int print_parameters(const Wishes& wishes, const app::Site& site) {
             continue;
         }
         const auto near = configuration.registry().nearest(name);
-        fmt::print(stderr, "postconf: warning: {}: unknown parameter{}\n", name, near.empty() ? "" : "; did you mean " + near + "?");
+        fmt::print(stderr, "postconf: warning: {}: unknown parameter{}\n", name,
+                   near.empty() ? "" : "; did you mean " + near + "?");
         status = exit_failed;
     }
     return status;
@@ -65,7 +69,8 @@ int print_parameters(const Wishes& wishes, const app::Site& site) {
 void print_service(const config::Service& service) {
     // postconf -M's columns.
     constexpr std::size_t columns[] = {11, 17, 25, 33, 41, 49, 57};
-    const std::string fields[] = {service.name, service.type, service.private_, service.unprivileged, service.chroot, service.wakeup, service.process_limit};
+    const std::string fields[] = {service.name,   service.type,   service.private_,     service.unprivileged,
+                                  service.chroot, service.wakeup, service.process_limit};
     std::string line;
     for (std::size_t i = 0; i < std::size(fields); ++i) {
         line += fields[i];
@@ -81,7 +86,9 @@ void print_service(const config::Service& service) {
 int print_services(const Wishes& wishes, const app::Site& site) {
     bool found = wishes.words.empty();
     for (const auto& service : site.services) {
-        const auto wanted = [&](const std::string& word) { return word == service.name || word == service.name + "/" + service.type; };
+        const auto wanted = [&](const std::string& word) {
+            return word == service.name || word == service.name + "/" + service.type;
+        };
         if (!wishes.words.empty() && std::ranges::none_of(wishes.words, wanted)) continue;
         print_service(service);
         found = true;
@@ -93,10 +100,11 @@ int print_services(const Wishes& wishes, const app::Site& site) {
 
 /// Writes beside the file and renames: a reader sees the old file or the new one.
 bool replace_file(const std::string& path, const std::string& text) {
-    struct stat before {};
+    struct stat before{};
     if (::stat(path.c_str(), &before) != 0) return false;
     const std::string temporary = path + ".tmp";
-    const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, before.st_mode & 0777);
+    const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                                  before.st_mode & 0777);
     if (descriptor < 0) return false;
     std::size_t done = 0;
     bool ok = ::fchmod(descriptor, before.st_mode & 0777) == 0;
@@ -127,7 +135,10 @@ int edit(const Wishes& wishes, const std::string& directory) {
             fmt::print(stderr, "postconf: fatal: a line end in \"{}\"\n", base::printable(word));
             return exit_usage;
         }
-        changes.emplace_back(name_of(word), equals == std::string::npos ? "" : std::string(base::trim(std::string_view(word).substr(equals + 1))));
+        changes.emplace_back(name_of(word),
+                             equals == std::string::npos
+                                 ? ""
+                                 : std::string(base::trim(std::string_view(word).substr(equals + 1))));
     }
     const std::string path = directory + "/main.cf";
     std::ifstream file(path, std::ios::binary);
@@ -144,14 +155,19 @@ int edit(const Wishes& wishes, const std::string& directory) {
         const bool comment = base::trim(line).starts_with('#') || base::trim(line).empty();
         if (!continuation && !comment) {
             const std::string current_name = name_of(line);
-            const auto change = std::ranges::find(changes, current_name, [](const auto& c) { return c.first; });
+            const auto change =
+                std::ranges::find(changes, current_name, [](const auto& c) { return c.first; });
             dropping = commenting = false;
             if (change != changes.end()) {
                 if (wishes.what == Wishes::What::Edit) {
-                    if (done.insert(current_name).second) out += fmt::format("{} ={}{}\n", change->first, change->second.empty() ? "" : " ", change->second);
+                    if (done.insert(current_name).second)
+                        out += fmt::format("{} ={}{}\n", change->first, change->second.empty() ? "" : " ",
+                                           change->second);
                     dropping = true;
-                } else if (wishes.what == Wishes::What::Remove) dropping = true;
-                else commenting = true;
+                } else if (wishes.what == Wishes::What::Remove)
+                    dropping = true;
+                else
+                    commenting = true;
             }
         }
         if (dropping && !comment) continue;
@@ -161,7 +177,8 @@ int edit(const Wishes& wishes, const std::string& directory) {
     }
     if (out.ends_with("\n\n") && text.ends_with('\n')) out.pop_back();
     for (const auto& [name, value] : changes)
-        if (wishes.what == Wishes::What::Edit && done.insert(name).second) out += fmt::format("{} ={}{}\n", name, value.empty() ? "" : " ", value);
+        if (wishes.what == Wishes::What::Edit && done.insert(name).second)
+            out += fmt::format("{} ={}{}\n", name, value.empty() ? "" : " ", value);
     if (replace_file(path, out)) return exit_ok;
     fmt::print(stderr, "postconf: fatal: cannot write {}\n", path);
     return exit_failed;
@@ -179,27 +196,55 @@ int postconf(const Invocation& invocation) {
         }
         for (const char letter : word.substr(1)) {
             switch (letter) {
-                case 'n': wishes.what = What::Set; break;
-                case 'd': wishes.what = What::Defaults; break;
-                case 'e': wishes.what = What::Edit; break;
-                case '#': wishes.what = What::CommentOut; break;
-                case 'X': wishes.what = What::Remove; break;
-                case 'M': wishes.what = What::Master; break;
-                case 'm': wishes.what = What::TableTypes; break;
-                case 'h': wishes.values_only = true; break;
-                case 'H': wishes.names_only = true; break;
-                case 'x': wishes.expand = true; break;
-                case 'v': case 'f': break;
-                default: fmt::print(stderr, "postconf: -{} is not known; --help lists what is\n", letter); return exit_usage;
+                case 'n':
+                    wishes.what = What::Set;
+                    break;
+                case 'd':
+                    wishes.what = What::Defaults;
+                    break;
+                case 'e':
+                    wishes.what = What::Edit;
+                    break;
+                case '#':
+                    wishes.what = What::CommentOut;
+                    break;
+                case 'X':
+                    wishes.what = What::Remove;
+                    break;
+                case 'M':
+                    wishes.what = What::Master;
+                    break;
+                case 'm':
+                    wishes.what = What::TableTypes;
+                    break;
+                case 'h':
+                    wishes.values_only = true;
+                    break;
+                case 'H':
+                    wishes.names_only = true;
+                    break;
+                case 'x':
+                    wishes.expand = true;
+                    break;
+                case 'v':
+                case 'f':
+                    break;
+                default:
+                    fmt::print(stderr, "postconf: -{} is not known; --help lists what is\n", letter);
+                    return exit_usage;
             }
         }
     }
     if (wishes.what == What::TableTypes) {
-        for (const auto* type : {"btree", "cidr", "hash", "inline", "lmdb", "pcre", "proxy", "regexp", "static", "texthash", "unix"}) fmt::print("{}\n", type);
+        for (const auto* type : {"btree", "cidr", "hash", "inline", "lmdb", "pcre", "proxy", "regexp",
+                                 "static", "texthash", "unix"})
+            fmt::print("{}\n", type);
         return exit_ok;
     }
-    if (wishes.what == What::Edit || wishes.what == What::CommentOut || wishes.what == What::Remove) return edit(wishes, invocation.directory);
-    if (wishes.what == What::All && std::ranges::any_of(wishes.words, [](const auto& w) { return w.find('=') != std::string::npos; })) {
+    if (wishes.what == What::Edit || wishes.what == What::CommentOut || wishes.what == What::Remove)
+        return edit(wishes, invocation.directory);
+    if (wishes.what == What::All &&
+        std::ranges::any_of(wishes.words, [](const auto& w) { return w.find('=') != std::string::npos; })) {
         wishes.what = What::Edit;  // postconf(1): "-e" is implied by name=value
         return edit(wishes, invocation.directory);
     }

@@ -1,14 +1,13 @@
 // queue, mailq, postqueue, postsuper, postcat: the queue tools, which ask the running server.
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <ctime>
-#include <iostream>
-
 #include "base/base64.hpp"
 #include "base/text.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <fmt/format.h>
+#include <iostream>
 
 namespace commands {
 
@@ -25,31 +24,40 @@ std::string arrival_time(std::int64_t seconds) {
 }
 
 // A control octet in an address must not move the terminal's cursor.
-std::string clean(const json& line, const char* key) { return base::printable(line.value(key, std::string())); }
+std::string clean(const json& line, const char* key) {
+    return base::printable(line.value(key, std::string()));
+}
 
 /// showq(8)'s table, with the columns of long queue ids.
 class QueueTable {
  public:
     void row(const json& line) {
-        if (count_++ == 0) fmt::print("{:<17} {:>8} {:<19} {}\n", "-Queue ID-", "--Size--", "----Arrival Time----", "-Sender/Recipient------");
+        if (count_++ == 0)
+            fmt::print("{:<17} {:>8} {:<19} {}\n", "-Queue ID-", "--Size--", "----Arrival Time----",
+                       "-Sender/Recipient------");
         const std::string state = line.value("queue_name", "");
         const char mark = state == "active" ? '*' : state == "hold" ? '!' : ' ';
         const std::uint64_t size = line.value("message_size", std::uint64_t{0});
         octets_ += size;
         const std::string sender = clean(line, "sender");
-        fmt::print("{:<17} {:>8} {:<19} {}\n", line.value("queue_id", "") + mark, size, arrival_time(line.value("arrival_time", std::int64_t{0})), sender.empty() ? "MAILER-DAEMON" : sender);
+        fmt::print("{:<17} {:>8} {:<19} {}\n", line.value("queue_id", "") + mark, size,
+                   arrival_time(line.value("arrival_time", std::int64_t{0})),
+                   sender.empty() ? "MAILER-DAEMON" : sender);
         std::string reason;
         for (const auto& recipient : line["recipients"]) {
             const std::string why = clean(recipient, "delay_reason");
-            if (why != reason && !why.empty()) fmt::print("{:>{}}({})\n", "", why.size() < 76 ? 76 - why.size() : 1, why);
+            if (why != reason && !why.empty())
+                fmt::print("{:>{}}({})\n", "", why.size() < 76 ? 76 - why.size() : 1, why);
             reason = why;
             fmt::print("{:<17} {:>8} {:<19} {}\n", "", "", "", clean(recipient, "address"));
         }
         fmt::print("\n");
     }
     void end() const {
-        if (count_ == 0) fmt::print("Mail queue is empty\n");
-        else fmt::print("-- {} Kbytes in {} Request{}.\n", octets_ / 1024, count_, count_ == 1 ? "" : "s");
+        if (count_ == 0)
+            fmt::print("Mail queue is empty\n");
+        else
+            fmt::print("-- {} Kbytes in {} Request{}.\n", octets_ / 1024, count_, count_ == 1 ? "" : "s");
     }
 
  private:
@@ -60,8 +68,10 @@ class QueueTable {
 int list(const Invocation& invocation, bool as_json) {
     QueueTable table;
     const bool answered = ask(invocation, json{{"verb", "list"}}, [&](const json& line) {
-        if (as_json) fmt::print("{}\n", line.dump(-1, ' ', false, json::error_handler_t::replace));
-        else table.row(line);
+        if (as_json)
+            fmt::print("{}\n", line.dump(-1, ' ', false, json::error_handler_t::replace));
+        else
+            table.row(line);
     });
     if (!answered) return exit_unavailable;
     if (!as_json) table.end();
@@ -76,11 +86,17 @@ struct Change {
 };
 
 int change(const Invocation& invocation, const Change& what, std::string_view done) {
-    json request{{"verb", "queue"}, {"action", what.action}, {"ids", what.ids}, {"all", what.all}, {"state", what.state}};
+    json request{{"verb", "queue"},
+                 {"action", what.action},
+                 {"ids", what.ids},
+                 {"all", what.all},
+                 {"state", what.state}};
     std::size_t count = 0;
-    const bool answered = ask(invocation, std::move(request), [&](const json& line) { count = line.value("count", std::size_t{0}); });
+    const bool answered = ask(invocation, std::move(request),
+                              [&](const json& line) { count = line.value("count", std::size_t{0}); });
     if (!answered) return exit_unavailable;
-    if (!done.empty()) fmt::print(stderr, "{}: {}: {} message{}\n", invocation.name, done, count, count == 1 ? "" : "s");
+    if (!done.empty())
+        fmt::print(stderr, "{}: {}: {} message{}\n", invocation.name, done, count, count == 1 ? "" : "s");
     if (!what.all && count == 0 && !what.ids.empty()) {
         fmt::print(stderr, "{}: no such message: {}\n", invocation.name, fmt::join(what.ids, " "));
         return exit_failed;
@@ -88,7 +104,8 @@ int change(const Invocation& invocation, const Change& what, std::string_view do
     return exit_ok;
 }
 
-int show(const Invocation& invocation, const std::vector<std::string>& ids, bool envelope, bool header, bool body) {
+int show(const Invocation& invocation, const std::vector<std::string>& ids, bool envelope, bool header,
+         bool body) {
     for (const auto& id : ids) {
         bool in_header = true;
         bool found = false;
@@ -108,14 +125,20 @@ int show(const Invocation& invocation, const std::vector<std::string>& ids, bool
         const bool answered = ask(invocation, json{{"verb", "show"}, {"id", id}}, [&](const json& line) {
             found = true;
             if (line.contains("content")) {
-                if (const auto octets = base::base64_decode(line["content"].get<std::string>())) print_content(*octets);
+                if (const auto octets = base::base64_decode(line["content"].get<std::string>()))
+                    print_content(*octets);
                 return;
             }
             if (!envelope) return;
-            fmt::print("*** ENVELOPE RECORDS {}/{} ***\n", clean(line, "queue_name"), clean(line, "queue_id"));
-            fmt::print("message_size: {}\nmessage_arrival_time: {}\nsender: {}\n", line.value("message_size", std::uint64_t{0}), arrival_time(line.value("arrival_time", std::int64_t{0})), clean(line, "sender"));
-            for (const auto& recipient : line["recipients"]) fmt::print("recipient: {}\n", clean(recipient, "address"));
-            fmt::print("*** MESSAGE CONTENTS {}/{} ***\n", clean(line, "queue_name"), clean(line, "queue_id"));
+            fmt::print("*** ENVELOPE RECORDS {}/{} ***\n", clean(line, "queue_name"),
+                       clean(line, "queue_id"));
+            fmt::print("message_size: {}\nmessage_arrival_time: {}\nsender: {}\n",
+                       line.value("message_size", std::uint64_t{0}),
+                       arrival_time(line.value("arrival_time", std::int64_t{0})), clean(line, "sender"));
+            for (const auto& recipient : line["recipients"])
+                fmt::print("recipient: {}\n", clean(recipient, "address"));
+            fmt::print("*** MESSAGE CONTENTS {}/{} ***\n", clean(line, "queue_name"),
+                       clean(line, "queue_id"));
         });
         if (!answered || !found) return exit_failed;
         if (!kept.empty() && (in_header ? header : body)) fmt::print("{}\n", kept);
@@ -138,10 +161,13 @@ int queue(const Invocation& invocation) {
     const std::string action = words.empty() ? "list" : words.front();
     if (action == "list") return list(invocation, invocation.json);
     std::vector<std::string> ids(words.begin() + 1, words.end());
-    if (ids.empty()) return misused(invocation, "postrider queue " + action + ": which messages? Name queue ids, or ALL");
+    if (ids.empty())
+        return misused(invocation, "postrider queue " + action + ": which messages? Name queue ids, or ALL");
     if (action == "show") return show(invocation, ids, true, true, true);
     for (const auto* known : {"flush", "hold", "release", "requeue", "delete"})
-        if (action == known) return change(invocation, {action, is_all(ids) ? std::vector<std::string>{} : ids, is_all(ids), ""}, action);
+        if (action == known)
+            return change(invocation,
+                          {action, is_all(ids) ? std::vector<std::string>{} : ids, is_all(ids), ""}, action);
     return misused(invocation, "postrider queue: there is no '" + action + "'");
 }
 
@@ -174,7 +200,12 @@ int postsuper(const Invocation& invocation) {
     const auto& words = invocation.arguments;
     std::vector<Change> changes;
     const auto action_of = [](const std::string& flag) -> std::string {
-        return flag == "-d" ? "delete" : flag == "-h" ? "hold" : flag == "-H" ? "release" : flag == "-r" ? "requeue" : flag == "-f" ? "flush" : "";
+        return flag == "-d"   ? "delete"
+               : flag == "-h" ? "hold"
+               : flag == "-H" ? "release"
+               : flag == "-r" ? "requeue"
+               : flag == "-f" ? "flush"
+                              : "";
     };
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string action = action_of(words[i]);
@@ -183,7 +214,8 @@ int postsuper(const Invocation& invocation) {
             if (id == "-") {
                 Change change{action, {}, false, ""};
                 for (std::string line; std::getline(std::cin, line);)
-                    if (const auto trimmed = base::trim(line); !trimmed.empty()) change.ids.emplace_back(trimmed);
+                    if (const auto trimmed = base::trim(line); !trimmed.empty())
+                        change.ids.emplace_back(trimmed);
                 changes.push_back(std::move(change));
             } else if (id == "ALL") {
                 changes.push_back({action, {}, true, ""});
@@ -200,7 +232,10 @@ int postsuper(const Invocation& invocation) {
     }
     if (changes.empty()) return misused(invocation, "usage: postsuper [-c DIR] -d|-h|-H|-r ID|ALL|- [QUEUE]");
     for (const auto& one : changes) {
-        const std::string_view done = one.action == "delete" ? "Deleted" : one.action == "hold" ? "Placed on hold" : one.action == "release" ? "Released from hold" : "Requeued";
+        const std::string_view done = one.action == "delete"    ? "Deleted"
+                                      : one.action == "hold"    ? "Placed on hold"
+                                      : one.action == "release" ? "Released from hold"
+                                                                : "Requeued";
         if (const int status = change(invocation, one, done); status != exit_ok) return status;
     }
     return exit_ok;
@@ -211,13 +246,18 @@ int postcat(const Invocation& invocation) {
     bool envelope = false, header = false, body = false;
     for (const auto& word : invocation.arguments) {
         if (word == "-q" || word == "-v") continue;
-        if (!word.starts_with('-')) ids.push_back(word);
+        if (!word.starts_with('-'))
+            ids.push_back(word);
         else
             for (const char letter : word.substr(1)) {
-                if (letter == 'e') envelope = true;
-                else if (letter == 'h') header = true;
-                else if (letter == 'b') body = true;
-                else if (letter != 'q' && letter != 'v') return misused(invocation, "usage: postcat [-c DIR] [-behq] -q ID...");
+                if (letter == 'e')
+                    envelope = true;
+                else if (letter == 'h')
+                    header = true;
+                else if (letter == 'b')
+                    body = true;
+                else if (letter != 'q' && letter != 'v')
+                    return misused(invocation, "usage: postcat [-c DIR] [-behq] -q ID...");
             }
     }
     if (ids.empty()) return misused(invocation, "usage: postcat [-c DIR] [-behq] -q ID...");

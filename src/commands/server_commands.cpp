@@ -1,10 +1,10 @@
 // run, status, stop, reload, and the postfix program's start/stop/reload/check/status.
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include "app/server_process.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
 
 namespace commands {
 
@@ -20,11 +20,14 @@ int status(const Invocation& invocation) {
         fmt::print("{}\n", answer.dump());
         return exit_ok;
     }
-    fmt::print("running for {} s, {} connections\n", answer.value("uptime_seconds", 0), answer.value("connections", 0));
-    fmt::print("queue: {} active, {} deferred, {} on hold\n", answer.value("active", 0), answer.value("deferred", 0), answer.value("hold", 0));
+    fmt::print("running for {} s, {} connections\n", answer.value("uptime_seconds", 0),
+               answer.value("connections", 0));
+    fmt::print("queue: {} active, {} deferred, {} on hold\n", answer.value("active", 0),
+               answer.value("deferred", 0), answer.value("hold", 0));
     for (const auto& d : answer["destinations"]) {
-        fmt::print("  {}:{}  waiting {}, running {} of {}{}\n", d.value("transport", ""), d.value("next_hop", ""), d.value("waiting", 0), d.value("running", 0), d.value("window", 0),
-                   d.value("dead", false) ? ", left alone: " + d.value("why", "") : "");
+        fmt::print("  {}:{}  waiting {}, running {} of {}{}\n", d.value("transport", ""),
+                   d.value("next_hop", ""), d.value("waiting", 0), d.value("running", 0),
+                   d.value("window", 0), d.value("dead", false) ? ", left alone: " + d.value("why", "") : "");
     }
     return exit_ok;
 }
@@ -40,7 +43,8 @@ int reload(const Invocation& invocation) {
 
 int postfix(const Invocation& invocation) {
     if (invocation.arguments.empty()) {
-        fmt::print(stderr, "usage: postfix [-c DIR] start | start-fg | stop | reload | check | status | flush\n");
+        fmt::print(stderr,
+                   "usage: postfix [-c DIR] start | start-fg | stop | reload | check | status | flush\n");
         return exit_usage;
     }
     Invocation inner = invocation;
@@ -60,7 +64,10 @@ int postfix(const Invocation& invocation) {
         inner.arguments = {"-f"};
         return postqueue(inner);
     }
-    fmt::print(stderr, "postfix: unknown command '{}'; known are start, start-fg, stop, reload, check, status, flush\n", what);
+    fmt::print(
+        stderr,
+        "postfix: unknown command '{}'; known are start, start-fg, stop, reload, check, status, flush\n",
+        what);
     return exit_usage;
 }
 

@@ -1,10 +1,9 @@
 #include "commands/session.hpp"
 
-#include <fmt/format.h>
-
-#include <nlohmann/json.hpp>
-
 #include "base/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace commands {
 namespace {
@@ -15,34 +14,67 @@ constexpr std::size_t read_octets = 4096;
 /// What a reply code means, for people (RFC 5321 §4.2.3, RFC 4954, RFC 3207).
 std::string_view explain(int code) {
     switch (code) {
-        case 220: return "the server is ready";
-        case 221: return "the server closes the connection, as asked";
-        case 235: return "authenticated";
-        case 250: return "done";
-        case 252: return "it will not say whether the mailbox exists, but would try to deliver";
-        case 334: return "the server waits for the next part of the password exchange";
-        case 354: return "the server waits for the message";
-        case 421: return "the server is closing the connection: too busy, shutting down, or a limit was reached; try later";
-        case 450: return "not now: the mailbox is busy or the server wants you to come back (greylisting is common)";
-        case 451: return "a problem on the server's side; the same message may work later";
-        case 452: return "the server is short of space or takes no more recipients now; try later";
-        case 454: return "TLS or authentication is not available at the moment";
-        case 500: return "the server did not understand the command";
-        case 501: return "the command's argument is wrong";
-        case 502: return "the command is not implemented";
-        case 503: return "the commands came in the wrong order";
-        case 504: return "the parameter is not supported";
-        case 521: return "this host takes no mail";
-        case 530: return "log in (or start TLS) first";
-        case 535: return "wrong user name or password";
-        case 550: return "refused: no such mailbox, or a policy says no; the text tells which";
-        case 551: return "the user is not here";
-        case 552: return "too large, or the mailbox is full";
-        case 553: return "the address is not allowed";
-        case 554: return "refused for good; the text tells why";
-        case 555: return "a parameter of MAIL or RCPT is not supported";
-        case 556: return "the domain takes no mail (null MX)";
-        default: return code < 300 ? "accepted" : code < 400 ? "go on" : code < 500 ? "refused for now" : "refused for good";
+        case 220:
+            return "the server is ready";
+        case 221:
+            return "the server closes the connection, as asked";
+        case 235:
+            return "authenticated";
+        case 250:
+            return "done";
+        case 252:
+            return "it will not say whether the mailbox exists, but would try to deliver";
+        case 334:
+            return "the server waits for the next part of the password exchange";
+        case 354:
+            return "the server waits for the message";
+        case 421:
+            return "the server is closing the connection: too busy, shutting down, or a limit was reached; "
+                   "try later";
+        case 450:
+            return "not now: the mailbox is busy or the server wants you to come back (greylisting is "
+                   "common)";
+        case 451:
+            return "a problem on the server's side; the same message may work later";
+        case 452:
+            return "the server is short of space or takes no more recipients now; try later";
+        case 454:
+            return "TLS or authentication is not available at the moment";
+        case 500:
+            return "the server did not understand the command";
+        case 501:
+            return "the command's argument is wrong";
+        case 502:
+            return "the command is not implemented";
+        case 503:
+            return "the commands came in the wrong order";
+        case 504:
+            return "the parameter is not supported";
+        case 521:
+            return "this host takes no mail";
+        case 530:
+            return "log in (or start TLS) first";
+        case 535:
+            return "wrong user name or password";
+        case 550:
+            return "refused: no such mailbox, or a policy says no; the text tells which";
+        case 551:
+            return "the user is not here";
+        case 552:
+            return "too large, or the mailbox is full";
+        case 553:
+            return "the address is not allowed";
+        case 554:
+            return "refused for good; the text tells why";
+        case 555:
+            return "a parameter of MAIL or RCPT is not supported";
+        case 556:
+            return "the domain takes no mail (null MX)";
+        default:
+            return code < 300   ? "accepted"
+                   : code < 400 ? "go on"
+                   : code < 500 ? "refused for now"
+                                : "refused for good";
     }
 }
 
@@ -54,7 +86,9 @@ struct Reply {
 class Session {
  public:
     Session(SessionOptions options, SessionServices services)
-        : options_(std::move(options)), services_(std::move(services)), start_(services_.loop.clock().steady()) {}
+        : options_(std::move(options)),
+          services_(std::move(services)),
+          start_(services_.loop.clock().steady()) {}
 
     env::Task<int> run() {
         const bool connected = co_await connect();
@@ -71,9 +105,11 @@ class Session {
         const double seconds =
             std::chrono::duration<double>(services_.loop.clock().steady() - start_).count();
         if (options_.json) {
-            record_["dialogue"].push_back(
-                {{"at", seconds}, {"from", direction == '<' ? "server" : direction == '>' ? "client" : "note"},
-                 {"text", base::printable(text)}});
+            record_["dialogue"].push_back({{"at", seconds},
+                                           {"from", direction == '<'   ? "server"
+                                                    : direction == '>' ? "client"
+                                                                       : "note"},
+                                           {"text", base::printable(text)}});
         } else if (!options_.quiet) {
             services_.out(fmt::format("{:8.3f} {} {}\n", seconds, direction, base::printable(text)));
         }
@@ -124,7 +160,8 @@ class Session {
         for (const auto type : {dns::Type::Aaaa, dns::Type::A}) {
             auto answer = co_await services_.resolver->query(*name, type);
             for (const auto& record : answer.records) {
-                if (const auto* v4 = std::get_if<dns::A>(&record)) out.push_back(env::IpAddress::from_bytes(v4->address));
+                if (const auto* v4 = std::get_if<dns::A>(&record))
+                    out.push_back(env::IpAddress::from_bytes(v4->address));
                 if (const auto* v6 = std::get_if<dns::Aaaa>(&record))
                     out.push_back(env::IpAddress::from_bytes(v6->address));
             }
@@ -146,7 +183,9 @@ class Session {
         stream_ = std::move(*encrypted);
         if (const auto* info = stream_->tls()) {
             show('*', fmt::format("TLS: {} with {}{}", info->protocol, info->cipher,
-                                  info->peer_problem.empty() ? "" : "; the certificate does not verify: " + info->peer_problem));
+                                  info->peer_problem.empty()
+                                      ? ""
+                                      : "; the certificate does not verify: " + info->peer_problem));
         }
         co_return true;
     }
@@ -161,7 +200,8 @@ class Session {
                 std::string piece(read_octets, '\0');
                 auto got = co_await stream_->read_some(piece, deadline());
                 if (!got || *got == 0) {
-                    show('*', got ? "the server closed the connection" : fmt::format("reading: {}", env::to_text(got.error())));
+                    show('*', got ? "the server closed the connection"
+                                  : fmt::format("reading: {}", env::to_text(got.error())));
                     co_return Reply{};
                 }
                 octets += *got;
@@ -213,7 +253,9 @@ class Session {
             reply = co_await command("STARTTLS");
             if (status_of(reply) != 0) co_return status_of(reply);
             if (!input_.empty()) {
-                show('*', "the server sent more in clear before the handshake: it would be taken as encrypted; giving up");
+                show('*',
+                     "the server sent more in clear before the handshake: it would be taken as encrypted; "
+                     "giving up");
                 co_return 2;
             }
             const bool encrypted = co_await start_tls();
@@ -236,8 +278,10 @@ class Session {
         for (const auto& recipient : options_.recipients) {
             reply = co_await command("RCPT TO:<" + recipient + ">");
             if (reply.code == 0) co_return 2;
-            if (reply.code < 300) ++accepted;
-            else status = 1;
+            if (reply.code < 300)
+                ++accepted;
+            else
+                status = 1;
         }
         if (accepted == 0 || !options_.has_message) co_return status;
         reply = co_await command("DATA");
@@ -288,7 +332,8 @@ std::string session_usage() {
            "  --timeout SECONDS     for each step (default 30)\n"
            "  --quiet, --json       only the result; the dialogue as JSON\n"
            "Exit status: 0 all accepted, 1 something was refused, 2 no connection or a broken one.\n"
-           "Example: postrider session mail.example.com:25 --tls --from me@example.com --to you@example.com --send message.eml\n";
+           "Example: postrider session mail.example.com:25 --tls --from me@example.com --to you@example.com "
+           "--send message.eml\n";
 }
 
 std::expected<SessionOptions, std::string> parse_session_arguments(const std::vector<std::string>& arguments,
@@ -296,17 +341,26 @@ std::expected<SessionOptions, std::string> parse_session_arguments(const std::ve
     SessionOptions options;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         const auto& word = arguments[i];
-        const bool takes_value = word == "--from" || word == "--to" || word == "--send" || word == "--helo" || word == "--timeout";
-        if (takes_value && i + 1 >= arguments.size()) return std::unexpected(word + " needs a value\n" + session_usage());
+        const bool takes_value =
+            word == "--from" || word == "--to" || word == "--send" || word == "--helo" || word == "--timeout";
+        if (takes_value && i + 1 >= arguments.size())
+            return std::unexpected(word + " needs a value\n" + session_usage());
         if (takes_value && arguments[i + 1].find_first_of("\r\n") != std::string::npos)
             return std::unexpected(word + ": the value holds a line end\n");
-        if (word == "--from") options.sender = arguments[++i];
-        else if (word == "--to") options.recipients.push_back(arguments[++i]);
-        else if (word == "--helo") options.helo = arguments[++i];
-        else if (word == "--tls") options.encryption = SessionOptions::Encryption::StartTls;
-        else if (word == "--implicit-tls") options.encryption = SessionOptions::Encryption::Implicit;
-        else if (word == "--json") options.json = true;
-        else if (word == "--quiet") options.quiet = true;
+        if (word == "--from")
+            options.sender = arguments[++i];
+        else if (word == "--to")
+            options.recipients.push_back(arguments[++i]);
+        else if (word == "--helo")
+            options.helo = arguments[++i];
+        else if (word == "--tls")
+            options.encryption = SessionOptions::Encryption::StartTls;
+        else if (word == "--implicit-tls")
+            options.encryption = SessionOptions::Encryption::Implicit;
+        else if (word == "--json")
+            options.json = true;
+        else if (word == "--quiet")
+            options.quiet = true;
         else if (word == "--send") {
             options.message = services.read_file(arguments[++i]);
             options.has_message = true;

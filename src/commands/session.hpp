@@ -1,15 +1,16 @@
-// `postrider session HOST[:PORT]`: an SMTP client for debugging by hand, as people use telnet, openssl s_client and swaks.
-// Shows the dialogue with timing, does STARTTLS or implicit TLS, sends a message. Belongs to one loop.
+// `postrider session HOST[:PORT]`: an SMTP client for debugging by hand, as people use telnet, openssl
+// s_client and swaks. Shows the dialogue with timing, does STARTTLS or implicit TLS, sends a message. Belongs
+// to one loop.
 #pragma once
-
-#include <functional>
-#include <string>
-#include <vector>
 
 #include "env/loop.hpp"
 #include "env/network.hpp"
 #include "env/resolver.hpp"
 #include "env/tls.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
 
 namespace commands {
 
@@ -19,11 +20,11 @@ struct SessionOptions {
     std::string helo = "localhost";
     std::string sender;
     std::vector<std::string> recipients;
-    std::string message;           // octets to send after DATA; any line ends; empty: no message
+    std::string message;  // octets to send after DATA; any line ends; empty: no message
     bool has_message = false;
     enum class Encryption { None, StartTls, Implicit } encryption = Encryption::None;
     bool json = false;
-    bool quiet = false;            // no dialogue, only the result
+    bool quiet = false;  // no dialogue, only the result
     std::chrono::seconds timeout{30};
 };
 
@@ -31,7 +32,7 @@ struct SessionServices {
     env::Loop& loop;
     env::Network& network;
     env::Tls& tls;
-    env::Resolver* resolver;       // nullptr: only addresses and "localhost"
+    env::Resolver* resolver;  // nullptr: only addresses and "localhost"
     std::function<void(std::string_view)> out;
     std::function<std::string(const std::string& path)> read_file;  // "-" is standard input
 };

@@ -1,22 +1,26 @@
-#include <fmt/format.h>
-
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
 #include "commands/real_world.hpp"
 #include "commands/session.hpp"
 #include "commands/verb.hpp"
+
+#include <fmt/format.h>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 
 namespace commands {
 
 int session(const Invocation& invocation) {
     RealWorld world;
-    SessionServices services{world.loop, world.network, world.tls, nullptr, [](std::string_view text) { fmt::print("{}", text); },
+    SessionServices services{world.loop,
+                             world.network,
+                             world.tls,
+                             nullptr,
+                             [](std::string_view text) { fmt::print("{}", text); },
                              [](const std::string& path) -> std::string {
                                  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
                                  std::ifstream file(path, std::ios::binary);
-                                 if (!file) fmt::print(stderr, "postrider session: {} cannot be read\n", path);
+                                 if (!file)
+                                     fmt::print(stderr, "postrider session: {} cannot be read\n", path);
                                  return {std::istreambuf_iterator<char>(file), {}};
                              }};
     auto arguments = invocation.arguments;

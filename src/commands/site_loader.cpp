@@ -1,10 +1,10 @@
 #include "commands/site_loader.hpp"
 
-#include <cstdio>
-
 #include "app/machine.hpp"
 #include "commands/control_client.hpp"
 #include "commands/real_world.hpp"
+
+#include <cstdio>
 
 namespace commands {
 
@@ -24,8 +24,10 @@ app::ProgramOptions program_options(const app::Site& site) {
 
 namespace {
 
-env::Task<int> converse(RealWorld& world, std::string socket_path, nlohmann::json request, const std::function<void(const nlohmann::json&)>& on_line) {
-    auto answered = co_await ask_server(world.loop, world.network, std::move(socket_path), std::move(request), on_line);
+env::Task<int> converse(RealWorld& world, std::string socket_path, nlohmann::json request,
+                        const std::function<void(const nlohmann::json&)>& on_line) {
+    auto answered =
+        co_await ask_server(world.loop, world.network, std::move(socket_path), std::move(request), on_line);
     if (answered) co_return exit_ok;
     std::fprintf(stderr, "postrider: %s\n", answered.error().c_str());
     co_return exit_unavailable;
@@ -33,11 +35,13 @@ env::Task<int> converse(RealWorld& world, std::string socket_path, nlohmann::jso
 
 }  // namespace
 
-bool ask(const Invocation& invocation, nlohmann::json request, const std::function<void(const nlohmann::json&)>& on_line) {
+bool ask(const Invocation& invocation, nlohmann::json request,
+         const std::function<void(const nlohmann::json&)>& on_line) {
     const auto site = read_site(invocation.directory);
     if (!site) return false;
     RealWorld world;
-    return world.run(converse(world, program_options(*site).control_socket, std::move(request), on_line)) == exit_ok;
+    return world.run(converse(world, program_options(*site).control_socket, std::move(request), on_line)) ==
+           exit_ok;
 }
 
 }  // namespace commands

@@ -1,13 +1,13 @@
 // Reads the configuration directory for a command, and says what hinders.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <nlohmann/json.hpp>
-
 #include "app/options.hpp"
 #include "app/site.hpp"
 #include "commands/verb.hpp"
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
 
 namespace commands {
 
@@ -17,6 +17,7 @@ std::shared_ptr<const app::Site> read_site(const std::string& directory);
 app::ProgramOptions program_options(const app::Site& site);
 
 /// Asks the running server; prints what hinders. `on_line` gets each line of the answer. True: answered.
-bool ask(const Invocation& invocation, nlohmann::json request, const std::function<void(const nlohmann::json&)>& on_line);
+bool ask(const Invocation& invocation, nlohmann::json request,
+         const std::function<void(const nlohmann::json&)>& on_line);
 
 }  // namespace commands

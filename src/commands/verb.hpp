@@ -1,4 +1,5 @@
-// The verbs of the command line: `postrider VERB`, and Postfix's program names. One visible table, in verbs.cpp.
+// The verbs of the command line: `postrider VERB`, and Postfix's program names. One visible table, in
+// verbs.cpp.
 #pragma once
 
 #include <span>
@@ -9,7 +10,8 @@
 namespace commands {
 
 /// Exit statuses (sysexits(3)), where a program that calls us looks at them.
-constexpr int exit_ok = 0, exit_failed = 1, exit_usage = 64, exit_data = 65, exit_no_user = 67, exit_unavailable = 69, exit_software = 70, exit_temporary = 75, exit_configuration = 78;
+constexpr int exit_ok = 0, exit_failed = 1, exit_usage = 64, exit_data = 65, exit_no_user = 67,
+              exit_unavailable = 69, exit_software = 70, exit_temporary = 75, exit_configuration = 78;
 
 struct Invocation {
     std::string name;                    // the verb, or the program name it was called by
@@ -34,8 +36,6 @@ std::span<const Verb> program_names();
 int check(const Invocation&);
 int postconf(const Invocation&);
 int postfix(const Invocation&);
-int postmap(const Invocation&);
-int newaliases(const Invocation&);
 int status(const Invocation&);
 int stop(const Invocation&);
 int reload(const Invocation&);
@@ -45,8 +45,7 @@ int postqueue(const Invocation&);
 int postsuper(const Invocation&);
 int postcat(const Invocation&);
 int session(const Invocation&);
-int sendmail(const Invocation&);
-int dkim(const Invocation&);
 int run(const Invocation&);
+int parameters(const Invocation&);
 
 }  // namespace commands

@@ -6,29 +6,49 @@ namespace {
 
 constexpr Verb verb_table[] = {
     {"run", "run the server in the foreground, until SIGTERM", run,
-     "usage: postrider [-c DIR] run\n\nReads main.cf and master.cf, binds its ports, becomes mail_owner when started as root, and\n"
-     "serves until SIGTERM or SIGINT. SIGHUP reloads the configuration.\n\nExample: postrider -c /etc/postfix run\n"},
+     "usage: postrider [-c DIR] run\n\nReads main.cf and master.cf, binds its ports, becomes mail_owner when "
+     "started as root, and\n"
+     "serves until SIGTERM or SIGINT. SIGHUP reloads the configuration.\n\nExample: postrider -c "
+     "/etc/postfix run\n"},
     {"check", "say everything that is wrong with a configuration", check,
-     "usage: postrider [-c DIR] check [--json]\n\nReports every error at once with file and line, what is not honoured, unknown names with the nearest\n"
-     "known one, files that are missing. Exit status 0 only if the server would start.\n\nExample: postrider -c /etc/postfix check\n"},
-    {"reload", "make the running server read its configuration again", reload, "usage: postrider [-c DIR] reload\n\nChecks first; sessions under way keep what they began with.\n"},
-    {"stop", "stop the running server", stop, "usage: postrider [-c DIR] stop\n\nNew connections are refused, sessions and deliveries end, the queue stays on disk.\n"},
+     "usage: postrider [-c DIR] check [--json]\n\nReports every error at once with file and line, what is "
+     "not honoured, unknown names with the nearest\n"
+     "known one, files that are missing. Exit status 0 only if the server would start.\n\nExample: postrider "
+     "-c /etc/postfix check\n"},
+    {"reload", "make the running server read its configuration again", reload,
+     "usage: postrider [-c DIR] reload\n\nChecks first; sessions under way keep what they began with.\n"},
+    {"stop", "stop the running server", stop,
+     "usage: postrider [-c DIR] stop\n\nNew connections are refused, sessions and deliveries end, the queue "
+     "stays on disk.\n"},
     {"status", "what the running server is doing", status, "usage: postrider [-c DIR] status [--json]\n"},
     {"queue", "list, show, flush, hold, release, requeue or delete queued messages", queue,
-     "usage: postrider [-c DIR] queue [--json] [list]\n       postrider queue show ID\n       postrider queue flush|hold|release|requeue|delete ID...|ALL\n\n"
-     "Examples: postrider queue\n          postrider queue show 4Q1tZk2vXz9\n          postrider queue flush ALL\n"},
-    {"session", "an SMTP session by hand, shown line by line", session, "usage: postrider session HOST[:PORT] [options]   (postrider session alone lists them)\n"},
+     "usage: postrider [-c DIR] queue [--json] [list]\n       postrider queue show ID\n       postrider "
+     "queue flush|hold|release|requeue|delete ID...|ALL\n\n"
+     "Examples: postrider queue\n          postrider queue show 4Q1tZk2vXz9\n          postrider queue flush "
+     "ALL\n"},
+    {"parameters", "explain the parameters of main.cf", parameters,
+     "usage: postrider parameters [--json] [PART-OF-A-NAME...]\n\nExample: postrider parameters "
+     "client_limit\n"},
+    {"session", "an SMTP session by hand, shown line by line", session,
+     "usage: postrider session HOST[:PORT] [options]   (postrider session alone lists them)\n"},
 };
 
 constexpr Verb program_table[] = {
-    {"postfix", "start, stop, reload, check, status, flush", postfix, "usage: postfix [-c DIR] start | start-fg | stop | reload | check | status | flush\n"},
+    {"postfix", "start, stop, reload, check, status, flush", postfix,
+     "usage: postfix [-c DIR] start | start-fg | stop | reload | check | status | flush\n"},
     {"postconf", "print or change parameters", postconf,
-     "usage: postconf [-c DIR] [-n | -d] [-h | -H] [-x] [NAME...]\n       postconf [-c DIR] -e NAME=VALUE...\n       postconf [-c DIR] -# NAME...   (comment out)\n"
-     "       postconf [-c DIR] -X NAME...   (remove)\n       postconf [-c DIR] -M [SERVICE/TYPE...]\n       postconf -m   (table types)\n\n"
-     "Examples: postconf -n\n          postconf myhostname\n          postconf -e 'message_size_limit = 50000000'\n"},
+     "usage: postconf [-c DIR] [-n | -d] [-h | -H] [-x] [NAME...]\n       postconf [-c DIR] -e "
+     "NAME=VALUE...\n       postconf [-c DIR] -# NAME...   (comment out)\n"
+     "       postconf [-c DIR] -X NAME...   (remove)\n       postconf [-c DIR] -M [SERVICE/TYPE...]\n       "
+     "postconf -m   (table types)\n\n"
+     "Examples: postconf -n\n          postconf myhostname\n          postconf -e 'message_size_limit = "
+     "50000000'\n"},
     {"mailq", "list the queue", mailq, "usage: mailq\n"},
-    {"postqueue", "list or flush the queue", postqueue, "usage: postqueue [-c DIR] -p | -j | -f | -i ID | -s SITE\n"},
-    {"postsuper", "delete, hold, release or requeue messages", postsuper, "usage: postsuper [-c DIR] -d|-h|-H|-r ID|ALL|- [QUEUE...]\n\nExamples: postsuper -d 4Q1tZk2vXz9\n          postsuper -r ALL\n"},
+    {"postqueue", "list or flush the queue", postqueue,
+     "usage: postqueue [-c DIR] -p | -j | -f | -i ID | -s SITE\n"},
+    {"postsuper", "delete, hold, release or requeue messages", postsuper,
+     "usage: postsuper [-c DIR] -d|-h|-H|-r ID|ALL|- [QUEUE...]\n\nExamples: postsuper -d 4Q1tZk2vXz9\n      "
+     "    postsuper -r ALL\n"},
     {"postcat", "show a queued message", postcat, "usage: postcat [-c DIR] [-b] [-e] [-h] -q ID...\n"},
 };
 

@@ -1,20 +1,22 @@
-// Fills an option struct from a configuration, guided by its describe(). Every wrong value is reported with its place.
+// Fills an option struct from a configuration, guided by its describe(). Every wrong value is reported with
+// its place.
 #pragma once
-
-#include <fmt/format.h>
-
-#include <algorithm>
 
 #include "config/configuration.hpp"
 #include "config/values.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace config {
 
 namespace detail {
 
-/// Types whose values cannot hold a '#': there a trailing " # …" is a comment somebody meant, as people write it.
+/// Types whose values cannot hold a '#': there a trailing " # …" is a comment somebody meant, as people write
+/// it.
 template <class T>
-constexpr bool cannot_hold_hash = std::is_same_v<T, bool> || std::is_integral_v<T> || is_duration<T> || std::is_enum_v<T>;
+constexpr bool cannot_hold_hash =
+    std::is_same_v<T, bool> || std::is_integral_v<T> || is_duration<T> || std::is_enum_v<T>;
 
 struct Place {
     const Configuration& configuration;
@@ -35,22 +37,31 @@ void assign(T& field, std::string text, char unit, const Place& place) {
     if constexpr (cannot_hold_hash<T>) {
         if (const auto hash = text.find(" #"); hash != std::string::npos) {
             const std::string clean(base::trim(std::string_view(text).substr(0, hash)));
-            place.warning(fmt::format("a comment must stand on a line of its own; write \"{} = {}\"", place.name, clean));
+            place.warning(fmt::format("a comment must stand on a line of its own; write \"{} = {}\"",
+                                      place.name, clean));
             text = clean;
         }
     }
     if constexpr (std::is_same_v<T, bool>) {
         const auto value = parse_yes_no(text);
-        if (value) field = *value;
-        else place.error(fmt::format("'{}' is neither yes nor no", base::printable(text, 60)));
+        if (value)
+            field = *value;
+        else
+            place.error(fmt::format("'{}' is neither yes nor no", base::printable(text, 60)));
     } else if constexpr (std::is_integral_v<T>) {
-        const auto value = base::parse_number(text, static_cast<std::uint64_t>(std::numeric_limits<T>::max()));
-        if (value) field = static_cast<T>(*value);
-        else place.error(fmt::format("'{}' is not a number", base::printable(text, 60)));
+        const auto value =
+            base::parse_number(text, static_cast<std::uint64_t>(std::numeric_limits<T>::max()));
+        if (value)
+            field = static_cast<T>(*value);
+        else
+            place.error(fmt::format("'{}' is not a number", base::printable(text, 60)));
     } else if constexpr (is_duration<T>) {
         const auto value = parse_time(text, unit);
-        if (value) field = std::chrono::duration_cast<T>(*value);
-        else place.error(fmt::format("'{}' is not a time: a number and s, m, h, d or w", base::printable(text, 60)));
+        if (value)
+            field = std::chrono::duration_cast<T>(*value);
+        else
+            place.error(
+                fmt::format("'{}' is not a time: a number and s, m, h, d or w", base::printable(text, 60)));
     } else if constexpr (std::is_enum_v<T>) {
         std::string words;
         for (const auto& [word, meaning] : enum_words(T{})) {
@@ -70,11 +81,18 @@ void assign(T& field, std::string text, char unit, const Place& place) {
 
 template <class T, class Tag>
 void check_range(const T& field, const Tag& tag, const Place& place) {
-    if constexpr (requires { tag.low; tag.high; }) {
+    if constexpr (requires {
+                      tag.low;
+                      tag.high;
+                  }) {
         bool outside = false;
-        if constexpr (is_duration<T>) outside = field < tag.low || field > tag.high;
-        else outside = std::cmp_less(field, tag.low) || std::cmp_greater(field, tag.high);
-        if (outside) place.error(fmt::format("{} is outside {} to {}", to_value_text(field), to_value_text(tag.low), to_value_text(tag.high)));
+        if constexpr (is_duration<T>)
+            outside = field < tag.low || field > tag.high;
+        else
+            outside = std::cmp_less(field, tag.low) || std::cmp_greater(field, tag.high);
+        if (outside)
+            place.error(fmt::format("{} is outside {} to {}", to_value_text(field), to_value_text(tag.low),
+                                    to_value_text(tag.high)));
     }
 }
 
@@ -87,7 +105,7 @@ void take_unit(char&, const Tag&) {}
 template <class Options>
 Options bind(const Configuration& configuration, Diagnostics& diagnostics) {
     Options out{};
-    auto visit = [&]<class T, class... Tags>(std::string_view name, T Options::*member, Tags... tags) {
+    auto visit = [&]<class T, class... Tags>(std::string_view name, T Options::* member, Tags... tags) {
         const detail::Place place{configuration, diagnostics, name};
         char unit = 's';
         (detail::take_unit(unit, tags), ...);
@@ -100,7 +118,8 @@ Options bind(const Configuration& configuration, Diagnostics& diagnostics) {
         }
         const auto errors_before = diagnostics.list().size();
         detail::assign(out.*member, std::string(base::trim(*text)), unit, place);
-        if (diagnostics.list().size() == errors_before || !diagnostics.has_errors()) (detail::check_range(out.*member, tags, place), ...);
+        if (diagnostics.list().size() == errors_before || !diagnostics.has_errors())
+            (detail::check_range(out.*member, tags, place), ...);
     };
     Options::describe(visit);
     return out;

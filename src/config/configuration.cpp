@@ -1,12 +1,11 @@
 #include "config/configuration.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "config/values.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace config {
 namespace {
@@ -27,7 +26,8 @@ std::size_t closing(std::string_view text, std::size_t open, char left, char rig
 
 std::string mynetworks_of(const Machine& machine, std::string_view style) {
     std::string out = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128";
-    const auto& more = style == "subnet" || style == "class" ? machine.interface_networks : machine.interface_addresses;
+    const auto& more =
+        style == "subnet" || style == "class" ? machine.interface_networks : machine.interface_addresses;
     for (const auto& network : more) out += " " + network;
     return out;
 }
@@ -48,9 +48,13 @@ std::string Registry::nearest(std::string_view name) const {
     return best;
 }
 
-Configuration::Configuration(std::shared_ptr<const Registry> registry, std::vector<Setting> settings, Machine machine) : registry_(std::move(registry)) {
+Configuration::Configuration(std::shared_ptr<const Registry> registry, std::vector<Setting> settings,
+                             Machine machine)
+    : registry_(std::move(registry)) {
     std::size_t order = 0;
-    for (auto& setting : settings) settings_[setting.name] = Value{std::move(setting.value), std::move(setting.file), setting.line, order++};
+    for (auto& setting : settings)
+        settings_[setting.name] =
+            Value{std::move(setting.value), std::move(setting.file), setting.line, order++};
     computed_["myhostname"] = machine.host_name;
     const std::string host = get("myhostname");
     const auto dot = host.find('.');
@@ -61,7 +65,8 @@ Configuration::Configuration(std::shared_ptr<const Registry> registry, std::vect
 
 Configuration Configuration::with_overrides(const Service& service) const {
     Configuration out = *this;
-    for (const auto& [name, value] : service.overrides) out.settings_[name] = Value{value, service.file, service.line, out.settings_.size()};
+    for (const auto& [name, value] : service.overrides)
+        out.settings_[name] = Value{value, service.file, service.line, out.settings_.size()};
     out.computed_["service_name"] = service.name;
     return out;
 }
@@ -90,14 +95,17 @@ Origin Configuration::origin(std::string_view name) const {
 
 std::vector<Setting> Configuration::settings() const {
     std::vector<std::pair<std::size_t, Setting>> ordered;
-    for (const auto& [name, value] : settings_) ordered.emplace_back(value.order, Setting{name, value.text, value.file, value.line});
+    for (const auto& [name, value] : settings_)
+        ordered.emplace_back(value.order, Setting{name, value.text, value.file, value.line});
     std::ranges::sort(ordered, {}, [](const auto& p) { return p.first; });
     std::vector<Setting> out;
     for (auto& [order, setting] : ordered) out.push_back(std::move(setting));
     return out;
 }
 
-std::expected<std::string, std::string> Configuration::expand(std::string_view text) const { return expand(text, 0); }
+std::expected<std::string, std::string> Configuration::expand(std::string_view text) const {
+    return expand(text, 0);
+}
 
 std::expected<std::string, std::string> Configuration::expand(std::string_view text, int depth) const {
     if (depth > depth_max) return std::unexpected("the values refer to each other in a circle");
@@ -113,7 +121,9 @@ std::expected<std::string, std::string> Configuration::expand(std::string_view t
             i += 2;
         } else if (next == '{' || next == '(') {
             const auto end = closing(text, i + 1, next, next == '{' ? '}' : ')');
-            if (end == std::string_view::npos) return std::unexpected(fmt::format("'{}' is not closed", base::printable(text.substr(i), 40)));
+            if (end == std::string_view::npos)
+                return std::unexpected(
+                    fmt::format("'{}' is not closed", base::printable(text.substr(i), 40)));
             TRY_ASSIGN(const std::string value, expand_macro(text.substr(i + 2, end - i - 3), depth));
             out += value;
             i = end;
@@ -148,12 +158,18 @@ std::expected<std::string, std::string> Configuration::expand_macro(std::string_
         if (op == std::end(operators)) return std::unexpected("a comparison without ==, !=, <, <=, >, >=");
         after = base::trim(after.substr(op->size()));
         const auto right_end = closing(after, 0, '{', '}');
-        if (!after.starts_with('{') || right_end == std::string_view::npos) return std::unexpected("a comparison's right side is not in braces");
+        if (!after.starts_with('{') || right_end == std::string_view::npos)
+            return std::unexpected("a comparison's right side is not in braces");
         TRY_ASSIGN(const std::string left, expand(base::trim(body.substr(1, left_end - 2)), depth + 1));
         TRY_ASSIGN(const std::string right, expand(base::trim(after.substr(1, right_end - 2)), depth + 1));
         const auto a = base::parse_number(left), b = base::parse_number(right);
         const int order = a && b ? (*a < *b ? -1 : *a > *b ? 1 : 0) : left.compare(right);
-        truth = *op == "==" ? order == 0 : *op == "!=" ? order != 0 : *op == "<=" ? order <= 0 : *op == ">=" ? order >= 0 : *op == "<" ? order < 0 : order > 0;
+        truth = *op == "=="   ? order == 0
+                : *op == "!=" ? order != 0
+                : *op == "<=" ? order <= 0
+                : *op == ">=" ? order >= 0
+                : *op == "<"  ? order < 0
+                              : order > 0;
         rest = base::trim(after.substr(right_end));
         if (!rest.starts_with('?')) return std::string(truth ? "bogus" : "");
     } else {
@@ -168,7 +184,8 @@ std::expected<std::string, std::string> Configuration::expand_macro(std::string_
         if (rest.empty()) return value;
     }
     const char which = rest.front();
-    if (which != '?' && which != ':') return std::unexpected(fmt::format("'{}': ? or : is missing", base::printable(body, 40)));
+    if (which != '?' && which != ':')
+        return std::unexpected(fmt::format("'{}': ? or : is missing", base::printable(body, 40)));
     std::string_view first = base::trim(rest.substr(1));
     std::string_view second;
     if (first.starts_with('{')) {
@@ -177,9 +194,11 @@ std::expected<std::string, std::string> Configuration::expand_macro(std::string_
         second = base::trim(first.substr(end));
         first = base::trim(first.substr(1, end - 2));
         if (second.starts_with(':')) second = base::trim(second.substr(1));
-        if (second.starts_with('{') && second.ends_with('}')) second = base::trim(second.substr(1, second.size() - 2));
+        if (second.starts_with('{') && second.ends_with('}'))
+            second = base::trim(second.substr(1, second.size() - 2));
     }
-    if (which == ':') return truth ? std::expected<std::string, std::string>(value) : expand(first, depth + 1);
+    if (which == ':')
+        return truth ? std::expected<std::string, std::string>(value) : expand(first, depth + 1);
     return expand(truth ? first : second, depth + 1);
 }
 

@@ -1,6 +1,12 @@
-// A configuration as one immutable value: main.cf, one service's -o overrides, computed defaults. Values are expanded when
-// asked for ($name, ${name?yes:no}, ${{a} == {b} ? {x} : {y}}: postconf(5)). A reload makes a new one.
+// A configuration as one immutable value: main.cf, one service's -o overrides, computed defaults. Values are
+// expanded when asked for ($name, ${name?yes:no}, ${{a} == {b} ? {x} : {y}}: postconf(5)). A reload makes a
+// new one.
 #pragma once
+
+#include "config/diagnostics.hpp"
+#include "config/main_cf.hpp"
+#include "config/master_cf.hpp"
+#include "config/registry.hpp"
 
 #include <expected>
 #include <map>
@@ -10,18 +16,13 @@
 #include <string_view>
 #include <vector>
 
-#include "config/diagnostics.hpp"
-#include "config/main_cf.hpp"
-#include "config/master_cf.hpp"
-#include "config/registry.hpp"
-
 namespace config {
 
 /// What the machine says: defaults that Postfix computes.
 struct Machine {
     std::string host_name = "localhost";
-    std::vector<std::string> interface_networks;  // "192.0.2.0/24", for mynetworks_style = subnet
-    std::vector<std::string> interface_addresses; // for mynetworks_style = host
+    std::vector<std::string> interface_networks;   // "192.0.2.0/24", for mynetworks_style = subnet
+    std::vector<std::string> interface_addresses;  // for mynetworks_style = host
 };
 
 struct Origin {
@@ -63,13 +64,16 @@ class Configuration {
     std::map<std::string, std::string, std::less<>> computed_;
 };
 
-/// Postfix's parameters and their defaults in 3.7 (postconf -d), for judging what we do not honour. nullptr: not a name of Postfix's.
+/// Postfix's parameters and their defaults in 3.7 (postconf -d), for judging what we do not honour. nullptr:
+/// not a name of Postfix's.
 const std::string_view* postfix_default(std::string_view name);
 /// Names without effect here that need no word: paths, packaging, debugging.
 bool is_harmless(std::string_view name);
 
-/// Reports what main.cf and master.cf ask for and we do not do: unknown names with the nearest known one, Postfix's
-/// names that are not honoured. A name that decides who may send what, or what is encrypted, is an error.
-void judge_names(const Configuration& configuration, const std::vector<Service>& services, Diagnostics& diagnostics);
+/// Reports what main.cf and master.cf ask for and we do not do: unknown names with the nearest known one,
+/// Postfix's names that are not honoured. A name that decides who may send what, or what is encrypted, is an
+/// error.
+void judge_names(const Configuration& configuration, const std::vector<Service>& services,
+                 Diagnostics& diagnostics);
 
 }  // namespace config

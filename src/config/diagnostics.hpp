@@ -10,8 +10,8 @@ enum class Severity { Note, Warning, Error };
 
 struct Diagnostic {
     Severity severity = Severity::Error;
-    std::string file;   // empty: no place
-    int line = 0;       // 0: the whole file
+    std::string file;  // empty: no place
+    int line = 0;      // 0: the whole file
     std::string text;
     /// "/etc/postfix/main.cf:12: error: text"
     std::string render() const;

@@ -1,11 +1,10 @@
 // What a configuration asks for that is not done here (configuration.hpp: judge_names).
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <set>
-
 #include "base/text.hpp"
 #include "config/configuration.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
 
 namespace config {
 namespace {
@@ -14,19 +13,35 @@ namespace {
 bool is_security_relevant(std::string_view name) {
     if (name.starts_with("postscreen_")) return false;
     return name.ends_with("_restrictions") || name.starts_with("mynetworks") ||
-           (name.find("_tls_") != std::string_view::npos && name.ends_with("level") && !name.ends_with("loglevel")) ||
-           name == "smtpd_sasl_auth_enable" || name == "smtpd_milters" || name == "content_filter" || name == "smtpd_tls_req_ccert" || name == "smtpd_proxy_filter";
+           (name.find("_tls_") != std::string_view::npos && name.ends_with("level") &&
+            !name.ends_with("loglevel")) ||
+           name == "smtpd_sasl_auth_enable" || name == "smtpd_milters" || name == "content_filter" ||
+           name == "smtpd_tls_req_ccert" || name == "smtpd_proxy_filter";
 }
 
 // Names of the form <service>_suffix, where the service is in master.cf.
 bool is_transport_parameter(std::string_view name, const std::vector<Service>& services) {
-    constexpr std::string_view suffixes[] = {
-        "_destination_recipient_limit", "_destination_concurrency_limit", "_initial_destination_concurrency", "_destination_rate_delay", "_time_limit",
-        "_destination_concurrency_failed_cohort_limit", "_destination_concurrency_positive_feedback", "_destination_concurrency_negative_feedback",
-        "_transport_rate_delay", "_delivery_slot_cost", "_delivery_slot_loan", "_delivery_slot_discount", "_minimum_delivery_slots", "_recipient_limit",
-        "_extra_recipient_limit", "_recipient_refill_limit", "_recipient_refill_delay"};
+    constexpr std::string_view suffixes[] = {"_destination_recipient_limit",
+                                             "_destination_concurrency_limit",
+                                             "_initial_destination_concurrency",
+                                             "_destination_rate_delay",
+                                             "_time_limit",
+                                             "_destination_concurrency_failed_cohort_limit",
+                                             "_destination_concurrency_positive_feedback",
+                                             "_destination_concurrency_negative_feedback",
+                                             "_transport_rate_delay",
+                                             "_delivery_slot_cost",
+                                             "_delivery_slot_loan",
+                                             "_delivery_slot_discount",
+                                             "_minimum_delivery_slots",
+                                             "_recipient_limit",
+                                             "_extra_recipient_limit",
+                                             "_recipient_refill_limit",
+                                             "_recipient_refill_delay"};
     return std::ranges::any_of(suffixes, [&](auto suffix) {
-        return name.ends_with(suffix) && std::ranges::any_of(services, [&](const auto& s) { return name.substr(0, name.size() - suffix.size()) == s.name; });
+        return name.ends_with(suffix) && std::ranges::any_of(services, [&](const auto& s) {
+                   return name.substr(0, name.size() - suffix.size()) == s.name;
+               });
     });
 }
 
@@ -42,23 +57,29 @@ void collect_references(std::string_view text, std::set<std::string, std::less<>
 
 }  // namespace
 
-void judge_names(const Configuration& configuration, const std::vector<Service>& services, Diagnostics& diagnostics) {
+void judge_names(const Configuration& configuration, const std::vector<Service>& services,
+                 Diagnostics& diagnostics) {
     std::set<std::string, std::less<>> referenced;
     std::vector<Setting> settings = configuration.settings();
     for (const auto& service : services) {
         // Of the services that are Postfix's inner workings nothing is used: their overrides need no word.
         if (service.type != "inet") continue;
-        for (const auto& [name, value] : service.overrides) settings.push_back({name, value, service.file, service.line});
+        for (const auto& [name, value] : service.overrides)
+            settings.push_back({name, value, service.file, service.line});
     }
     for (const auto& setting : settings) collect_references(setting.value, referenced);
-    for (const auto& name : base::split_any(configuration.get("smtpd_restriction_classes"), ", \t")) referenced.emplace(name);
+    for (const auto& name : base::split_any(configuration.get("smtpd_restriction_classes"), ", \t"))
+        referenced.emplace(name);
     for (const auto& setting : settings) {
-        if (configuration.registry().find(setting.name) || referenced.contains(setting.name) || is_transport_parameter(setting.name, services)) continue;
+        if (configuration.registry().find(setting.name) || referenced.contains(setting.name) ||
+            is_transport_parameter(setting.name, services))
+            continue;
         const auto* known = postfix_default(setting.name);
         if (!known) {
             const auto near = configuration.registry().nearest(setting.name);
             diagnostics.add(Severity::Warning, setting.file, setting.line,
-                            fmt::format("{} is not a known parameter{}", setting.name, near.empty() ? "" : "; did you mean " + near + "?"));
+                            fmt::format("{} is not a known parameter{}", setting.name,
+                                        near.empty() ? "" : "; did you mean " + near + "?"));
             continue;
         }
         if (is_harmless(setting.name)) continue;
@@ -68,9 +89,11 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
         // Turning off what we do not do anyway changes nothing.
         if (mine.empty() || mine == "no" || mine == "none") continue;
         const bool dangerous = is_security_relevant(setting.name);
-        diagnostics.add(dangerous ? Severity::Error : Severity::Warning, setting.file, setting.line,
-                        fmt::format("{} = {} is NOT HONOURED by this version{}", setting.name, base::printable(setting.value, 60),
-                                    dangerous ? "; it decides about security, so the server does not start with it" : ""));
+        diagnostics.add(
+            dangerous ? Severity::Error : Severity::Warning, setting.file, setting.line,
+            fmt::format(
+                "{} = {} is NOT HONOURED by this version{}", setting.name, base::printable(setting.value, 60),
+                dangerous ? "; it decides about security, so the server does not start with it" : ""));
     }
 }
 

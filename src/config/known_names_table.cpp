@@ -1,10 +1,10 @@
-// Postfix's parameters with their defaults: what "postconf -d" of Postfix 3.7 prints, and the names that came later.
-// Facts for judging a configuration; sorted by name.
+// Postfix's parameters with their defaults: what "postconf -d" of Postfix 3.7 prints, and the names that came
+// later. Facts for judging a configuration; sorted by name.
+#include "config/configuration.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
-
-#include "config/configuration.hpp"
 
 namespace config {
 namespace {

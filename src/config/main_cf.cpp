@@ -1,11 +1,10 @@
 #include "config/main_cf.hpp"
 
-#include <algorithm>
-#include <map>
-
-#include <fmt/format.h>
-
 #include "base/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
 
 namespace config {
 
@@ -21,8 +20,10 @@ std::vector<LogicalLine> logical_lines(std::string_view text) {
         const std::string_view content = base::trim(line);
         // Empty lines and comments do not end a logical line: one may stand between its parts.
         if (content.empty() || content.front() == '#') continue;
-        if ((line.front() == ' ' || line.front() == '\t') && !out.empty()) out.back().text += " " + std::string(content);
-        else out.push_back({std::string(content), number});
+        if ((line.front() == ' ' || line.front() == '\t') && !out.empty())
+            out.back().text += " " + std::string(content);
+        else
+            out.push_back({std::string(content), number});
     }
     return out;
 }
@@ -34,7 +35,10 @@ std::vector<Setting> parse_main_cf(std::string_view text, const std::string& fil
         const auto equals = line.find('=');
         const std::string name(base::trim(std::string_view(line).substr(0, equals)));
         if (equals == std::string::npos || name.empty() || name.find_first_of(" \t") != std::string::npos) {
-            diagnostics.add(Severity::Error, file, number, fmt::format("'{}' is not \"name = value\"; a line that goes on begins with white space", base::printable(line, 60)));
+            diagnostics.add(
+                Severity::Error, file, number,
+                fmt::format("'{}' is not \"name = value\"; a line that goes on begins with white space",
+                            base::printable(line, 60)));
             continue;
         }
         if (line.find('\0') != std::string::npos) {
@@ -43,7 +47,9 @@ std::vector<Setting> parse_main_cf(std::string_view text, const std::string& fil
         }
         const std::string value(base::trim(std::string_view(line).substr(equals + 1)));
         if (const auto before = seen.find(name); before != seen.end())
-            diagnostics.add(Severity::Warning, file, number, fmt::format("{} was set in line {} already; this line counts", name, before->second));
+            diagnostics.add(
+                Severity::Warning, file, number,
+                fmt::format("{} was set in line {} already; this line counts", name, before->second));
         seen[name] = number;
         out.push_back({name, value, file, number});
     }

@@ -1,11 +1,11 @@
 // main.cf as text: "name = value", comments, continuation lines (postconf(5)). Pure.
 #pragma once
 
+#include "config/diagnostics.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "config/diagnostics.hpp"
 
 namespace config {
 
@@ -13,7 +13,7 @@ struct Setting {
     std::string name;
     std::string value;  // continuation lines joined, unexpanded
     std::string file;
-    int line = 0;       // where it begins
+    int line = 0;  // where it begins
 };
 
 /// In file order; a name may come again (the last counts). What cannot be read is reported and left out.

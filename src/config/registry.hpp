@@ -1,6 +1,9 @@
-// Every parameter the program knows, collected from the option structs' describe() functions: one list for postconf -d,
-// for unknown names, and for docs/configuration.md.
+// Every parameter the program knows, collected from the option structs' describe() functions: one list for
+// postconf -d, for unknown names, and for docs/configuration.md.
 #pragma once
+
+#include "base/parameter.hpp"
+#include "base/text.hpp"
 
 #include <array>
 #include <chrono>
@@ -9,9 +12,6 @@
 #include <string_view>
 #include <type_traits>
 #include <vector>
-
-#include "base/parameter.hpp"
-#include "base/text.hpp"
 
 namespace config {
 
@@ -29,19 +29,28 @@ constexpr bool is_duration<std::chrono::duration<Rep, Period>> = true;
 
 template <class T>
 std::string type_name() {
-    if constexpr (std::is_same_v<T, bool>) return "yes/no";
-    else if constexpr (std::is_integral_v<T>) return "number";
-    else if constexpr (is_duration<T>) return "time";
-    else if constexpr (std::is_enum_v<T>) return "word";
-    else if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list";
-    else return "text";
+    if constexpr (std::is_same_v<T, bool>)
+        return "yes/no";
+    else if constexpr (std::is_integral_v<T>)
+        return "number";
+    else if constexpr (is_duration<T>)
+        return "time";
+    else if constexpr (std::is_enum_v<T>)
+        return "word";
+    else if constexpr (std::is_same_v<T, std::vector<std::string>>)
+        return "list";
+    else
+        return "text";
 }
 
 template <class T>
 std::string to_value_text(const T& value) {
-    if constexpr (std::is_same_v<T, bool>) return value ? "yes" : "no";
-    else if constexpr (std::is_integral_v<T>) return std::to_string(value);
-    else if constexpr (is_duration<T>) return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(value).count()) + "s";
+    if constexpr (std::is_same_v<T, bool>)
+        return value ? "yes" : "no";
+    else if constexpr (std::is_integral_v<T>)
+        return std::to_string(value);
+    else if constexpr (is_duration<T>)
+        return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(value).count()) + "s";
     else if constexpr (std::is_enum_v<T>) {
         for (const auto& [word, meaning] : enum_words(T{}))
             if (meaning == value) return std::string(word);
@@ -50,7 +59,8 @@ std::string to_value_text(const T& value) {
         std::string out;
         for (const auto& item : value) out += (out.empty() ? "" : ", ") + item;
         return out;
-    } else return value;
+    } else
+        return value;
 }
 
 class Registry {
@@ -77,13 +87,15 @@ class Registry {
         Registry& registry;
         Options defaults{};
         template <class T, class... Tags>
-        void operator()(std::string_view name, T Options::*member, Tags... tags) {
+        void operator()(std::string_view name, T Options::* member, Tags... tags) {
             ParameterInfo info{std::string(name), type_name<T>(), to_value_text(defaults.*member), ""};
             (take(info, tags), ...);
             registry.parameters_.try_emplace(info.name, info);
         }
         static void take(ParameterInfo& info, base::Default tag) { info.default_value = tag.expression; }
-        static void take(ParameterInfo& info, const char* documentation) { info.documentation = documentation; }
+        static void take(ParameterInfo& info, const char* documentation) {
+            info.documentation = documentation;
+        }
         template <class Tag>
         static void take(ParameterInfo&, const Tag&) {}
     };

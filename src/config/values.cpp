@@ -1,12 +1,11 @@
 #include "config/values.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <utility>
-
 #include "base/text.hpp"
 #include "config/diagnostics.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
 
 namespace config {
 
@@ -39,12 +38,23 @@ std::optional<std::chrono::seconds> parse_time(std::string_view text, char unit)
     if (!number) return std::nullopt;
     std::int64_t factor = 0;
     switch (unit) {
-        case 's': factor = 1; break;
-        case 'm': factor = 60; break;
-        case 'h': factor = 3600; break;
-        case 'd': factor = 86400; break;
-        case 'w': factor = 7 * 86400; break;
-        default: return std::nullopt;
+        case 's':
+            factor = 1;
+            break;
+        case 'm':
+            factor = 60;
+            break;
+        case 'h':
+            factor = 3600;
+            break;
+        case 'd':
+            factor = 86400;
+            break;
+        case 'w':
+            factor = 7 * 86400;
+            break;
+        default:
+            return std::nullopt;
     }
     return std::chrono::seconds(static_cast<std::int64_t>(*number) * factor);
 }

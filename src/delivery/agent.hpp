@@ -1,16 +1,17 @@
-// The part of local delivery that touches files and programs. As root the server starts one small helper process that
-// does these jobs as the Unix user concerned; unprivileged (virtual mailboxes only) they run on a worker. app/ has both.
+// The part of local delivery that touches files and programs. As root the server starts one small helper
+// process that does these jobs as the Unix user concerned; unprivileged (virtual mailboxes only) they run on
+// a worker. app/ has both.
 #pragma once
+
+#include "env/task.hpp"
+#include "mail/status.hpp"
+#include "queue/transport.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "env/task.hpp"
-#include "mail/status.hpp"
-#include "queue/transport.hpp"
 
 namespace delivery {
 
@@ -21,7 +22,8 @@ struct Credentials {
     std::string user_name;  // for initgroups(3); empty: only gid
 };
 
-/// `prefix`: header lines put before the content (Return-Path, X-Original-To, Delivered-To), LF line ends on disk.
+/// `prefix`: header lines put before the content (Return-Path, X-Original-To, Delivered-To), LF line ends on
+/// disk.
 struct MaildirJob {
     std::string directory;
     std::string prefix;
@@ -29,18 +31,18 @@ struct MaildirJob {
 };
 struct MboxJob {
     std::string path;
-    std::string from_line_sender;   // "MAILER-DAEMON" for the null sender
+    std::string from_line_sender;  // "MAILER-DAEMON" for the null sender
     std::string prefix;
-    std::vector<std::string> locks; // mailbox_delivery_lock: "fcntl", "dotlock", "flock"
-    std::uint64_t size_limit = 0;   // 0: none
+    std::vector<std::string> locks;  // mailbox_delivery_lock: "fcntl", "dotlock", "flock"
+    std::uint64_t size_limit = 0;    // 0: none
 };
 struct CommandJob {
-    std::vector<std::string> argv;      // run directly; or
-    std::string shell_command;          // run by /bin/sh -c when argv is empty (alias commands, mailbox_command)
+    std::vector<std::string> argv;  // run directly; or
+    std::string shell_command;      // run by /bin/sh -c when argv is empty (alias commands, mailbox_command)
     std::vector<std::pair<std::string, std::string>> environment;
-    std::string directory;              // working directory
+    std::string directory;  // working directory
     std::string prefix;
-    bool crlf = false;                  // line ends on standard input
+    bool crlf = false;  // line ends on standard input
     std::uint64_t time_limit_seconds = 1000;
     std::uint64_t output_max = 8192;
 };
@@ -59,7 +61,8 @@ class Agent {
  public:
     virtual ~Agent() = default;
     virtual env::Task<AgentResult> run(AgentJob job, queue::ContentReader& content) = 0;
-    /// False when other users' files cannot be written (not started as root): local delivery is refused with a reason.
+    /// False when other users' files cannot be written (not started as root): local delivery is refused with
+    /// a reason.
     virtual bool can_change_user() const = 0;
 };
 

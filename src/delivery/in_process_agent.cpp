@@ -1,7 +1,6 @@
 #include "delivery/in_process_agent.hpp"
 
 #include <fmt/format.h>
-
 #include <utility>
 
 namespace delivery {
@@ -29,7 +28,11 @@ struct Trip {
 
 env::Task<AgentResult> InProcessAgent::run(AgentJob job, queue::ContentReader& content) {
     if (job.as && job.as->uid != own_uid_) {
-        co_return AgentResult{{4, 3, 5}, fmt::format("cannot deliver as user id {}: the server runs as user id {} and was not started as root", job.as->uid, own_uid_)};
+        co_return AgentResult{
+            {4, 3, 5},
+            fmt::format(
+                "cannot deliver as user id {}: the server runs as user id {} and was not started as root",
+                job.as->uid, own_uid_)};
     }
     std::unique_ptr<MailboxWriter> writer;
     if (auto* maildir = std::get_if<MaildirJob>(&job.what)) {

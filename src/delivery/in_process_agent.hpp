@@ -1,5 +1,5 @@
-// Runs mailbox jobs on a worker, as the user the server is: for servers that were not started as root. Belongs to the
-// queue manager's loop.
+// Runs mailbox jobs on a worker, as the user the server is: for servers that were not started as root.
+// Belongs to the queue manager's loop.
 #pragma once
 
 #include "delivery/agent.hpp"
@@ -11,8 +11,14 @@ namespace delivery {
 
 class InProcessAgent : public Agent {
  public:
-    InProcessAgent(env::Loop& loop, env::Workers& workers, env::FileSystem& files, std::string host, std::uint64_t process, std::uint32_t own_uid)
-        : loop_(loop), workers_(workers), files_(files), host_(std::move(host)), process_(process), own_uid_(own_uid) {}
+    InProcessAgent(env::Loop& loop, env::Workers& workers, env::FileSystem& files, std::string host,
+                   std::uint64_t process, std::uint32_t own_uid)
+        : loop_(loop),
+          workers_(workers),
+          files_(files),
+          host_(std::move(host)),
+          process_(process),
+          own_uid_(own_uid) {}
     env::Task<AgentResult> run(AgentJob job, queue::ContentReader& content) override;
     bool can_change_user() const override { return false; }
 

@@ -1,9 +1,9 @@
 #include "delivery/maildir.hpp"
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
 #include "mail/date.hpp"
+
+#include <fmt/format.h>
 
 namespace delivery {
 namespace {
@@ -37,10 +37,14 @@ std::expected<void, env::FileError> make_path(env::FileSystem& files, const std:
 
 class MaildirWriter : public MailboxWriter {
  public:
-    MaildirWriter(env::FileSystem& files, MaildirJob job, UniqueName name) : files_(files), job_(std::move(job)), unique_(std::move(name)) {
+    MaildirWriter(env::FileSystem& files, MaildirJob job, UniqueName name)
+        : files_(files), job_(std::move(job)), unique_(std::move(name)) {
         while (job_.directory.size() > 1 && job_.directory.ends_with('/')) job_.directory.pop_back();
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(unique_.now.time_since_epoch()).count();
-        const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(unique_.now.time_since_epoch()).count() % 1'000'000;
+        const auto seconds =
+            std::chrono::duration_cast<std::chrono::seconds>(unique_.now.time_since_epoch()).count();
+        const auto micros =
+            std::chrono::duration_cast<std::chrono::microseconds>(unique_.now.time_since_epoch()).count() %
+            1'000'000;
         std::string host;  // '/' and ':' have a meaning in Maildir names
         for (const char c : unique_.host) host += c == '/' ? "\\057" : c == ':' ? "\\072" : std::string(1, c);
         name_ = fmt::format("{}.M{}P{}Q{}.{}", seconds, micros, unique_.process, unique_.counter, host);
@@ -103,7 +107,8 @@ class MaildirWriter : public MailboxWriter {
 
 class MboxWriter : public MailboxWriter {
  public:
-    MboxWriter(env::FileSystem& files, MboxJob job, env::WallTime now) : files_(files), job_(std::move(job)), now_(now) {}
+    MboxWriter(env::FileSystem& files, MboxJob job, env::WallTime now)
+        : files_(files), job_(std::move(job)), now_(now) {}
 
     AgentResult begin() override {
         for (const auto& lock : job_.locks) {
@@ -117,18 +122,25 @@ class MboxWriter : public MailboxWriter {
         file_ = std::move(*file);
         auto stat = file_->stat();
         if (!stat) return failed("open", job_.path, stat.error());
-        if (stat->kind != env::FileStat::Kind::File || stat->links > 1) return {{5, 2, 0}, job_.path + " is not a plain file of its own"};
+        if (stat->kind != env::FileStat::Kind::File || stat->links > 1)
+            return {{5, 2, 0}, job_.path + " is not a plain file of its own"};
         for (const auto& lock : job_.locks) {
-            auto taken = lock == "fcntl" ? file_->lock_fcntl() : lock == "flock" ? file_->lock_flock() : std::expected<void, env::FileError>{};
-            if (!taken) return {{4, 2, 0}, fmt::format("lock {}: {}", job_.path, env::to_text(taken.error()))};
+            auto taken = lock == "fcntl"   ? file_->lock_fcntl()
+                         : lock == "flock" ? file_->lock_flock()
+                                           : std::expected<void, env::FileError>{};
+            if (!taken)
+                return {{4, 2, 0}, fmt::format("lock {}: {}", job_.path, env::to_text(taken.error()))};
         }
         auto size = file_->size();
         if (!size) return failed("open", job_.path, size.error());
         before_ = *size;
         opened_ = true;
-        std::string date = mail::format_date(now_, std::chrono::minutes(0));  // "Mon, 23 Nov 2026 20:05:13 +0000"
+        std::string date =
+            mail::format_date(now_, std::chrono::minutes(0));  // "Mon, 23 Nov 2026 20:05:13 +0000"
         const auto words = base::split_any(date, ", ");
-        return put(fmt::format("From {}  {} {} {:>2} {} {}\n", job_.from_line_sender, words[0], words[2], words[1], words[4], words[3]) + lines_.convert(job_.prefix));
+        return put(fmt::format("From {}  {} {} {:>2} {} {}\n", job_.from_line_sender, words[0], words[2],
+                               words[1], words[4], words[3]) +
+                   lines_.convert(job_.prefix));
     }
 
     AgentResult write(std::string_view content) override { return quoted(lines_.convert(content)); }
@@ -176,7 +188,8 @@ class MboxWriter : public MailboxWriter {
     }
     AgentResult put(const std::string& bytes) {
         octets_ += bytes.size();
-        if (job_.size_limit > 0 && before_ + octets_ > job_.size_limit) return {{5, 2, 2}, "cannot append message to " + job_.path + ": mailbox size limit exceeded"};
+        if (job_.size_limit > 0 && before_ + octets_ > job_.size_limit)
+            return {{5, 2, 2}, "cannot append message to " + job_.path + ": mailbox size limit exceeded"};
         auto written = file_->write(bytes);
         return written ? ok() : failed("write", job_.path, written.error());
     }

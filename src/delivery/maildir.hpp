@@ -1,13 +1,14 @@
-// Writing messages into Maildirs and mbox files: blocking code over env::FileSystem, run on a worker or in the helper
-// process. Never follows a link that a mailbox's owner could plant; nothing half-written is ever seen.
+// Writing messages into Maildirs and mbox files: blocking code over env::FileSystem, run on a worker or in
+// the helper process. Never follows a link that a mailbox's owner could plant; nothing half-written is ever
+// seen.
 #pragma once
+
+#include "delivery/agent.hpp"
+#include "env/file_system.hpp"
 
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "delivery/agent.hpp"
-#include "env/file_system.hpp"
 
 namespace delivery {
 

@@ -1,12 +1,11 @@
 #include "delivery/smtp_client.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/text.hpp"
 #include "mail/xtext.hpp"
 #include "smtp/dot_decoder.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace delivery {
 namespace {
@@ -18,7 +17,8 @@ constexpr std::size_t addresses_max = 20;
 
 queue::RecipientResult not_now(mail::Status status, std::string text) {
     queue::RecipientResult out;
-    out.kind = status.is_permanent() ? queue::RecipientResult::Kind::Failed : queue::RecipientResult::Kind::Deferred;
+    out.kind =
+        status.is_permanent() ? queue::RecipientResult::Kind::Failed : queue::RecipientResult::Kind::Deferred;
     out.status = status;
     out.text = std::move(text);
     return out;
@@ -28,8 +28,9 @@ queue::RecipientResult not_now(mail::Status status, std::string text) {
 
 struct SmtpClientTransport::Connection {
     std::unique_ptr<env::Stream> stream;
-    std::string host, relay;      // "mx.example.org", "mx.example.org[192.0.2.1]:25"
-    bool esmtp = false, pipelining = false, size = false, eight_bit = false, smtputf8 = false, dsn = false, start_tls = false;
+    std::string host, relay;  // "mx.example.org", "mx.example.org[192.0.2.1]:25"
+    bool esmtp = false, pipelining = false, size = false, eight_bit = false, smtputf8 = false, dsn = false,
+         start_tls = false;
     smtp::ReplyParser parser;
     std::string input;
     std::size_t used = 0;
@@ -37,7 +38,8 @@ struct SmtpClientTransport::Connection {
     env::SteadyTime last_use{};
     double setup_seconds = 0;
 
-    /// The next reply; nullopt: the connection broke, timed out, or what came is no reply (`problem` says which).
+    /// The next reply; nullopt: the connection broke, timed out, or what came is no reply (`problem` says
+    /// which).
     std::string problem;
     env::Task<std::optional<smtp::Reply>> reply(env::SteadyTime deadline) {
         for (;;) {
@@ -100,8 +102,13 @@ std::optional<NextHop> parse_next_hop(std::string_view text, std::uint16_t defau
     return out;
 }
 
-SmtpClientTransport::SmtpClientTransport(std::string name, Protocol protocol, SmtpClientOptions options, Services services, std::string queue_directory)
-    : name_(std::move(name)), protocol_(protocol), options_(std::move(options)), services_(services), queue_directory_(std::move(queue_directory)) {}
+SmtpClientTransport::SmtpClientTransport(std::string name, Protocol protocol, SmtpClientOptions options,
+                                         Services services, std::string queue_directory)
+    : name_(std::move(name)),
+      protocol_(protocol),
+      options_(std::move(options)),
+      services_(services),
+      queue_directory_(std::move(queue_directory)) {}
 SmtpClientTransport::~SmtpClientTransport() = default;
 
 void SmtpClientTransport::close() {
@@ -134,7 +141,8 @@ void SmtpClientTransport::keep(const std::string& next_hop, std::unique_ptr<Conn
     idle_[next_hop].push_back(std::move(connection));
 }
 
-env::Task<std::expected<void, SmtpClientTransport::Trouble>> SmtpClientTransport::addresses_of(std::string host, std::uint16_t port, std::vector<Target>& out) {
+env::Task<std::expected<void, SmtpClientTransport::Trouble>> SmtpClientTransport::addresses_of(
+    std::string host, std::uint16_t port, std::vector<Target>& out) {
     if (auto literal = env::IpAddress::parse(host)) {
         out.push_back({env::Endpoint{*literal, port, {}}, host});
         co_return std::expected<void, Trouble>{};
@@ -144,44 +152,68 @@ env::Task<std::expected<void, SmtpClientTransport::Trouble>> SmtpClientTransport
         co_return std::expected<void, Trouble>{};
     }
     const auto name = dns::Name::parse(host);
-    if (!name) co_return std::unexpected(Trouble{{5, 1, 2}, fmt::format("'{}' is not a host name", base::printable(host, 255))});
-    if (!services_.resolver) co_return std::unexpected(Trouble{{4, 4, 3}, "no name service: only addresses can be reached"});
+    if (!name)
+        co_return std::unexpected(
+            Trouble{{5, 1, 2}, fmt::format("'{}' is not a host name", base::printable(host, 255))});
+    if (!services_.resolver)
+        co_return std::unexpected(Trouble{{4, 4, 3}, "no name service: only addresses can be reached"});
     bool nothing = true;
     for (const auto type : {dns::Type::A, dns::Type::Aaaa}) {
         const env::DnsAnswer answer = co_await services_.resolver->query(*name, type);
         if (answer.temporary() && nothing && type == dns::Type::Aaaa && out.empty())
-            co_return std::unexpected(Trouble{{4, 4, 3}, fmt::format("Host or domain name not found. Name service error for name={}: {}", host, answer.why)});
+            co_return std::unexpected(
+                Trouble{{4, 4, 3},
+                        fmt::format("Host or domain name not found. Name service error for name={}: {}", host,
+                                    answer.why)});
         for (const auto& record : answer.records) {
             if (out.size() >= addresses_max) break;
             nothing = false;
-            if (const auto* v4 = std::get_if<dns::A>(&record)) out.push_back({env::Endpoint{env::IpAddress::from_bytes(v4->address), port, {}}, host});
-            if (const auto* v6 = std::get_if<dns::Aaaa>(&record)) out.push_back({env::Endpoint{env::IpAddress::from_bytes(v6->address), port, {}}, host});
+            if (const auto* v4 = std::get_if<dns::A>(&record))
+                out.push_back({env::Endpoint{env::IpAddress::from_bytes(v4->address), port, {}}, host});
+            if (const auto* v6 = std::get_if<dns::Aaaa>(&record))
+                out.push_back({env::Endpoint{env::IpAddress::from_bytes(v6->address), port, {}}, host});
         }
     }
-    if (nothing) co_return std::unexpected(Trouble{{5, 4, 4}, fmt::format("Host or domain name not found. Name service error for name={} type=A: Host not found", host)});
+    if (nothing)
+        co_return std::unexpected(Trouble{
+            {5, 4, 4},
+            fmt::format(
+                "Host or domain name not found. Name service error for name={} type=A: Host not found",
+                host)});
     co_return std::expected<void, Trouble>{};
 }
 
-env::Task<std::expected<std::vector<SmtpClientTransport::Target>, SmtpClientTransport::Trouble>> SmtpClientTransport::targets(std::string next_hop) {
+env::Task<std::expected<std::vector<SmtpClientTransport::Target>, SmtpClientTransport::Trouble>>
+SmtpClientTransport::targets(std::string next_hop) {
     const auto hop = parse_next_hop(next_hop, protocol_ == Protocol::Lmtp ? 24 : 25);
-    if (!hop) co_return std::unexpected(Trouble{{5, 3, 5}, fmt::format("bad next hop '{}'", base::printable(next_hop, 255))});
+    if (!hop)
+        co_return std::unexpected(
+            Trouble{{5, 3, 5}, fmt::format("bad next hop '{}'", base::printable(next_hop, 255))});
     std::vector<Target> out;
     if (!hop->unix_path.empty()) {
-        const std::string path = hop->unix_path.starts_with('/') ? hop->unix_path : queue_directory_ + "/" + hop->unix_path;
+        const std::string path =
+            hop->unix_path.starts_with('/') ? hop->unix_path : queue_directory_ + "/" + hop->unix_path;
         out.push_back({env::Endpoint{{}, 0, path}, path});
         co_return out;
     }
     const auto domain = dns::Name::parse(hop->host);
-    const bool look_up_mx = protocol_ == Protocol::Smtp && !hop->literal_host && services_.resolver && domain && !env::IpAddress::parse(hop->host);
+    const bool look_up_mx = protocol_ == Protocol::Smtp && !hop->literal_host && services_.resolver &&
+                            domain && !env::IpAddress::parse(hop->host);
     if (look_up_mx) {
         const env::DnsAnswer answer = co_await services_.resolver->query(*domain, dns::Type::Mx);
-        if (answer.temporary()) co_return std::unexpected(Trouble{{4, 4, 3}, fmt::format("Host or domain name not found. Name service error for name={} type=MX: {}", hop->host, answer.why)});
-        std::vector<std::pair<std::pair<std::uint16_t, std::uint64_t>, std::string>> hosts;  // random order within a preference (RFC 5321 §5.1)
+        if (answer.temporary())
+            co_return std::unexpected(Trouble{
+                {4, 4, 3},
+                fmt::format("Host or domain name not found. Name service error for name={} type=MX: {}",
+                            hop->host, answer.why)});
+        std::vector<std::pair<std::pair<std::uint16_t, std::uint64_t>, std::string>>
+            hosts;  // random order within a preference (RFC 5321 §5.1)
         for (const auto& record : answer.records) {
             const auto* mx = std::get_if<dns::Mx>(&record);
             if (!mx) continue;
             if (mx->exchange.is_root() && answer.records.size() == 1)  // RFC 7505
-                co_return std::unexpected(Trouble{{5, 1, 10}, fmt::format("Domain {} does not accept mail (nullMX)", hop->host)});
+                co_return std::unexpected(
+                    Trouble{{5, 1, 10}, fmt::format("Domain {} does not accept mail (nullMX)", hop->host)});
             hosts.push_back({{mx->preference, services_.random.next()}, mx->exchange.text()});
         }
         std::ranges::sort(hosts);
@@ -204,48 +236,73 @@ env::Task<std::expected<std::vector<SmtpClientTransport::Target>, SmtpClientTran
 env::Task<std::expected<void, SmtpClientTransport::Trouble>> SmtpClientTransport::introduce(Connection& c) {
     const auto deadline = services_.loop.clock().steady() + options_.helo_timeout;
     const bool lmtp = protocol_ == Protocol::Lmtp;
-    const bool sent = co_await c.send(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", options_.helo_name), deadline);
+    const bool sent =
+        co_await c.send(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", options_.helo_name), deadline);
     std::optional<smtp::Reply> reply;
     if (sent) reply = co_await c.reply(deadline);
-    if (!reply) co_return std::unexpected(Trouble{{4, 4, 2}, fmt::format("{} with {} while performing the {} handshake", c.problem, c.relay, lmtp ? "LHLO" : "EHLO")});
+    if (!reply)
+        co_return std::unexpected(Trouble{{4, 4, 2},
+                                          fmt::format("{} with {} while performing the {} handshake",
+                                                      c.problem, c.relay, lmtp ? "LHLO" : "EHLO")});
     if (!reply->positive() && !lmtp && reply->permanent()) {
         const bool again = co_await c.send(fmt::format("HELO {}\r\n", options_.helo_name), deadline);
         reply.reset();
         if (again) reply = co_await c.reply(deadline);
-        if (!reply) co_return std::unexpected(Trouble{{4, 4, 2}, fmt::format("{} with {} while performing the HELO handshake", c.problem, c.relay)});
+        if (!reply)
+            co_return std::unexpected(
+                Trouble{{4, 4, 2},
+                        fmt::format("{} with {} while performing the HELO handshake", c.problem, c.relay)});
     }
-    if (!reply->positive()) co_return std::unexpected(Trouble{{4, 0, 0}, fmt::format("host {} refused to talk to me: {}", c.relay, reply->text())});
+    if (!reply->positive())
+        co_return std::unexpected(
+            Trouble{{4, 0, 0}, fmt::format("host {} refused to talk to me: {}", c.relay, reply->text())});
     c.pipelining = c.size = c.eight_bit = c.smtputf8 = c.dsn = c.start_tls = false;
     for (std::size_t i = 1; i < reply->lines.size(); ++i) {
         const std::string_view line = reply->lines[i];
         const std::string_view word = line.substr(0, line.find(' '));
-        if (base::iequals(word, "PIPELINING")) c.pipelining = true;
-        else if (base::iequals(word, "SIZE")) c.size = true;
-        else if (base::iequals(word, "8BITMIME")) c.eight_bit = true;
-        else if (base::iequals(word, "SMTPUTF8")) c.smtputf8 = true;
-        else if (base::iequals(word, "DSN")) c.dsn = true;
-        else if (base::iequals(word, "STARTTLS")) c.start_tls = true;
+        if (base::iequals(word, "PIPELINING"))
+            c.pipelining = true;
+        else if (base::iequals(word, "SIZE"))
+            c.size = true;
+        else if (base::iequals(word, "8BITMIME"))
+            c.eight_bit = true;
+        else if (base::iequals(word, "SMTPUTF8"))
+            c.smtputf8 = true;
+        else if (base::iequals(word, "DSN"))
+            c.dsn = true;
+        else if (base::iequals(word, "STARTTLS"))
+            c.start_tls = true;
     }
     co_return std::expected<void, Trouble>{};
 }
 
-env::Task<std::expected<std::unique_ptr<SmtpClientTransport::Connection>, SmtpClientTransport::Trouble>> SmtpClientTransport::open(Target target) {
+env::Task<std::expected<std::unique_ptr<SmtpClientTransport::Connection>, SmtpClientTransport::Trouble>>
+SmtpClientTransport::open(Target target) {
     auto& clock = services_.loop.clock();
     const auto begun = clock.steady();
     env::ConnectOptions how;
     auto stream = co_await services_.network.connect(target.endpoint, how, begun + options_.connect_timeout);
-    const std::string shown = target.endpoint.is_unix() ? target.host : fmt::format("{}[{}]", target.host, target.endpoint.address.text());
+    const std::string shown = target.endpoint.is_unix()
+                                  ? target.host
+                                  : fmt::format("{}[{}]", target.host, target.endpoint.address.text());
     if (!stream) {
-        const std::string where = target.endpoint.is_unix() ? shown : fmt::format("{}:{}", shown, target.endpoint.port);
-        co_return std::unexpected(Trouble{{4, 4, 1}, fmt::format("connect to {}: {}", where, env::to_text(stream.error()))});
+        const std::string where =
+            target.endpoint.is_unix() ? shown : fmt::format("{}:{}", shown, target.endpoint.port);
+        co_return std::unexpected(
+            Trouble{{4, 4, 1}, fmt::format("connect to {}: {}", where, env::to_text(stream.error()))});
     }
     auto c = std::make_unique<Connection>();
     c->stream = std::move(*stream);
     c->host = target.host;
     c->relay = shown + (target.endpoint.is_unix() ? "" : fmt::format(":{}", target.endpoint.port));
     auto greeting = co_await c->reply(clock.steady() + options_.helo_timeout);
-    if (!greeting) co_return std::unexpected(Trouble{{4, 4, 2}, fmt::format("{} with {} while receiving the initial server greeting", c->problem, c->relay)});
-    if (!greeting->positive()) co_return std::unexpected(Trouble{{4, 0, 0}, fmt::format("host {} refused to talk to me: {}", c->relay, greeting->text())});
+    if (!greeting)
+        co_return std::unexpected(Trouble{
+            {4, 4, 2},
+            fmt::format("{} with {} while receiving the initial server greeting", c->problem, c->relay)});
+    if (!greeting->positive())
+        co_return std::unexpected(
+            Trouble{{4, 0, 0}, fmt::format("host {} refused to talk to me: {}", c->relay, greeting->text())});
     auto introduced = co_await introduce(*c);
     if (!introduced) co_return std::unexpected(introduced.error());
     if (c->start_tls && protocol_ == Protocol::Smtp && options_.tls_level == "may") {
@@ -253,14 +310,21 @@ env::Task<std::expected<std::unique_ptr<SmtpClientTransport::Connection>, SmtpCl
         const bool sent = co_await c->send("STARTTLS\r\n", deadline);
         std::optional<smtp::Reply> reply;
         if (sent) reply = co_await c->reply(deadline);
-        if (!reply) co_return std::unexpected(Trouble{{4, 7, 5}, fmt::format("{} with {} while performing STARTTLS", c->problem, c->relay)});
+        if (!reply)
+            co_return std::unexpected(Trouble{
+                {4, 7, 5}, fmt::format("{} with {} while performing STARTTLS", c->problem, c->relay)});
         if (reply->positive()) {
             // What came in clear behind the 220 would be taken as encrypted (response injection): an error.
-            if (c->used < c->input.size()) co_return std::unexpected(Trouble{{4, 7, 5}, fmt::format("host {} sent more in clear behind its reply to STARTTLS", c->relay)});
+            if (c->used < c->input.size())
+                co_return std::unexpected(Trouble{
+                    {4, 7, 5},
+                    fmt::format("host {} sent more in clear behind its reply to STARTTLS", c->relay)});
             env::TlsClientSettings settings;
             settings.server_name = env::IpAddress::parse(target.host) ? "" : target.host;
             auto encrypted = co_await services_.tls.connect(std::move(c->stream), settings, deadline);
-            if (!encrypted) co_return std::unexpected(Trouble{{4, 7, 5}, fmt::format("TLS with {} failed: {}", c->relay, encrypted.error())});
+            if (!encrypted)
+                co_return std::unexpected(
+                    Trouble{{4, 7, 5}, fmt::format("TLS with {} failed: {}", c->relay, encrypted.error())});
             c->stream = std::move(*encrypted);
             auto again = co_await introduce(*c);
             if (!again) co_return std::unexpected(again.error());
@@ -270,7 +334,8 @@ env::Task<std::expected<std::unique_ptr<SmtpClientTransport::Connection>, SmtpCl
     co_return c;
 }
 
-env::Task<std::expected<std::unique_ptr<SmtpClientTransport::Connection>, SmtpClientTransport::Trouble>> SmtpClientTransport::connect(const queue::DeliveryRequest& request) {
+env::Task<std::expected<std::unique_ptr<SmtpClientTransport::Connection>, SmtpClientTransport::Trouble>>
+SmtpClientTransport::connect(const queue::DeliveryRequest& request) {
     auto list = co_await targets(request.next_hop);
     if (!list) co_return std::unexpected(list.error());
     Trouble last{{4, 4, 4}, "no server to connect to"};
@@ -312,13 +377,17 @@ env::Task<queue::DeliveryReport> SmtpClientTransport::deliver(queue::DeliveryReq
             co_return report;
         }
         connection->stream->close();
-        // A connection that was kept may have been closed meanwhile: once more on a fresh one, if nothing was answered yet.
+        // A connection that was kept may have been closed meanwhile: once more on a fresh one, if nothing was
+        // answered yet.
         const bool nothing_happened = report.recipients.empty();
         if (reused && nothing_happened && attempt < uses_max) {
             request.content->rewind();
             continue;
         }
-        if (nothing_happened) report.recipients.assign(request.recipients.size(), not_now({4, 4, 2}, fmt::format("{} with {}", connection->problem, connection->relay)));
+        if (nothing_happened)
+            report.recipients.assign(
+                request.recipients.size(),
+                not_now({4, 4, 2}, fmt::format("{} with {}", connection->problem, connection->relay)));
         co_return report;
     }
 }
@@ -334,29 +403,40 @@ env::Task<bool> SmtpClientTransport::send_content(Connection& c, queue::ContentR
         }
         encoded.clear();
         encoded.reserve(piece->size() + piece->size() / 64 + 16);
-        if (piece->empty()) encoder.finish(encoded);
-        else encoder.encode(*piece, encoded);
-        const bool sent = co_await c.send(encoded, services_.loop.clock().steady() + options_.data_done_timeout);
+        if (piece->empty())
+            encoder.finish(encoded);
+        else
+            encoder.encode(*piece, encoded);
+        const bool sent =
+            co_await c.send(encoded, services_.loop.clock().steady() + options_.data_done_timeout);
         if (!sent) co_return false;
         if (piece->empty()) co_return true;
     }
 }
 
-/// One message. True when the connection may be used again. `report.recipients` stays empty when nothing was answered.
-env::Task<bool> SmtpClientTransport::transact(Connection& c, queue::DeliveryRequest& request, queue::DeliveryReport& report) {
+/// One message. True when the connection may be used again. `report.recipients` stays empty when nothing was
+/// answered.
+env::Task<bool> SmtpClientTransport::transact(Connection& c, queue::DeliveryRequest& request,
+                                              queue::DeliveryReport& report) {
     auto& clock = services_.loop.clock();
     const auto& envelope = *request.envelope;
     const auto said = [&](const smtp::Reply& reply, std::string_view command) {
-        auto result = not_now(reply.status(), fmt::format("host {} said: {} (in reply to {} command)", c.relay.substr(0, c.relay.find("]:") + 1), reply.text(), command));
-        result.kind = reply.permanent() ? queue::RecipientResult::Kind::Failed : queue::RecipientResult::Kind::Deferred;
+        auto result = not_now(reply.status(),
+                              fmt::format("host {} said: {} (in reply to {} command)",
+                                          c.relay.substr(0, c.relay.find("]:") + 1), reply.text(), command));
+        result.kind =
+            reply.permanent() ? queue::RecipientResult::Kind::Failed : queue::RecipientResult::Kind::Deferred;
         if (result.status.class_ != 4 && result.status.class_ != 5) result.status = {4, 0, 0};
         result.relay = c.relay;
         result.remote_mta = "dns; " + c.host;
         result.diagnostic = "smtp; " + reply.text();
-        result.greylisted = !reply.permanent() && command == "RCPT TO" && (reply.code == 450 || reply.code == 451);
+        result.greylisted =
+            !reply.permanent() && command == "RCPT TO" && (reply.code == 450 || reply.code == 451);
         return result;
     };
-    const bool utf8_needed = envelope.smtputf8 && !std::ranges::all_of(request.recipients, [&](const auto& r) { return r.address.is_ascii(); });
+    const bool utf8_needed =
+        envelope.smtputf8 &&
+        !std::ranges::all_of(request.recipients, [&](const auto& r) { return r.address.is_ascii(); });
     if (utf8_needed && !c.smtputf8) {
         auto result = not_now({5, 6, 7}, "SMTPUTF8 is required, but was not offered by host " + c.relay);
         result.relay = c.relay;
@@ -367,20 +447,25 @@ env::Task<bool> SmtpClientTransport::transact(Connection& c, queue::DeliveryRequ
     if (c.size) mail += fmt::format(" SIZE={}", request.content->size());
     if (c.eight_bit && envelope.body != mail::BodyType::SevenBit) mail += " BODY=8BITMIME";
     if (c.smtputf8 && envelope.smtputf8) mail += " SMTPUTF8";
-    if (c.dsn && envelope.dsn_return != mail::DsnReturn::Unspecified) mail += envelope.dsn_return == mail::DsnReturn::Full ? " RET=FULL" : " RET=HDRS";
-    if (c.dsn && !envelope.dsn_envelope_id.empty()) mail += " ENVID=" + mail::encode_xtext(envelope.dsn_envelope_id);
+    if (c.dsn && envelope.dsn_return != mail::DsnReturn::Unspecified)
+        mail += envelope.dsn_return == mail::DsnReturn::Full ? " RET=FULL" : " RET=HDRS";
+    if (c.dsn && !envelope.dsn_envelope_id.empty())
+        mail += " ENVID=" + mail::encode_xtext(envelope.dsn_envelope_id);
     std::vector<std::string> rcpts;
     for (const auto& recipient : request.recipients) {
         std::string rcpt = fmt::format("RCPT TO:<{}>", recipient.address.text());
         if (c.dsn && recipient.notify != mail::Notify::Default) {
             std::string words;
             if (mail::has(recipient.notify, mail::Notify::Never)) words = "NEVER";
-            for (const auto& [bit, word] : {std::pair{mail::Notify::Success, "SUCCESS"}, {mail::Notify::Failure, "FAILURE"}, {mail::Notify::Delay, "DELAY"}})
+            for (const auto& [bit, word] : {std::pair{mail::Notify::Success, "SUCCESS"},
+                                            {mail::Notify::Failure, "FAILURE"},
+                                            {mail::Notify::Delay, "DELAY"}})
                 if (mail::has(recipient.notify, bit)) words += (words.empty() ? "" : ",") + std::string(word);
             rcpt += " NOTIFY=" + words;
         }
         if (const auto semicolon = recipient.dsn_original.find(';'); c.dsn && semicolon != std::string::npos)
-            rcpt += fmt::format(" ORCPT={};{}", recipient.dsn_original.substr(0, semicolon), mail::encode_xtext(recipient.dsn_original.substr(semicolon + 1)));
+            rcpt += fmt::format(" ORCPT={};{}", recipient.dsn_original.substr(0, semicolon),
+                                mail::encode_xtext(recipient.dsn_original.substr(semicolon + 1)));
         rcpts.push_back(std::move(rcpt));
     }
     std::string batch = mail + "\r\n";
@@ -409,7 +494,7 @@ env::Task<bool> SmtpClientTransport::transact(Connection& c, queue::DeliveryRequ
             broken("");
             const bool reset = co_await c.send("RSET\r\n", clock.steady() + options_.mail_timeout);
             if (reset) reply = co_await c.reply(clock.steady() + options_.mail_timeout);
-            co_return reset && reply && reply->positive();
+            co_return reset&& reply && reply->positive();
         }
     }
     std::vector<std::size_t> accepted;
@@ -427,8 +512,10 @@ env::Task<bool> SmtpClientTransport::transact(Connection& c, queue::DeliveryRequ
             co_return false;
         }
         if (!mail_ok) continue;
-        if (reply->positive()) accepted.push_back(i);
-        else results[i] = said(*reply, "RCPT TO");
+        if (reply->positive())
+            accepted.push_back(i);
+        else
+            results[i] = said(*reply, "RCPT TO");
     }
     if (!c.pipelining && !accepted.empty()) {
         sent = co_await c.send("DATA\r\n", clock.steady() + options_.data_init_timeout);
@@ -441,7 +528,7 @@ env::Task<bool> SmtpClientTransport::transact(Connection& c, queue::DeliveryRequ
         broken("");
         const bool reset = co_await c.send("RSET\r\n", clock.steady() + options_.mail_timeout);
         if (reset) reply = co_await c.reply(clock.steady() + options_.mail_timeout);
-        co_return reset && reply && reply->positive();
+        co_return reset&& reply && reply->positive();
     }
     reply = co_await c.reply(clock.steady() + options_.data_init_timeout);
     if (!reply) {
@@ -457,7 +544,7 @@ env::Task<bool> SmtpClientTransport::transact(Connection& c, queue::DeliveryRequ
         sent = co_await c.send(".\r\n", clock.steady() + options_.data_done_timeout);
         broken("");
         if (sent) reply = co_await c.reply(clock.steady() + options_.data_done_timeout);
-        co_return sent && reply;
+        co_return sent&& reply;
     }
     sent = co_await send_content(c, *request.content);
     if (!sent) {

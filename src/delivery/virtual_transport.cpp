@@ -1,9 +1,9 @@
 #include "delivery/virtual_transport.hpp"
 
-#include <fmt/format.h>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
+
+#include <fmt/format.h>
 
 namespace delivery {
 namespace {
@@ -14,19 +14,25 @@ queue::RecipientResult result_of(AgentResult done) {
     out.status = done.status;
     out.text = std::move(done.text);
     using Kind = queue::RecipientResult::Kind;
-    out.kind = out.status.is_success() ? Kind::Delivered : out.status.is_permanent() ? Kind::Failed : Kind::Deferred;
+    out.kind = out.status.is_success()     ? Kind::Delivered
+               : out.status.is_permanent() ? Kind::Failed
+                                           : Kind::Deferred;
     return out;
 }
 
 }  // namespace
 
 std::string delivery_headers(const mail::Envelope& envelope, const mail::Recipient& recipient) {
-    return fmt::format("Return-Path: <{}>\r\nX-Original-To: {}\r\nDelivered-To: {}\r\n", envelope.sender.text(), recipient.original.text(), recipient.address.text());
+    return fmt::format("Return-Path: <{}>\r\nX-Original-To: {}\r\nDelivered-To: {}\r\n",
+                       envelope.sender.text(), recipient.original.text(), recipient.address.text());
 }
 
-std::expected<std::unique_ptr<VirtualTransport>, std::string> VirtualTransport::make(VirtualOptions options, tables::Factory& factory, Agent& agent) {
+std::expected<std::unique_ptr<VirtualTransport>, std::string> VirtualTransport::make(VirtualOptions options,
+                                                                                     tables::Factory& factory,
+                                                                                     Agent& agent) {
     std::unique_ptr<VirtualTransport> out(new VirtualTransport(std::move(options), agent));
-    const auto open = [&](std::string_view name, const std::string& text, tables::TableList& to) -> std::expected<void, std::string> {
+    const auto open = [&](std::string_view name, const std::string& text,
+                          tables::TableList& to) -> std::expected<void, std::string> {
         auto list = factory.open_list(text);
         if (!list) return std::unexpected(fmt::format("{}: {}", name, list.error().text));
         to = std::move(*list);
@@ -38,8 +44,10 @@ std::expected<std::unique_ptr<VirtualTransport>, std::string> VirtualTransport::
     return out;
 }
 
-env::Task<std::expected<std::optional<std::string>, std::string>> VirtualTransport::find(const tables::TableList& tables, const mail::Address& address) {
-    const routing::LookupForms forms{options_.recipient_delimiter, routing::LookupForms::Local::No, routing::LookupForms::CatchAll::Yes};
+env::Task<std::expected<std::optional<std::string>, std::string>> VirtualTransport::find(
+    const tables::TableList& tables, const mail::Address& address) {
+    const routing::LookupForms forms{options_.recipient_delimiter, routing::LookupForms::Local::No,
+                                     routing::LookupForms::CatchAll::Yes};
     auto found = co_await routing::look_up_address(tables, address, forms);
     if (!found) co_return std::unexpected(found.error().text);
     if (!*found) co_return std::optional<std::string>{};
@@ -55,21 +63,30 @@ env::Task<queue::DeliveryReport> VirtualTransport::deliver(queue::DeliveryReques
     co_return report;
 }
 
-env::Task<queue::RecipientResult> VirtualTransport::deliver_one(const queue::DeliveryRequest& request, const mail::Recipient& recipient) {
+env::Task<queue::RecipientResult> VirtualTransport::deliver_one(const queue::DeliveryRequest& request,
+                                                                const mail::Recipient& recipient) {
     auto path = co_await find(mailboxes_, recipient.address);
     if (!path) co_return result_of({{4, 3, 0}, "mailbox lookup failed: " + path.error()});
-    if (!*path) co_return result_of({{5, 1, 1}, "unknown user: \"" + base::printable(recipient.address.text(), 300) + "\""});
+    if (!*path)
+        co_return result_of(
+            {{5, 1, 1}, "unknown user: \"" + base::printable(recipient.address.text(), 300) + "\""});
     // A path from a table may be made of the address: it must not climb out of the base.
-    if (path->value().find("..") != std::string::npos) co_return result_of({{5, 3, 5}, "the mailbox path holds \"..\""});
+    if (path->value().find("..") != std::string::npos)
+        co_return result_of({{5, 3, 5}, "the mailbox path holds \"..\""});
     AgentJob job;
     auto uid = co_await find(uids_, recipient.address);
     auto gid = co_await find(gids_, recipient.address);
-    if (!uid || !gid) co_return result_of({{4, 3, 0}, "user id lookup failed: " + (uid ? gid.error() : uid.error())});
+    if (!uid || !gid)
+        co_return result_of({{4, 3, 0}, "user id lookup failed: " + (uid ? gid.error() : uid.error())});
     if (*uid) {
         const auto user = base::parse_number(**uid, UINT32_MAX - 1);
         const auto group = *gid ? base::parse_number(**gid, UINT32_MAX - 1) : user;
-        if (!user || !group) co_return result_of({{4, 3, 5}, "virtual_uid_maps and virtual_gid_maps must give numbers"});
-        if (*user < options_.minimum_uid) co_return result_of({{4, 3, 5}, fmt::format("user id {} is below virtual_minimum_uid = {}", *user, options_.minimum_uid)});
+        if (!user || !group)
+            co_return result_of({{4, 3, 5}, "virtual_uid_maps and virtual_gid_maps must give numbers"});
+        if (*user < options_.minimum_uid)
+            co_return result_of(
+                {{4, 3, 5},
+                 fmt::format("user id {} is below virtual_minimum_uid = {}", *user, options_.minimum_uid)});
         job.as = Credentials{static_cast<std::uint32_t>(*user), static_cast<std::uint32_t>(*group), ""};
     }
     const std::string full = options_.base + "/" + **path;
@@ -77,8 +94,10 @@ env::Task<queue::RecipientResult> VirtualTransport::deliver_one(const queue::Del
     if (full.ends_with('/')) {
         job.what = MaildirJob{full, prefix, true};
     } else {
-        const std::string sender = request.envelope->sender.is_null() ? "MAILER-DAEMON" : request.envelope->sender.text();
-        job.what = MboxJob{full, base::printable(sender, 300), prefix, options_.locks, options_.mailbox_limit};
+        const std::string sender =
+            request.envelope->sender.is_null() ? "MAILER-DAEMON" : request.envelope->sender.text();
+        job.what =
+            MboxJob{full, base::printable(sender, 300), prefix, options_.locks, options_.mailbox_limit};
     }
     AgentResult done = co_await agent_.run(std::move(job), *request.content);
     co_return result_of(std::move(done));

@@ -1,8 +1,8 @@
 #include "dkim/canonicalization.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
+
+#include <algorithm>
 
 namespace dkim {
 namespace {
@@ -36,7 +36,8 @@ std::vector<Field> split_fields(std::string_view block) {
 }
 
 std::string canonical_field(std::string_view raw, Canonicalization how) {
-    if (how == Canonicalization::Simple) return raw.ends_with("\r\n") ? std::string(raw) : std::string(raw) + "\r\n";
+    if (how == Canonicalization::Simple)
+        return raw.ends_with("\r\n") ? std::string(raw) : std::string(raw) + "\r\n";
     const auto colon = raw.find(':');
     std::string out = base::lower(base::trim(raw.substr(0, colon)));
     if (colon == std::string_view::npos) return out + "\r\n";
@@ -68,10 +69,13 @@ void BodyHasher::put(std::string_view canonical) {
     const std::uint64_t room = length_max_ > octets_ ? length_max_ - octets_ : 0;
     octets_ += canonical.size();
     if (collected_) collected_->append(canonical);
-    canonical = canonical.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(room, canonical.size())));
+    canonical =
+        canonical.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(room, canonical.size())));
     if (buffer_.size() + canonical.size() > buffer_octets) flush();
-    if (canonical.size() > buffer_octets) hash_.update(canonical);
-    else buffer_.append(canonical);
+    if (canonical.size() > buffer_octets)
+        hash_.update(canonical);
+    else
+        buffer_.append(canonical);
 }
 
 void BodyHasher::line_text(std::string_view text) {
@@ -101,8 +105,10 @@ void BodyHasher::line_text(std::string_view text) {
 
 void BodyHasher::end_of_line() {
     pending_space_ = false;  // trailing white space is dropped
-    if (line_has_text_) put("\r\n");
-    else ++empty_lines_;
+    if (line_has_text_)
+        put("\r\n");
+    else
+        ++empty_lines_;
     line_has_text_ = false;
 }
 
@@ -134,7 +140,7 @@ void BodyHasher::update(std::string_view body) {
 std::string BodyHasher::finish() {
     if (pending_cr_) line_text("\r");
     pending_cr_ = false;
-    if (line_has_text_) end_of_line();  // a last line without CRLF gets one
+    if (line_has_text_) end_of_line();                                  // a last line without CRLF gets one
     if (octets_ == 0 && how_ == Canonicalization::Simple) put("\r\n");  // §3.4.3: an empty body is one CRLF
     flush();
     return hash_.finish();

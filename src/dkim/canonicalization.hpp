@@ -1,20 +1,21 @@
 // Canonical forms of header fields and body (RFC 6376 §3.4). The body is hashed while it streams by.
 #pragma once
 
+#include "dkim/crypto.hpp"
+
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "dkim/crypto.hpp"
-
 namespace dkim {
 
 enum class Canonicalization { Simple, Relaxed };
 std::string_view to_text(Canonicalization canonicalization);
 
-/// One header field as it stands in the message: `raw` from the first octet of the name to the CRLF that ends the field.
+/// One header field as it stands in the message: `raw` from the first octet of the name to the CRLF that ends
+/// the field.
 struct Field {
     std::string_view name;  // as written, without white space before the colon
     std::string_view raw;
@@ -30,7 +31,8 @@ std::string canonical_field(std::string_view raw, Canonicalization how);
 class BodyHasher {
  public:
     /// `length_max`: the l= value; octets beyond are not hashed.
-    explicit BodyHasher(Canonicalization how, std::uint64_t length_max = std::numeric_limits<std::uint64_t>::max());
+    explicit BodyHasher(Canonicalization how,
+                        std::uint64_t length_max = std::numeric_limits<std::uint64_t>::max());
     void update(std::string_view body);
     /// 32 octets.
     std::string finish();

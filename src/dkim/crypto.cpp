@@ -1,20 +1,22 @@
 #include "dkim/crypto.hpp"
 
+#include "base/base64.hpp"
+#include "base/check.hpp"
+#include "base/text.hpp"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
-
-#include "base/base64.hpp"
-#include "base/check.hpp"
-#include "base/text.hpp"
 
 namespace dkim {
 namespace {
 
 constexpr unsigned rsa_bits_max = 8192;  // a larger key is an attack on our time
 
-const unsigned char* octets(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+const unsigned char* octets(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
 EVP_PKEY* pkey(const std::shared_ptr<void>& key) { return static_cast<EVP_PKEY*>(key.get()); }
 std::shared_ptr<void> own(EVP_PKEY* key) {
     return {key, [](void* k) { EVP_PKEY_free(static_cast<EVP_PKEY*>(k)); }};
@@ -25,16 +27,20 @@ using DigestContext = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 
 bool set_up_rsa(EVP_PKEY_CTX* context) {
-    return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) > 0 && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) > 0;
+    return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) > 0 &&
+           EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) > 0;
 }
 
 }  // namespace
 
 std::string_view to_text(Algorithm algorithm) {
     switch (algorithm) {
-        case Algorithm::RsaSha256: return "rsa-sha256";
-        case Algorithm::Ed25519Sha256: return "ed25519-sha256";
-        case Algorithm::RsaSha1: return "rsa-sha1";
+        case Algorithm::RsaSha256:
+            return "rsa-sha256";
+        case Algorithm::Ed25519Sha256:
+            return "ed25519-sha256";
+        case Algorithm::RsaSha1:
+            return "rsa-sha1";
     }
     return "";
 }
@@ -49,7 +55,9 @@ Sha256::Sha256() : state_(std::make_unique<State>()) {
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
-void Sha256::update(std::string_view text) { EVP_DigestUpdate(state_->context.get(), text.data(), text.size()); }
+void Sha256::update(std::string_view text) {
+    EVP_DigestUpdate(state_->context.get(), text.data(), text.size());
+}
 std::string Sha256::finish() {
     std::string out(32, '\0');
     EVP_DigestFinal_ex(state_->context.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr);
@@ -78,7 +86,9 @@ std::expected<PublicKey, std::string> PublicKey::rsa(std::string_view der) {
 }
 
 std::expected<PublicKey, std::string> PublicKey::ed25519(std::string_view raw) {
-    EVP_PKEY* key = raw.size() == 32 ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets(raw), raw.size()) : nullptr;
+    EVP_PKEY* key = raw.size() == 32
+                        ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets(raw), raw.size())
+                        : nullptr;
     if (!key) return std::unexpected("the public key is not an Ed25519 key");
     PublicKey out;
     out.key_ = own(key);
@@ -92,11 +102,13 @@ bool PublicKey::verify(std::string_view digest, std::string_view signature) cons
     if (!is_rsa()) {
         const DigestContext context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
         return EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, pkey(key_)) == 1 &&
-               EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(digest), digest.size()) == 1;
+               EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(digest),
+                                digest.size()) == 1;
     }
     const Context context{EVP_PKEY_CTX_new(pkey(key_), nullptr), EVP_PKEY_CTX_free};
     return context && EVP_PKEY_verify_init(context.get()) > 0 && set_up_rsa(context.get()) &&
-           EVP_PKEY_verify(context.get(), octets(signature), signature.size(), octets(digest), digest.size()) == 1;
+           EVP_PKEY_verify(context.get(), octets(signature), signature.size(), octets(digest),
+                           digest.size()) == 1;
 }
 
 std::expected<PrivateKey, std::string> PrivateKey::parse(std::string_view text) {
@@ -108,7 +120,8 @@ std::expected<PrivateKey, std::string> PrivateKey::parse(std::string_view text) 
         if (!key) return std::unexpected("not a private key in PEM form without a password");
         out.key_ = own(key);
         const int id = EVP_PKEY_base_id(key);
-        if (id != EVP_PKEY_RSA && id != EVP_PKEY_ED25519) return std::unexpected("neither an RSA nor an Ed25519 key");
+        if (id != EVP_PKEY_RSA && id != EVP_PKEY_ED25519)
+            return std::unexpected("neither an RSA nor an Ed25519 key");
         return out;
     }
     const auto seed = base::base64_decode(base::trim(text));
@@ -146,7 +159,8 @@ std::string PrivateKey::public_record_value() const {
     if (!is_rsa()) {
         std::string raw(32, '\0');
         std::size_t size = raw.size();
-        CHECK(EVP_PKEY_get_raw_public_key(pkey(key_), reinterpret_cast<unsigned char*>(raw.data()), &size) == 1);
+        CHECK(EVP_PKEY_get_raw_public_key(pkey(key_), reinterpret_cast<unsigned char*>(raw.data()), &size) ==
+              1);
         return base::base64_encode(raw);
     }
     unsigned char* der = nullptr;
@@ -158,8 +172,9 @@ std::string PrivateKey::public_record_value() const {
 }
 
 std::string generate_key_pem(unsigned rsa_bits) {
-    EVP_PKEY* key = rsa_bits == 0 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
-                                  : EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", static_cast<std::size_t>(rsa_bits));
+    EVP_PKEY* key = rsa_bits == 0
+                        ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
+                        : EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", static_cast<std::size_t>(rsa_bits));
     CHECK(key != nullptr);
     const auto owner = own(key);
     const Bio bio{BIO_new(BIO_s_mem()), BIO_free};

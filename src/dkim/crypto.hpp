@@ -1,5 +1,5 @@
-// The primitives DKIM and ARC need, over OpenSSL's libcrypto: SHA-256, RSA (PKCS#1 v1.5) and Ed25519 (RFC 6376 §3.3,
-// RFC 8463). Pure functions over values; keys are immutable and may be shared by threads.
+// The primitives DKIM and ARC need, over OpenSSL's libcrypto: SHA-256, RSA (PKCS#1 v1.5) and Ed25519 (RFC
+// 6376 §3.3, RFC 8463). Pure functions over values; keys are immutable and may be shared by threads.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,12 @@
 #include "dkim/signature.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/base64.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "dns/name.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace dkim {
 namespace {
@@ -35,7 +34,8 @@ std::optional<Algorithm> parse_algorithm(std::string_view text) {
     return std::nullopt;
 }
 
-std::expected<std::optional<std::uint64_t>, std::string> number_tag(const TagList& tags, std::string_view name) {
+std::expected<std::optional<std::uint64_t>, std::string> number_tag(const TagList& tags,
+                                                                    std::string_view name) {
     const auto text = tags.compact(name);
     if (!text) return std::optional<std::uint64_t>{};
     const auto value = base::parse_number(*text);
@@ -79,7 +79,8 @@ std::expected<TagList, std::string> TagList::parse(std::string_view text) {
 }
 
 const std::string* TagList::find(std::string_view name) const {
-    const auto found = std::ranges::find(tags_, name, [](const auto& tag) { return std::string_view(tag.first); });
+    const auto found =
+        std::ranges::find(tags_, name, [](const auto& tag) { return std::string_view(tag.first); });
     return found == tags_.end() ? nullptr : &found->second;
 }
 
@@ -96,7 +97,8 @@ std::optional<std::pair<Canonicalization, Canonicalization>> parse_canonicalizat
     };
     const auto slash = text.find('/');
     const auto header = one(text.substr(0, slash));
-    const auto body = slash == std::string_view::npos ? std::optional(Canonicalization::Simple) : one(text.substr(slash + 1));
+    const auto body = slash == std::string_view::npos ? std::optional(Canonicalization::Simple)
+                                                      : one(text.substr(slash + 1));
     if (!header || !body) return std::nullopt;
     return std::pair(*header, *body);
 }
@@ -133,7 +135,8 @@ std::expected<Signature, std::string> parse_signature(std::string_view value, co
     if (!identity_within(out.identity, out.domain)) return std::unexpected("i= is not within d=");
     for (const auto name : base::split(*tags.compact("h"), ':')) {
         if (name.empty()) return std::unexpected("h= holds an empty name");
-        if (out.signed_names.size() >= limits.signed_names_max) return std::unexpected("h= names too many fields");
+        if (out.signed_names.size() >= limits.signed_names_max)
+            return std::unexpected("h= names too many fields");
         out.signed_names.emplace_back(name);
     }
     if (std::ranges::none_of(out.signed_names, [](auto& n) { return base::iequals(n, "from"); }))
@@ -143,7 +146,8 @@ std::expected<Signature, std::string> parse_signature(std::string_view value, co
     TRY_ASSIGN(out.body_length, number_tag(tags, "l"));
     TRY_ASSIGN(out.timestamp, number_tag(tags, "t"));
     TRY_ASSIGN(out.expiration, number_tag(tags, "x"));
-    if (out.timestamp && out.expiration && *out.expiration < *out.timestamp) return std::unexpected("x= is before t=");
+    if (out.timestamp && out.expiration && *out.expiration < *out.timestamp)
+        return std::unexpected("x= is before t=");
     return out;
 }
 
@@ -170,7 +174,8 @@ std::expected<KeyRecord, KeyError> parse_key_record(std::string_view text, Algor
     const auto tags = TagList::parse(text);
     if (!tags) return fail("the key record is malformed: " + tags.error());
     if (const auto* version = tags->find("v")) {
-        if (*version != "DKIM1" || tags->in_order().front().first != "v") return fail("the key record's v= is not DKIM1");
+        if (*version != "DKIM1" || tags->in_order().front().first != "v")
+            return fail("the key record's v= is not DKIM1");
     }
     const bool rsa = algorithm != Algorithm::Ed25519Sha256;
     const std::string type = tags->compact("k").value_or("rsa");
@@ -180,7 +185,8 @@ std::expected<KeyRecord, KeyError> parse_key_record(std::string_view text, Algor
             return fail("the key record's h= does not allow the signature's hash");
     }
     if (const auto services = tags->compact("s")) {
-        if (!list_contains(*services, "*") && !list_contains(*services, "email")) return fail("the key record's s= is not for email");
+        if (!list_contains(*services, "*") && !list_contains(*services, "email"))
+            return fail("the key record's s= is not for email");
     }
     const auto value = tags->compact("p");
     if (!value) return fail("the key record has no p=");

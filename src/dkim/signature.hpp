@@ -1,6 +1,8 @@
 // DKIM-Signature fields and key records as values (RFC 6376 §3.2, §3.5, §3.6.1; RFC 8301, 8463).
 #pragma once
 
+#include "dkim/canonicalization.hpp"
+
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -9,11 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "dkim/canonicalization.hpp"
-
 namespace dkim {
 
-/// A tag list (§3.2): names are case-sensitive, duplicates are an error. Values keep inner white space, ends trimmed.
+/// A tag list (§3.2): names are case-sensitive, duplicates are an error. Values keep inner white space, ends
+/// trimmed.
 class TagList {
  public:
     static std::expected<TagList, std::string> parse(std::string_view text);
@@ -33,31 +34,33 @@ struct SignatureLimits {
 
 struct Signature {
     Algorithm algorithm = Algorithm::RsaSha256;
-    std::string signature;         // b=, decoded
-    std::string body_hash;         // bh=, decoded
+    std::string signature;  // b=, decoded
+    std::string body_hash;  // bh=, decoded
     Canonicalization header_form = Canonicalization::Simple;
     Canonicalization body_form = Canonicalization::Simple;
-    std::string domain;            // d=, lower case
-    std::string selector;          // s=, lower case
-    std::string identity;          // i=; "@" + domain when absent
-    std::vector<std::string> signed_names;  // h=, as written
+    std::string domain;                        // d=, lower case
+    std::string selector;                      // s=, lower case
+    std::string identity;                      // i=; "@" + domain when absent
+    std::vector<std::string> signed_names;     // h=, as written
     std::optional<std::uint64_t> body_length;  // l=
     std::optional<std::uint64_t> timestamp;    // t=
     std::optional<std::uint64_t> expiration;   // x=
 };
 
 /// `value`: what stands behind "DKIM-Signature:". Checks §6.1.1 except for time and key.
-std::expected<Signature, std::string> parse_signature(std::string_view value, const SignatureLimits& limits = {});
+std::expected<Signature, std::string> parse_signature(std::string_view value,
+                                                      const SignatureLimits& limits = {});
 
 /// c= of DKIM and ARC: "relaxed/simple", "relaxed" (= relaxed/simple), absent (= simple/simple).
 std::optional<std::pair<Canonicalization, Canonicalization>> parse_canonicalization(std::string_view text);
 
-/// The field with the value of its b= tag removed and nothing else changed (§3.5, "b="). `raw` is the whole field.
+/// The field with the value of its b= tag removed and nothing else changed (§3.5, "b="). `raw` is the whole
+/// field.
 std::string without_signature_value(std::string_view raw);
 
 struct KeyRecord {
     PublicKey key;
-    bool testing = false;        // t=y
+    bool testing = false;          // t=y
     bool strict_identity = false;  // t=s: i= must equal d=
 };
 struct KeyError {

@@ -1,12 +1,11 @@
 #include "dkim/signer.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/base64.hpp"
 #include "base/text.hpp"
 #include "dkim/verifier.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace dkim {
 namespace {
@@ -14,18 +13,40 @@ namespace {
 constexpr std::size_t line_octets = 72;
 
 // RFC 6376 §5.4.1, with the list and MIME fields that people rely on.
-constexpr std::string_view recommended[] = {
-    "from", "reply-to", "subject", "date", "to", "cc", "message-id", "mime-version", "content-type",
-    "content-transfer-encoding", "content-disposition", "in-reply-to", "references", "resent-date", "resent-from",
-    "resent-to", "resent-cc", "list-id", "list-help", "list-unsubscribe", "list-unsubscribe-post", "list-subscribe",
-    "list-post", "list-owner", "list-archive"};
+constexpr std::string_view recommended[] = {"from",
+                                            "reply-to",
+                                            "subject",
+                                            "date",
+                                            "to",
+                                            "cc",
+                                            "message-id",
+                                            "mime-version",
+                                            "content-type",
+                                            "content-transfer-encoding",
+                                            "content-disposition",
+                                            "in-reply-to",
+                                            "references",
+                                            "resent-date",
+                                            "resent-from",
+                                            "resent-to",
+                                            "resent-cc",
+                                            "list-id",
+                                            "list-help",
+                                            "list-unsubscribe",
+                                            "list-unsubscribe-post",
+                                            "list-subscribe",
+                                            "list-post",
+                                            "list-owner",
+                                            "list-archive"};
 
 std::string folded(std::string_view text, std::string_view separators) {
     std::string out;
     std::size_t line = 0;
     while (!text.empty()) {
         auto end = separators.empty() ? std::min(line_octets, text.size()) : text.find_first_of(separators);
-        end = separators.empty() ? end : std::min(end == std::string_view::npos ? text.size() : end + 1, text.size());
+        end = separators.empty()
+                  ? end
+                  : std::min(end == std::string_view::npos ? text.size() : end + 1, text.size());
         if (line > 0 && line + end > line_octets) {
             out += "\r\n\t";
             line = 0;
@@ -40,7 +61,8 @@ std::string folded(std::string_view text, std::string_view separators) {
 std::vector<std::string> names_to_sign(const SignOptions& options, const std::vector<Field>& fields) {
     std::vector<std::string> out;
     const auto standing = [&](std::string_view name) {
-        return static_cast<std::size_t>(std::ranges::count_if(fields, [&](const Field& f) { return base::iequals(f.name, name); }));
+        return static_cast<std::size_t>(
+            std::ranges::count_if(fields, [&](const Field& f) { return base::iequals(f.name, name); }));
     };
     if (!options.names.empty()) {
         out = options.names;
@@ -57,15 +79,19 @@ std::vector<std::string> names_to_sign(const SignOptions& options, const std::ve
 }  // namespace
 
 Signer::Signer(SignOptions options, std::string header_block)
-    : options_(std::move(options)), header_block_(std::move(header_block)), fields_(split_fields(header_block_)),
-      names_(names_to_sign(options_, fields_)), hasher_(options_.body_form) {}
+    : options_(std::move(options)),
+      header_block_(std::move(header_block)),
+      fields_(split_fields(header_block_)),
+      names_(names_to_sign(options_, fields_)),
+      hasher_(options_.body_form) {}
 
 std::string Signer::field(const PrivateKey& key, std::string_view selector) {
     if (body_hash_.empty()) body_hash_ = base::base64_encode(hasher_.finish());
     std::string names;
     for (const auto& name : names_) names += (names.empty() ? "" : ":") + base::lower(name);
-    std::string out = fmt::format("DKIM-Signature: v=1; a={}; c={}/{};\r\n\td={}; s={};", to_text(key.algorithm()),
-                                  to_text(options_.header_form), to_text(options_.body_form), options_.domain, selector);
+    std::string out =
+        fmt::format("DKIM-Signature: v=1; a={}; c={}/{};\r\n\td={}; s={};", to_text(key.algorithm()),
+                    to_text(options_.header_form), to_text(options_.body_form), options_.domain, selector);
     if (!options_.identity.empty()) out += fmt::format("\r\n\ti={};", options_.identity);
     if (options_.timestamp) out += fmt::format(" t={};", *options_.timestamp);
     if (options_.expiration) out += fmt::format(" x={};", *options_.expiration);

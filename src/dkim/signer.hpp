@@ -1,12 +1,13 @@
-// Makes DKIM-Signature fields (RFC 6376 §5). Pure: the caller feeds the body and gives the time. One Signer for one message.
+// Makes DKIM-Signature fields (RFC 6376 §5). Pure: the caller feeds the body and gives the time. One Signer
+// for one message.
 #pragma once
+
+#include "dkim/canonicalization.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "dkim/canonicalization.hpp"
 
 namespace dkim {
 
@@ -28,8 +29,8 @@ class Signer {
  public:
     Signer(SignOptions options, std::string header_block);
     void body(std::string_view octets) { hasher_.update(octets); }
-    /// The whole field with CRLF, folded; to be put before the message. Once, after the body. May be called for several
-    /// keys: the body hash is shared.
+    /// The whole field with CRLF, folded; to be put before the message. Once, after the body. May be called
+    /// for several keys: the body hash is shared.
     std::string field(const PrivateKey& key, std::string_view selector);
     std::string field(const PrivateKey& key) { return field(key, options_.selector); }
 

@@ -1,13 +1,12 @@
 #include "dkim/verifier.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <map>
-#include <set>
-
 #include "base/base64.hpp"
 #include "base/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
 
 namespace dkim {
 namespace {
@@ -37,7 +36,8 @@ SignatureResult decided(SignatureResult base, Result result, std::string reason)
 }  // namespace
 
 std::string_view to_text(Result result) {
-    constexpr std::string_view words[] = {"none", "pass", "fail", "policy", "neutral", "temperror", "permerror"};
+    constexpr std::string_view words[] = {"none",    "pass",      "fail",     "policy",
+                                          "neutral", "temperror", "permerror"};
     return words[static_cast<std::size_t>(result)];
 }
 
@@ -83,7 +83,8 @@ void Verifier::State::find_signatures() {
         candidate.result.algorithm = to_text(signature->algorithm);
         candidate.result.identity = signature->identity;
         candidate.result.signature_start = base::base64_encode(signature->signature).substr(0, 8);
-        candidate.body = {signature->body_form, signature->body_length.value_or(std::numeric_limits<std::uint64_t>::max())};
+        candidate.body = {signature->body_form,
+                          signature->body_length.value_or(std::numeric_limits<std::uint64_t>::max())};
         hashers.try_emplace(candidate.body, candidate.body.form, candidate.body.length_max);
         candidate.signature = std::move(*signature);
         candidates.push_back(std::move(candidate));
@@ -106,8 +107,8 @@ void Verifier::body(std::string_view octets) {
 
 std::string signed_header_data(const std::vector<Field>& fields, const std::vector<std::string>& names,
                                std::string_view signature_field, Canonicalization form) {
-    // For each name the instances from the bottom up; a name given more often than it stands is an assertion that no more
-    // exist, and adds nothing (§5.4.2).
+    // For each name the instances from the bottom up; a name given more often than it stands is an assertion
+    // that no more exist, and adds nothing (§5.4.2).
     std::map<std::string_view, std::vector<const Field*>, base::ILess> left;
     for (const auto& name : names) left.try_emplace(name);
     for (const auto& field : fields)
@@ -124,7 +125,8 @@ std::string signed_header_data(const std::vector<Field>& fields, const std::vect
     return out + last;
 }
 
-env::Task<KeyLookup> look_up_key(env::Resolver& resolver, std::string domain, std::string selector, Algorithm algorithm) {
+env::Task<KeyLookup> look_up_key(env::Resolver& resolver, std::string domain, std::string selector,
+                                 Algorithm algorithm) {
     KeyLookup out;
     const auto name = dns::Name::parse(selector + "._domainkey." + domain);
     if (!name) {
@@ -153,18 +155,22 @@ env::Task<KeyLookup> look_up_key(env::Resolver& resolver, std::string domain, st
     co_return out;
 }
 
-env::Task<SignatureResult> Verifier::State::verify(const Candidate& candidate, env::Resolver& resolver, std::uint64_t now) {
+env::Task<SignatureResult> Verifier::State::verify(const Candidate& candidate, env::Resolver& resolver,
+                                                   std::uint64_t now) {
     const Signature& signature = *candidate.signature;
     SignatureResult out = candidate.result;
     if (signature.algorithm == Algorithm::RsaSha1)
         co_return decided(out, Result::PermError, "rsa-sha1 is no longer accepted (RFC 8301)");
-    if (signature.expiration && *signature.expiration < now) co_return decided(out, Result::PermError, "the signature has expired");
-    if (signature.timestamp && *signature.timestamp > now && *signature.timestamp - now > options.clock_skew_seconds)
+    if (signature.expiration && *signature.expiration < now)
+        co_return decided(out, Result::PermError, "the signature has expired");
+    if (signature.timestamp && *signature.timestamp > now &&
+        *signature.timestamp - now > options.clock_skew_seconds)
         co_return decided(out, Result::PermError, "the signature's time is in the future");
     const BodyHash& hash = digests.at(candidate.body);
     if (signature.body_length && *signature.body_length > hash.canonical_octets)
         co_return decided(out, Result::PermError, "l= is longer than the body");
-    KeyLookup lookup = co_await look_up_key(resolver, signature.domain, signature.selector, signature.algorithm);
+    KeyLookup lookup =
+        co_await look_up_key(resolver, signature.domain, signature.selector, signature.algorithm);
     if (!lookup.key) co_return decided(out, lookup.result, lookup.reason);
     const KeyRecord& record = *lookup.key;
     out.testing = record.testing;
@@ -172,16 +178,20 @@ env::Task<SignatureResult> Verifier::State::verify(const Candidate& candidate, e
     if (record.key.is_rsa() && out.key_bits < options.rsa_bits_min)
         co_return decided(out, Result::Policy, fmt::format("the key has only {} bits", out.key_bits));
     if (record.strict_identity &&
-        !base::iequals(std::string_view(signature.identity).substr(signature.identity.rfind('@') + 1), signature.domain))
+        !base::iequals(std::string_view(signature.identity).substr(signature.identity.rfind('@') + 1),
+                       signature.domain))
         co_return decided(out, Result::PermError, "the key allows no subdomain in i= (t=s)");
-    if (hash.digest != signature.body_hash) co_return decided(out, Result::Fail, "the body was changed (bh= does not match)");
-    const std::string data =
-        signed_header_data(fields, signature.signed_names, without_signature_value(candidate.field.raw), signature.header_form);
+    if (hash.digest != signature.body_hash)
+        co_return decided(out, Result::Fail, "the body was changed (bh= does not match)");
+    const std::string data = signed_header_data(
+        fields, signature.signed_names, without_signature_value(candidate.field.raw), signature.header_form);
     if (!record.key.verify(sha256(data), signature.signature))
-        co_return decided(out, Result::Fail, "the signed header fields were changed, or the key is another (b= does not match)");
+        co_return decided(out, Result::Fail,
+                          "the signed header fields were changed, or the key is another (b= does not match)");
     out.unsigned_octets = signature.body_length ? hash.canonical_octets - *signature.body_length : 0;
     if (out.unsigned_octets > 0 && options.partial_body == VerifyOptions::PartialBody::Policy)
-        co_return decided(out, Result::Policy, fmt::format("l= leaves {} octets of the body unsigned", out.unsigned_octets));
+        co_return decided(out, Result::Policy,
+                          fmt::format("l= leaves {} octets of the body unsigned", out.unsigned_octets));
     out.result = Result::Pass;
     co_return out;
 }

@@ -1,15 +1,15 @@
-// Verifies the DKIM signatures of one message (RFC 6376 §6) while its body streams by. One Verifier for one message; not
-// shared. Key look-ups and signatures are bounded, whatever the message claims.
+// Verifies the DKIM signatures of one message (RFC 6376 §6) while its body streams by. One Verifier for one
+// message; not shared. Key look-ups and signatures are bounded, whatever the message claims.
 #pragma once
+
+#include "dkim/signature.hpp"
+#include "env/resolver.hpp"
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "dkim/signature.hpp"
-#include "env/resolver.hpp"
 
 namespace dkim {
 
@@ -18,8 +18,8 @@ enum class Result { None, Pass, Fail, Policy, Neutral, TempError, PermError };
 std::string_view to_text(Result result);
 
 struct VerifyOptions {
-    std::size_t signatures_max = 10;       // verified; the rest is noted as policy
-    unsigned rsa_bits_min = 1024;          // RFC 8301 §3.2
+    std::size_t signatures_max = 10;         // verified; the rest is noted as policy
+    unsigned rsa_bits_min = 1024;            // RFC 8301 §3.2
     std::uint64_t clock_skew_seconds = 300;  // a t= this far in the future is taken
     /// What an l= that leaves octets unsigned means: anybody may have appended them (§8.2).
     enum class PartialBody { Policy, Pass } partial_body = PartialBody::Policy;
@@ -28,13 +28,13 @@ struct VerifyOptions {
 
 struct SignatureResult {
     Result result = Result::None;
-    std::string reason;       // for people; empty on a plain pass
-    std::string domain;       // d=, empty when the field could not be read
+    std::string reason;  // for people; empty on a plain pass
+    std::string domain;  // d=, empty when the field could not be read
     std::string selector;
-    std::string algorithm;    // "rsa-sha256"
-    std::string identity;     // i=
+    std::string algorithm;        // "rsa-sha256"
+    std::string identity;         // i=
     std::string signature_start;  // the first 8 characters of b= (RFC 6008)
-    bool testing = false;     // t=y in the key record
+    bool testing = false;         // t=y in the key record
     unsigned key_bits = 0;
     std::uint64_t unsigned_octets = 0;  // of the body, because of l=
 };
@@ -56,18 +56,19 @@ class Verifier {
     std::unique_ptr<State> state_;
 };
 
-/// What is hashed for b= (§3.7): the fields `names` picks (from the bottom, absent ones skipped), then `signature_field`
-/// (b= emptied by the caller) without its final CRLF.
+/// What is hashed for b= (§3.7): the fields `names` picks (from the bottom, absent ones skipped), then
+/// `signature_field` (b= emptied by the caller) without its final CRLF.
 std::string signed_header_data(const std::vector<Field>& fields, const std::vector<std::string>& names,
                                std::string_view signature_field, Canonicalization form);
 
-/// Asks for selector._domainkey.domain and reads the record. nullopt in `result` of the pair never happens: either a key,
-/// or the result and reason the signature gets.
+/// Asks for selector._domainkey.domain and reads the record. nullopt in `result` of the pair never happens:
+/// either a key, or the result and reason the signature gets.
 struct KeyLookup {
     std::optional<KeyRecord> key;
     Result result = Result::PermError;
     std::string reason;
 };
-env::Task<KeyLookup> look_up_key(env::Resolver& resolver, std::string domain, std::string selector, Algorithm algorithm);
+env::Task<KeyLookup> look_up_key(env::Resolver& resolver, std::string domain, std::string selector,
+                                 Algorithm algorithm);
 
 }  // namespace dkim

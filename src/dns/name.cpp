@@ -1,21 +1,22 @@
 #include "dns/name.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
 #include "dns/record.hpp"
+
+#include <algorithm>
 
 namespace dns {
 
 std::optional<Name> Name::parse(std::string_view text) {
-    constexpr std::size_t label_max = 63;   // RFC 1035 §2.3.4
-    constexpr std::size_t name_max = 253;   // 255 octets on the wire
+    constexpr std::size_t label_max = 63;  // RFC 1035 §2.3.4
+    constexpr std::size_t name_max = 253;  // 255 octets on the wire
     if (text == ".") return Name{};
     if (text.ends_with('.')) text.remove_suffix(1);
     if (text.empty() || text.size() > name_max) return std::nullopt;
     for (const auto label : base::split(text, '.')) {
         if (label.empty() || label.size() > label_max) return std::nullopt;
-        if (!std::ranges::all_of(label, [](char c) { return base::is_print(c) && c != ' '; })) return std::nullopt;
+        if (!std::ranges::all_of(label, [](char c) { return base::is_print(c) && c != ' '; }))
+            return std::nullopt;
     }
     Name name;
     name.text_ = base::lower(text);

@@ -13,9 +13,9 @@ namespace dns {
 class Name {
  public:
     Name() = default;  // the root
-    /// Accepts a trailing dot and upper case. nullopt: empty label, label over 63 octets, over 253 octets in all, or an
-    /// octet outside printable ASCII. Underscores and other printable octets are allowed (RFC 2181 §11). A U-label must
-    /// be converted first.
+    /// Accepts a trailing dot and upper case. nullopt: empty label, label over 63 octets, over 253 octets in
+    /// all, or an octet outside printable ASCII. Underscores and other printable octets are allowed (RFC 2181
+    /// §11). A U-label must be converted first.
     static std::optional<Name> parse(std::string_view text);
     const std::string& text() const { return text_; }
     bool is_root() const { return text_.empty(); }

@@ -2,6 +2,8 @@
 // The simulator's version loses what was not synced and fails as disks do.
 #pragma once
 
+#include "env/clock.hpp"
+
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -10,12 +12,21 @@
 #include <string_view>
 #include <vector>
 
-#include "env/clock.hpp"
-
 namespace env {
 
-enum class FileError { NotFound, Exists, NoSpace, QuotaExceeded, PermissionDenied, NotDirectory, IsDirectory, TooLarge,
-                       Locked, Loop, Io };
+enum class FileError {
+    NotFound,
+    Exists,
+    NoSpace,
+    QuotaExceeded,
+    PermissionDenied,
+    NotDirectory,
+    IsDirectory,
+    TooLarge,
+    Locked,
+    Loop,
+    Io
+};
 std::string_view to_text(FileError error);
 
 struct FileStat {
@@ -60,7 +71,8 @@ class FileSystem {
     /// Follows links; lstat() does not.
     virtual std::expected<FileStat, FileError> stat(const std::string& path) = 0;
     virtual std::expected<FileStat, FileError> lstat(const std::string& path) = 0;
-    virtual std::expected<void, FileError> make_directory(const std::string& path, std::uint32_t permissions) = 0;
+    virtual std::expected<void, FileError> make_directory(const std::string& path,
+                                                          std::uint32_t permissions) = 0;
     virtual std::expected<void, FileError> rename(const std::string& from, const std::string& to) = 0;
     virtual std::expected<void, FileError> link(const std::string& from, const std::string& to) = 0;
     virtual std::expected<void, FileError> remove(const std::string& path) = 0;

@@ -2,13 +2,13 @@
 // Timer: one cancellable wait. Event: a one-loop condition for "wake whoever waits".
 #pragma once
 
+#include "env/clock.hpp"
+#include "env/task.hpp"
+
 #include <coroutine>
 #include <functional>
 #include <memory>
 #include <vector>
-
-#include "env/clock.hpp"
-#include "env/task.hpp"
 
 namespace env {
 
@@ -19,7 +19,8 @@ class Timer {
  public:
     virtual ~Timer() = default;
     virtual Task<Woken> wait_until(SteadyTime deadline) = 0;
-    /// Ends a running wait with Cancelled; nothing when none runs. The waiter resumes from the loop, not from here.
+    /// Ends a running wait with Cancelled; nothing when none runs. The waiter resumes from the loop, not from
+    /// here.
     virtual void cancel() = 0;
 };
 

@@ -1,11 +1,10 @@
 #include "env/network.hpp"
 
-#include <arpa/inet.h>
-
-#include <cstring>
-
 #include "base/check.hpp"
 #include "env/file_system.hpp"
+
+#include <arpa/inet.h>
+#include <cstring>
 
 namespace env {
 namespace {
@@ -29,7 +28,8 @@ std::expected<IpAddress, std::monostate> IpAddress::parse(std::string_view text)
 IpAddress IpAddress::from_bytes(std::span<const std::uint8_t> bytes) {
     CHECK(bytes.size() == 4 || bytes.size() == 16);
     IpAddress out;
-    if (bytes.size() == 16 && std::memcmp(bytes.data(), mapped_prefix, sizeof mapped_prefix) == 0) bytes = bytes.subspan(12);
+    if (bytes.size() == 16 && std::memcmp(bytes.data(), mapped_prefix, sizeof mapped_prefix) == 0)
+        bytes = bytes.subspan(12);
     out.v4_ = bytes.size() == 4;
     std::memcpy(out.bytes_, bytes.data(), bytes.size());
     return out;
@@ -65,32 +65,52 @@ std::string Endpoint::text() const {
 
 std::string_view to_text(IoError error) {
     switch (error) {
-        case IoError::Closed: return "connection closed";
-        case IoError::Reset: return "connection reset by the other side";
-        case IoError::TimedOut: return "timed out";
-        case IoError::Refused: return "connection refused";
-        case IoError::Unreachable: return "network or host unreachable";
-        case IoError::TlsFailed: return "TLS failed";
-        case IoError::PermissionDenied: return "permission denied";
-        case IoError::AddressInUse: return "address already in use";
-        case IoError::Other: return "input/output error";
+        case IoError::Closed:
+            return "connection closed";
+        case IoError::Reset:
+            return "connection reset by the other side";
+        case IoError::TimedOut:
+            return "timed out";
+        case IoError::Refused:
+            return "connection refused";
+        case IoError::Unreachable:
+            return "network or host unreachable";
+        case IoError::TlsFailed:
+            return "TLS failed";
+        case IoError::PermissionDenied:
+            return "permission denied";
+        case IoError::AddressInUse:
+            return "address already in use";
+        case IoError::Other:
+            return "input/output error";
     }
     return "";
 }
 
 std::string_view to_text(FileError error) {
     switch (error) {
-        case FileError::NotFound: return "no such file or directory";
-        case FileError::Exists: return "file exists";
-        case FileError::NoSpace: return "no space left on device";
-        case FileError::QuotaExceeded: return "disk quota exceeded";
-        case FileError::PermissionDenied: return "permission denied";
-        case FileError::NotDirectory: return "not a directory";
-        case FileError::IsDirectory: return "is a directory";
-        case FileError::TooLarge: return "file too large";
-        case FileError::Locked: return "locked by another process";
-        case FileError::Loop: return "is a symbolic link";
-        case FileError::Io: return "input/output error";
+        case FileError::NotFound:
+            return "no such file or directory";
+        case FileError::Exists:
+            return "file exists";
+        case FileError::NoSpace:
+            return "no space left on device";
+        case FileError::QuotaExceeded:
+            return "disk quota exceeded";
+        case FileError::PermissionDenied:
+            return "permission denied";
+        case FileError::NotDirectory:
+            return "not a directory";
+        case FileError::IsDirectory:
+            return "is a directory";
+        case FileError::TooLarge:
+            return "file too large";
+        case FileError::Locked:
+            return "locked by another process";
+        case FileError::Loop:
+            return "is a symbolic link";
+        case FileError::Io:
+            return "input/output error";
     }
     return "";
 }

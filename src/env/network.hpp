@@ -1,6 +1,9 @@
-// Byte streams and listeners. A Stream belongs to the loop that made it; one read and one write may run at a time.
-// Deadlines are part of each call: what cannot be waited for without end cannot hang.
+// Byte streams and listeners. A Stream belongs to the loop that made it; one read and one write may run at a
+// time. Deadlines are part of each call: what cannot be waited for without end cannot hang.
 #pragma once
+
+#include "env/clock.hpp"
+#include "env/task.hpp"
 
 #include <compare>
 #include <cstdint>
@@ -11,9 +14,6 @@
 #include <string>
 #include <string_view>
 #include <variant>
-
-#include "env/clock.hpp"
-#include "env/task.hpp"
 
 namespace env {
 
@@ -52,19 +52,29 @@ struct Endpoint {
     auto operator<=>(const Endpoint&) const = default;
 };
 
-enum class IoError { Closed, Reset, TimedOut, Refused, Unreachable, TlsFailed, PermissionDenied, AddressInUse, Other };
+enum class IoError {
+    Closed,
+    Reset,
+    TimedOut,
+    Refused,
+    Unreachable,
+    TlsFailed,
+    PermissionDenied,
+    AddressInUse,
+    Other
+};
 std::string_view to_text(IoError error);
 
 struct TlsInfo {
-    std::string protocol;     // "TLSv1.3"
-    std::string cipher;       // "TLS_AES_256_GCM_SHA384"
+    std::string protocol;  // "TLSv1.3"
+    std::string cipher;    // "TLS_AES_256_GCM_SHA384"
     int cipher_bits = 0;
     int algorithm_bits = 0;
-    std::string server_name;  // SNI, as the client sent it
+    std::string server_name;       // SNI, as the client sent it
     std::string peer_subject;      // of a client certificate; empty: none
     std::string peer_fingerprint;  // SHA-256, "AB:CD:…"; empty: no peer certificate
-    std::string peer_problem;      // why the peer's certificate does not verify; empty: it does, or there is none
-    std::string key_exchange;      // "X25519", empty: unknown
+    std::string peer_problem;  // why the peer's certificate does not verify; empty: it does, or there is none
+    std::string key_exchange;  // "X25519", empty: unknown
     std::string alpn;
 };
 
@@ -72,7 +82,8 @@ class Stream {
  public:
     virtual ~Stream() = default;
     /// At least one octet, up to into.size(). 0 octets: the peer ended its side (EOF).
-    virtual Task<std::expected<std::size_t, IoError>> read_some(std::span<char> into, SteadyTime deadline) = 0;
+    virtual Task<std::expected<std::size_t, IoError>> read_some(std::span<char> into,
+                                                                SteadyTime deadline) = 0;
     /// All of `bytes`, which must stay valid until the task is done.
     virtual Task<std::expected<void, IoError>> write(std::string_view bytes, SteadyTime deadline) = 0;
     /// Suspends until bytes may be read (also EOF or an error), without holding a buffer meanwhile.
@@ -105,7 +116,7 @@ class Network {
     /// With SO_REUSEPORT, so that each loop has its own. Port 0 picks a free one (see Listener::local()).
     virtual std::expected<std::unique_ptr<Listener>, IoError> listen(const Endpoint& at) = 0;
     virtual Task<std::expected<std::unique_ptr<Stream>, IoError>> connect(Endpoint to, ConnectOptions options,
-                                                                         SteadyTime deadline) = 0;
+                                                                          SteadyTime deadline) = 0;
 };
 
 }  // namespace env

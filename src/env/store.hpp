@@ -1,8 +1,10 @@
-// The durable store: commit, read, scan, erase. A commit is atomic: all of its changes or none survive a crash.
-// Synced commits are on disk when the task is done; Buffered ones are ordered before any later commit and become
-// durable with the next Synced one, or are lost together with everything after them.
-// One Store object belongs to one loop (its tasks resume there); the store behind them is shared.
+// The durable store: commit, read, scan, erase. A commit is atomic: all of its changes or none survive a
+// crash. Synced commits are on disk when the task is done; Buffered ones are ordered before any later commit
+// and become durable with the next Synced one, or are lost together with everything after them. One Store
+// object belongs to one loop (its tasks resume there); the store behind them is shared.
 #pragma once
+
+#include "env/task.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -10,8 +12,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "env/task.hpp"
 
 namespace env {
 
@@ -59,14 +59,16 @@ class Store {
     virtual ~Store() = default;
     virtual Task<std::expected<void, StoreError>> commit(Batch batch, Durability durability) = 0;
     /// nullopt: no such key.
-    virtual Task<std::expected<std::optional<std::string>, StoreError>> read(Keyspace space, std::string key) = 0;
+    virtual Task<std::expected<std::optional<std::string>, StoreError>> read(Keyspace space,
+                                                                             std::string key) = 0;
     struct Entry {
         std::string key;
         std::string value;
     };
-    /// Up to `limit` entries with from <= key < to (`to` empty: no end), ascending. Fewer than `limit`: the end.
-    virtual Task<std::expected<std::vector<Entry>, StoreError>> scan(Keyspace space, std::string from, std::string to,
-                                                                     std::size_t limit) = 0;
+    /// Up to `limit` entries with from <= key < to (`to` empty: no end), ascending. Fewer than `limit`: the
+    /// end.
+    virtual Task<std::expected<std::vector<Entry>, StoreError>> scan(Keyspace space, std::string from,
+                                                                     std::string to, std::size_t limit) = 0;
     /// Free bytes for the store's file system; what `queue_minfree` is compared with.
     virtual std::uint64_t free_bytes() const = 0;
 };

@@ -1,18 +1,19 @@
-// Task<T>: a lazily started coroutine with one owner. It starts when it is awaited (or handed to Loop::spawn) and
-// resumes its awaiter by symmetric transfer, so long chains do not grow the stack.
+// Task<T>: a lazily started coroutine with one owner. It starts when it is awaited (or handed to Loop::spawn)
+// and resumes its awaiter by symmetric transfer, so long chains do not grow the stack.
 //
-// Rules (docs/style in CONTRIBUTING.md): coroutines are free or member functions, never capturing lambdas; parameters
-// that must outlive a suspension are taken by value; name a value before awaiting with it: gcc 12.2 destroys the
-// wrong object when an aggregate temporary or a lambda stands inside the co_await expression.
+// Rules (docs/style in CONTRIBUTING.md): coroutines are free or member functions, never capturing lambdas;
+// parameters that must outlive a suspension are taken by value; name a value before awaiting with it:
+// gcc 12.2 destroys the wrong object when an aggregate temporary or a lambda stands inside the co_await
+// expression.
 #pragma once
+
+#include "base/check.hpp"
 
 #include <coroutine>
 #include <exception>
 #include <optional>
 #include <utility>
 #include <variant>
-
-#include "base/check.hpp"
 
 namespace env {
 
@@ -118,8 +119,8 @@ inline Task<void> Promise<void>::get_return_object() noexcept {
 
 }  // namespace detail
 
-/// Runs a task that never suspends (pure code over in-memory interfaces, as in unit tests) and returns its result.
-/// CHECK-fails when the task is not done after its first run.
+/// Runs a task that never suspends (pure code over in-memory interfaces, as in unit tests) and returns its
+/// result. CHECK-fails when the task is not done after its first run.
 template <class T>
 T run_now(Task<T> task) {
     auto handle = task.handle();

@@ -1,6 +1,8 @@
-// TLS as a decorator: a Stream over a Stream, so STARTTLS is one call. Contexts are immutable once made and may be
-// shared by loops; a new certificate is a new context.
+// TLS as a decorator: a Stream over a Stream, so STARTTLS is one call. Contexts are immutable once made and
+// may be shared by loops; a new certificate is a new context.
 #pragma once
+
+#include "env/network.hpp"
 
 #include <expected>
 #include <functional>
@@ -8,8 +10,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "env/network.hpp"
 
 namespace env {
 
@@ -27,8 +27,8 @@ struct TlsProtocols {
 };
 
 struct TlsServerSettings {
-    std::vector<TlsCertificate> certificates;                // RSA and ECDSA side by side
-    std::vector<std::pair<std::string, TlsCertificate>> sni; // host name or ".domain" to certificate
+    std::vector<TlsCertificate> certificates;                 // RSA and ECDSA side by side
+    std::vector<std::pair<std::string, TlsCertificate>> sni;  // host name or ".domain" to certificate
     TlsProtocols protocols;
     bool prefer_server_ciphers = false;
     enum class ClientCertificate { No, Ask, Require } client_certificate = ClientCertificate::No;
@@ -37,11 +37,11 @@ struct TlsServerSettings {
 
 struct TlsClientSettings {
     TlsProtocols protocols;
-    std::string server_name;            // SNI; empty: none
-    bool verify = false;                // chain to `ca_pem` and one of `match_names`
+    std::string server_name;  // SNI; empty: none
+    bool verify = false;      // chain to `ca_pem` and one of `match_names`
     std::vector<std::string> match_names;
     std::string ca_pem;
-    std::string ca_path;                // hashed directory
+    std::string ca_path;  // hashed directory
     std::optional<TlsCertificate> certificate;
 };
 
@@ -57,12 +57,12 @@ class Tls {
     virtual std::expected<std::shared_ptr<const TlsServerContext>, std::string> make_server_context(
         const TlsServerSettings& settings) = 0;
     /// `plain` must hold no unread bytes of ours: what was pipelined before the handshake is gone already.
-    virtual Task<std::expected<std::unique_ptr<Stream>, std::string>> accept(std::unique_ptr<Stream> plain,
-                                                                            std::shared_ptr<const TlsServerContext> context,
-                                                                            SteadyTime deadline) = 0;
+    virtual Task<std::expected<std::unique_ptr<Stream>, std::string>> accept(
+        std::unique_ptr<Stream> plain, std::shared_ptr<const TlsServerContext> context,
+        SteadyTime deadline) = 0;
     virtual Task<std::expected<std::unique_ptr<Stream>, std::string>> connect(std::unique_ptr<Stream> plain,
-                                                                             TlsClientSettings settings,
-                                                                             SteadyTime deadline) = 0;
+                                                                              TlsClientSettings settings,
+                                                                              SteadyTime deadline) = 0;
 };
 
 }  // namespace env

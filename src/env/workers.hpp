@@ -1,11 +1,11 @@
 // Slow work off the loops: RSA, password hashes, file deliveries, big MIME. The task resumes on its own loop.
 #pragma once
 
+#include "env/task.hpp"
+
 #include <functional>
 #include <optional>
 #include <utility>
-
-#include "env/task.hpp"
 
 namespace env {
 

@@ -1,8 +1,8 @@
 #include "mail/address.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
+
+#include <algorithm>
 
 namespace mail {
 
@@ -11,7 +11,8 @@ bool needs_quotes(std::string_view local_part) {
     if (local_part.empty() || local_part.front() == '.' || local_part.back() == '.') return true;
     if (local_part.find("..") != std::string_view::npos) return true;
     return !std::ranges::all_of(local_part, [&](char c) {
-        return base::is_alnum(c) || static_cast<unsigned char>(c) >= 0x80 || specials.find(c) != std::string_view::npos;
+        return base::is_alnum(c) || static_cast<unsigned char>(c) >= 0x80 ||
+               specials.find(c) != std::string_view::npos;
     });
 }
 
@@ -31,7 +32,9 @@ std::string Address::text() const {
     return out;
 }
 
-std::string Address::key() const { return domain.empty() ? local_part : local_part + "@" + base::lower(domain); }
+std::string Address::key() const {
+    return domain.empty() ? local_part : local_part + "@" + base::lower(domain);
+}
 
 bool Address::is_ascii() const { return base::is_ascii(local_part) && base::is_ascii(domain); }
 

@@ -1,5 +1,5 @@
-// A mailbox address as a value (RFC 5321 §4.1.2, RFC 6531 §3.3). What a parser accepted is proof: it holds no CR, LF,
-// NUL or other control character. Who: everything. The parsers are in mail/path.hpp.
+// A mailbox address as a value (RFC 5321 §4.1.2, RFC 6531 §3.3). What a parser accepted is proof: it holds no
+// CR, LF, NUL or other control character. Who: everything. The parsers are in mail/path.hpp.
 #pragma once
 
 #include <compare>
@@ -11,7 +11,8 @@ namespace mail {
 
 struct Address {
     std::string local_part;  // without quotes and quoted-pairs: `a b` for "a b"@example.org; case kept
-    std::string domain;      // as given, without trailing dot; "[192.0.2.1]" for a literal; may be empty for bare local users
+    std::string domain;  // as given, without trailing dot; "[192.0.2.1]" for a literal; may be empty for bare
+                         // local users
 
     bool is_literal() const { return domain.starts_with('['); }
     /// local_part@domain, the local part quoted where the grammar asks for it (RFC 5321 §4.1.2).

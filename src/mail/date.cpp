@@ -7,7 +7,8 @@ namespace mail {
 std::string format_date(TimePoint at, std::chrono::minutes zone_offset) {
     using namespace std::chrono;
     constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     const auto local = floor<seconds>(at) + zone_offset;
     const auto day = floor<std::chrono::days>(local);
     const year_month_day date{day};
@@ -15,8 +16,8 @@ std::string format_date(TimePoint at, std::chrono::minutes zone_offset) {
     const auto zone = zone_offset.count() < 0 ? -zone_offset.count() : zone_offset.count();
     return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} {}{:02}{:02}", days[weekday{day}.c_encoding()],
                        static_cast<unsigned>(date.day()), months[static_cast<unsigned>(date.month()) - 1],
-                       static_cast<int>(date.year()), time.hours().count(), time.minutes().count(), time.seconds().count(),
-                       zone_offset.count() < 0 ? '-' : '+', zone / 60, zone % 60);
+                       static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
+                       time.seconds().count(), zone_offset.count() < 0 ? '-' : '+', zone / 60, zone % 60);
 }
 
 }  // namespace mail

@@ -1,14 +1,14 @@
-// Delivery status notifications (RFC 3464, RFC 3461 §6, RFC 6522; RFC 6533 for international addresses). Pure: what stands
-// before and after the returned message, so that a large original can be streamed between.
+// Delivery status notifications (RFC 3464, RFC 3461 §6, RFC 6522; RFC 6533 for international addresses).
+// Pure: what stands before and after the returned message, so that a large original can be streamed between.
 #pragma once
-
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "mail/date.hpp"
 #include "mail/envelope.hpp"
 #include "mail/status.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace mail {
 
@@ -19,9 +19,9 @@ struct DsnRecipient {
     Recipient recipient;
     DsnAction action = DsnAction::Failed;
     Status status;
-    std::string text;         // our own words, as logged
-    std::string remote_mta;   // "dns; mx.example.org"; empty: none
-    std::string diagnostic;   // "smtp; 550 5.1.1 …"; empty: none
+    std::string text;        // our own words, as logged
+    std::string remote_mta;  // "dns; mx.example.org"; empty: none
+    std::string diagnostic;  // "smtp; 550 5.1.1 …"; empty: none
 };
 
 struct DsnInput {
@@ -30,15 +30,15 @@ struct DsnInput {
     std::string mail_name = "Postrider";
     std::string queue_id;
     std::string envelope_id;
-    Address sender;                 // whom it goes to
-    std::string sender_from;        // "MAILER-DAEMON@mail.example.com"
+    Address sender;           // whom it goes to
+    std::string sender_from;  // "MAILER-DAEMON@mail.example.com"
     std::vector<DsnRecipient> recipients;
     TimePoint arrived;
     TimePoint now;
     std::chrono::minutes zone{0};
     std::optional<TimePoint> retry_until;  // of a delay
-    std::string boundary;           // not in the original
-    std::string message_id;         // with angle brackets
+    std::string boundary;                  // not in the original
+    std::string message_id;                // with angle brackets
     enum class Original { Full, HeadersOnly } original = Original::Full;
     bool smtputf8 = false;
 };

@@ -1,14 +1,15 @@
-// The envelope of a message: who sent it, to whom, and what the SMTP extensions asked for. A plain value; the queue
-// stores it, policy and routing read it. RFC 5321 §2.3.1, DSN: RFC 3461, BODY: RFC 6152, SMTPUTF8: RFC 6531.
+// The envelope of a message: who sent it, to whom, and what the SMTP extensions asked for. A plain value; the
+// queue stores it, policy and routing read it. RFC 5321 §2.3.1, DSN: RFC 3461, BODY: RFC 6152, SMTPUTF8: RFC
+// 6531.
 #pragma once
+
+#include "mail/address.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "mail/address.hpp"
 
 namespace mail {
 
@@ -22,30 +23,32 @@ enum class Notify : std::uint8_t { Default = 0, Never = 1, Success = 2, Failure 
 constexpr Notify operator|(Notify a, Notify b) {
     return static_cast<Notify>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
 }
-constexpr bool has(Notify set, Notify bit) { return (static_cast<std::uint8_t>(set) & static_cast<std::uint8_t>(bit)) != 0; }
+constexpr bool has(Notify set, Notify bit) {
+    return (static_cast<std::uint8_t>(set) & static_cast<std::uint8_t>(bit)) != 0;
+}
 
 struct Recipient {
-    Address address;               // where it goes now, after rewriting and expansion
-    Address original;              // as the client gave it in RCPT TO
-    std::string dsn_original;      // ORCPT decoded: "rfc822;ann@example.org"; empty: none
+    Address address;           // where it goes now, after rewriting and expansion
+    Address original;          // as the client gave it in RCPT TO
+    std::string dsn_original;  // ORCPT decoded: "rfc822;ann@example.org"; empty: none
     Notify notify = Notify::Default;
     auto operator<=>(const Recipient&) const = default;
 };
 
 /// Where a message came from: for Received:, logs, restrictions and `why`.
 struct Origin {
-    std::string client_address;   // "192.0.2.1", "2001:db8::1", "local" for sendmail(1)
-    std::string client_name;      // verified reverse name; "unknown" without one; "localhost" for pickup
-    std::string reverse_name;     // unverified PTR name; "unknown" without one
+    std::string client_address;  // "192.0.2.1", "2001:db8::1", "local" for sendmail(1)
+    std::string client_name;     // verified reverse name; "unknown" without one; "localhost" for pickup
+    std::string reverse_name;    // unverified PTR name; "unknown" without one
     std::uint16_t client_port = 0;
     std::string helo;
-    std::string protocol;         // "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS", … (RFC 3848, RFC 6531 §4.3)
-    std::string sasl_method;      // empty: not authenticated
+    std::string protocol;  // "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS", … (RFC 3848, RFC 6531 §4.3)
+    std::string sasl_method;  // empty: not authenticated
     std::string sasl_username;
-    std::string sasl_sender;      // AUTH= of MAIL FROM
-    std::string tls_protocol;     // empty: not encrypted
+    std::string sasl_sender;   // AUTH= of MAIL FROM
+    std::string tls_protocol;  // empty: not encrypted
     std::string tls_cipher;
-    std::string service;          // the master.cf service, "smtpd", "submission", "pickup"
+    std::string service;  // the master.cf service, "smtpd", "submission", "pickup"
     auto operator<=>(const Origin&) const = default;
 };
 
@@ -59,9 +62,9 @@ struct Envelope {
     std::uint64_t declared_size = 0;  // SIZE=, 0: not given
     Origin origin;
     // Set by policy while the message comes in:
-    bool hold = false;                // HOLD: queued, not delivered
-    std::string content_filter;       // FILTER or content_filter: "transport:nexthop"; empty: none
-    std::vector<std::string> trace;   // free for events: what restrictions did ("hold: …")
+    bool hold = false;               // HOLD: queued, not delivered
+    std::string content_filter;      // FILTER or content_filter: "transport:nexthop"; empty: none
+    std::vector<std::string> trace;  // free for events: what restrictions did ("hold: …")
 };
 
 }  // namespace mail

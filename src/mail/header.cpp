@@ -1,8 +1,8 @@
 #include "mail/header.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
+
+#include <algorithm>
 
 namespace mail {
 
@@ -46,14 +46,19 @@ void HeaderScanner::line() {
     }
     const std::string_view name = base::trim(text.substr(0, colon));
     const std::string_view value = base::trim(text.substr(colon + 1));
-    if (base::iequals(name, "Received")) ++received_;
+    if (base::iequals(name, "Received"))
+        ++received_;
     else if (base::iequals(name, "Message-ID")) {
         message_id_ = value;
         expect_message_id_ = value.empty();
-    } else if (base::iequals(name, "From")) from_ = true;
-    else if (base::iequals(name, "Date")) date_ = true;
-    else if (base::iequals(name, "To") || base::iequals(name, "Cc") || base::iequals(name, "Bcc")) recipients_ = true;
-    else if (base::istarts_with(name, "Resent-")) resent_ = true;
+    } else if (base::iequals(name, "From"))
+        from_ = true;
+    else if (base::iequals(name, "Date"))
+        date_ = true;
+    else if (base::iequals(name, "To") || base::iequals(name, "Cc") || base::iequals(name, "Bcc"))
+        recipients_ = true;
+    else if (base::istarts_with(name, "Resent-"))
+        resent_ = true;
     else if (base::iequals(name, "Delivered-To") && delivered_to_.size() < limits_.delivered_to_max)
         delivered_to_.emplace_back(value);
 }

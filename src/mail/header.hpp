@@ -1,5 +1,6 @@
-// Reading a message's header while it streams by: what a server must know of it (hop count, Message-ID, which fields are
-// there), in bounded memory, at no cost once the header has ended. RFC 5322 §2.2, tolerant as RFC 7103 says.
+// Reading a message's header while it streams by: what a server must know of it (hop count, Message-ID, which
+// fields are there), in bounded memory, at no cost once the header has ended. RFC 5322 §2.2, tolerant as RFC
+// 7103 says.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 namespace mail {
 
 struct HeaderLimits {
-    std::size_t line_octets_kept = 1024;      // of each line; the rest is counted, not kept
+    std::size_t line_octets_kept = 1024;  // of each line; the rest is counted, not kept
     std::size_t delivered_to_max = 100;
 };
 

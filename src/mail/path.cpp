@@ -1,24 +1,28 @@
 #include "mail/path.hpp"
 
-#include <algorithm>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
+
+#include <algorithm>
 
 namespace mail {
 namespace {
 
 constexpr std::size_t local_part_max = 64;  // RFC 5321 §4.5.3.1.1
 constexpr std::size_t domain_max = 255;     // §4.5.3.1.2
-constexpr std::size_t path_max = 256 + 64;  // §4.5.3.1.3 says 256 with the brackets; UTF-8 and routes need some room
+constexpr std::size_t path_max =
+    256 + 64;  // §4.5.3.1.3 says 256 with the brackets; UTF-8 and routes need some room
 constexpr std::size_t label_max = 63;
 
 bool is_utf8_octet(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 
-bool is_atext(char c) { return base::is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos; }
+bool is_atext(char c) {
+    return base::is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
 
 bool is_dot_string(std::string_view text) {
-    return !text.empty() && text.front() != '.' && text.back() != '.' && text.find("..") == std::string_view::npos &&
+    return !text.empty() && text.front() != '.' && text.back() != '.' &&
+           text.find("..") == std::string_view::npos &&
            std::ranges::all_of(text, [](char c) { return is_atext(c) || c == '.' || is_utf8_octet(c); });
 }
 
@@ -32,7 +36,8 @@ bool is_dotted_quad(std::string_view text) {
 // IPv6-addr (§4.1.3): groups of 1 to 4 hexadecimal digits, one "::", perhaps a dotted quad at the end.
 bool is_ipv6(std::string_view text) {
     const auto compressed = text.find("::");
-    if (compressed != std::string_view::npos && text.find("::", compressed + 1) != std::string_view::npos) return false;
+    if (compressed != std::string_view::npos && text.find("::", compressed + 1) != std::string_view::npos)
+        return false;
     std::size_t groups = 0;
     const auto count = [&](std::string_view half) {
         if (half.empty()) return true;
@@ -59,17 +64,22 @@ bool is_literal(std::string_view text) {
     const std::string_view inner = text.substr(1, text.size() - 2);
     if (is_dotted_quad(inner)) return true;
     if (base::istarts_with(inner, "IPv6:")) return is_ipv6(inner.substr(5));
-    const auto colon = inner.find(':');  // General-address-literal: a registered tag; none exist, but the grammar does
+    const auto colon =
+        inner.find(':');  // General-address-literal: a registered tag; none exist, but the grammar does
     if (colon == std::string_view::npos || colon == 0 || colon + 1 == inner.size()) return false;
     const std::string_view tag = inner.substr(0, colon);
-    return std::ranges::all_of(tag, [](char c) { return base::is_alnum(c) || c == '-'; }) && tag.back() != '-' &&
-           std::ranges::all_of(inner.substr(colon + 1), [](char c) { return c >= 33 && c <= 126 && c != '[' && c != '\\' && c != ']'; });
+    return std::ranges::all_of(tag, [](char c) { return base::is_alnum(c) || c == '-'; }) &&
+           tag.back() != '-' && std::ranges::all_of(inner.substr(colon + 1), [](char c) {
+               return c >= 33 && c <= 126 && c != '[' && c != '\\' && c != ']';
+           });
 }
 
 bool is_domain(std::string_view text) {
     for (const auto label : base::split(text, '.')) {
-        if (label.empty() || label.size() > label_max || label.front() == '-' || label.back() == '-') return false;
-        if (!std::ranges::all_of(label, [](char c) { return base::is_alnum(c) || c == '-' || c == '_' || is_utf8_octet(c); }))
+        if (label.empty() || label.size() > label_max || label.front() == '-' || label.back() == '-')
+            return false;
+        if (!std::ranges::all_of(
+                label, [](char c) { return base::is_alnum(c) || c == '-' || c == '_' || is_utf8_octet(c); }))
             return false;
     }
     return true;
@@ -105,8 +115,10 @@ std::expected<std::string_view, PathError> skip_route(std::string_view text) {
 
 std::expected<std::string_view, PathError> inside_brackets(std::string_view text, PathOptions options) {
     if (text.size() > path_max) return std::unexpected(PathError::PathTooLong);
-    if (text.starts_with('<') && text.ends_with('>') && text.size() >= 2) return text.substr(1, text.size() - 2);
-    if (options.form == PathOptions::Form::Tolerant && text.find_first_of("<>") == std::string_view::npos) return text;
+    if (text.starts_with('<') && text.ends_with('>') && text.size() >= 2)
+        return text.substr(1, text.size() - 2);
+    if (options.form == PathOptions::Form::Tolerant && text.find_first_of("<>") == std::string_view::npos)
+        return text;
     return std::unexpected(PathError::BadSyntax);
 }
 
@@ -114,11 +126,16 @@ std::expected<std::string_view, PathError> inside_brackets(std::string_view text
 
 std::string_view to_text(PathError error) {
     switch (error) {
-        case PathError::BadSyntax: return "bad address syntax";
-        case PathError::LocalPartTooLong: return "the part before the @ is longer than 64 octets";
-        case PathError::DomainTooLong: return "the domain is longer than 255 octets";
-        case PathError::PathTooLong: return "the address is too long";
-        case PathError::NonAscii: return "the address is international and SMTPUTF8 was not asked for";
+        case PathError::BadSyntax:
+            return "bad address syntax";
+        case PathError::LocalPartTooLong:
+            return "the part before the @ is longer than 64 octets";
+        case PathError::DomainTooLong:
+            return "the domain is longer than 255 octets";
+        case PathError::PathTooLong:
+            return "the address is too long";
+        case PathError::NonAscii:
+            return "the address is international and SMTPUTF8 was not asked for";
     }
     return "";
 }
@@ -141,7 +158,8 @@ std::expected<Address, PathError> parse_mailbox(std::string_view text, PathOptio
     }
     if (out.local_part.size() > local_part_max) return std::unexpected(PathError::LocalPartTooLong);
     if (at == text.size()) {
-        if (options.form == PathOptions::Form::Strict || out.local_part.empty()) return std::unexpected(PathError::BadSyntax);
+        if (options.form == PathOptions::Form::Strict || out.local_part.empty())
+            return std::unexpected(PathError::BadSyntax);
         return out;
     }
     if (text[at] != '@') return std::unexpected(PathError::BadSyntax);
@@ -177,9 +195,12 @@ std::size_t path_length(std::string_view argument) {
     if (!argument.starts_with('<')) return std::min(argument.find(' '), argument.size());
     bool quoted = false;
     for (std::size_t i = 1; i < argument.size(); ++i) {
-        if (quoted && argument[i] == '\\') ++i;
-        else if (argument[i] == '"') quoted = !quoted;
-        else if (argument[i] == '>' && !quoted) return i + 1;
+        if (quoted && argument[i] == '\\')
+            ++i;
+        else if (argument[i] == '"')
+            quoted = !quoted;
+        else if (argument[i] == '>' && !quoted)
+            return i + 1;
     }
     return argument.size();
 }

@@ -1,11 +1,12 @@
-// Parsing of reverse paths, forward paths and bare mailboxes (RFC 5321 §4.1.2, address literals §4.1.3, UTF-8: RFC 6531 §3.3).
-// Source routes are taken and dropped (RFC 5321 appendix C). Pure; used by smtp/, commands/, tables/.
+// Parsing of reverse paths, forward paths and bare mailboxes (RFC 5321 §4.1.2, address literals §4.1.3,
+// UTF-8: RFC 6531 §3.3). Source routes are taken and dropped (RFC 5321 appendix C). Pure; used by smtp/,
+// commands/, tables/.
 #pragma once
+
+#include "mail/address.hpp"
 
 #include <expected>
 #include <string_view>
-
-#include "mail/address.hpp"
 
 namespace mail {
 
@@ -14,7 +15,8 @@ std::string_view to_text(PathError error);
 
 struct PathOptions {
     enum class Utf8 { Refuse, Allow } utf8 = Utf8::Refuse;
-    /// Strict: <…> and a domain. Tolerant: as Postfix without strict_rfc821_envelopes: no brackets, no domain.
+    /// Strict: <…> and a domain. Tolerant: as Postfix without strict_rfc821_envelopes: no brackets, no
+    /// domain.
     enum class Form { Strict, Tolerant } form = Form::Strict;
 };
 
@@ -28,7 +30,8 @@ std::expected<ReversePath, PathError> parse_reverse_path(std::string_view text, 
 std::expected<ForwardPath, PathError> parse_forward_path(std::string_view text, PathOptions options = {});
 /// local-part "@" domain without brackets.
 std::expected<Address, PathError> parse_mailbox(std::string_view text, PathOptions options = {});
-/// The length of the path at the start of a MAIL or RCPT argument: up to the closing '>' outside quotes, else the first space.
+/// The length of the path at the start of a MAIL or RCPT argument: up to the closing '>' outside quotes, else
+/// the first space.
 std::size_t path_length(std::string_view argument);
 
 }  // namespace mail

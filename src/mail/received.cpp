@@ -1,8 +1,8 @@
 #include "mail/received.hpp"
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
+
+#include <fmt/format.h>
 
 namespace mail {
 namespace {
@@ -29,25 +29,29 @@ std::string host(std::string_view text) {
 
 }  // namespace
 
-std::string received_field(const Envelope& envelope, const TraceOptions& options, std::string_view queue_id, TimePoint at,
-                           std::chrono::minutes zone_offset) {
+std::string received_field(const Envelope& envelope, const TraceOptions& options, std::string_view queue_id,
+                           TimePoint at, std::chrono::minutes zone_offset) {
     const Origin& origin = envelope.origin;
     std::string out = "Received: ";
     if (origin.client_address == "local") {
-        out += fmt::format("by {} ({}, from userid {})\r\n\tid {}", options.host_name, options.mail_name, comment(origin.helo), queue_id);
+        out += fmt::format("by {} ({}, from userid {})\r\n\tid {}", options.host_name, options.mail_name,
+                           comment(origin.helo), queue_id);
     } else {
         const bool v6 = origin.client_address.find(':') != std::string::npos;
-        out += fmt::format("from {} ({} [{}{}])", host(origin.helo), comment(origin.client_name), v6 ? "IPv6:" : "",
-                           comment(origin.client_address));
+        out += fmt::format("from {} ({} [{}{}])", host(origin.helo), comment(origin.client_name),
+                           v6 ? "IPv6:" : "", comment(origin.client_address));
         if (options.tls_details && !origin.tls_protocol.empty())
-            out += fmt::format("\r\n\t(using {} with cipher {})", comment(origin.tls_protocol), comment(origin.tls_cipher));
+            out += fmt::format("\r\n\t(using {} with cipher {})", comment(origin.tls_protocol),
+                               comment(origin.tls_cipher));
         if (options.authenticated_user && !origin.sasl_username.empty())
             out += fmt::format("\r\n\t(Authenticated sender: {})", comment(origin.sasl_username));
-        out += fmt::format("\r\n\tby {} ({}) with {} id {}", options.host_name, options.mail_name, origin.protocol, queue_id);
+        out += fmt::format("\r\n\tby {} ({}) with {} id {}", options.host_name, options.mail_name,
+                           origin.protocol, queue_id);
     }
     if (envelope.recipients.size() == 1) {
         const std::string recipient = envelope.recipients.front().original.text();
-        if (recipient.find_first_of("\r\n") == std::string::npos) out += fmt::format("\r\n\tfor <{}>", recipient);
+        if (recipient.find_first_of("\r\n") == std::string::npos)
+            out += fmt::format("\r\n\tfor <{}>", recipient);
     }
     return out + "; " + format_date(at, zone_offset) + "\r\n";
 }

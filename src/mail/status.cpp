@@ -1,8 +1,8 @@
 #include "mail/status.hpp"
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
+
+#include <fmt/format.h>
 
 namespace mail {
 
@@ -24,7 +24,8 @@ std::optional<Status> Status::parse_prefix(std::string_view text) {
 }
 
 std::string ReplyText::line() const {
-    return status.class_ == 0 ? fmt::format("{} {}", code, text) : fmt::format("{} {} {}", code, status.text(), text);
+    return status.class_ == 0 ? fmt::format("{} {}", code, text)
+                              : fmt::format("{} {} {}", code, status.text(), text);
 }
 
 }  // namespace mail

@@ -18,8 +18,8 @@ struct Status {
     bool is_permanent() const { return class_ == 5; }
     bool is_transient() const { return class_ == 4; }
     std::string text() const;  // "5.1.1"
-    /// The status at the start of `text`, followed by a space or the end. nullopt: none, or out of the grammar
-    /// (class 2, 4 or 5; subject and detail 1 to 3 digits, RFC 3463 §2).
+    /// The status at the start of `text`, followed by a space or the end. nullopt: none, or out of the
+    /// grammar (class 2, 4 or 5; subject and detail 1 to 3 digits, RFC 3463 §2).
     static std::optional<Status> parse_prefix(std::string_view text);
     auto operator<=>(const Status&) const = default;
 };

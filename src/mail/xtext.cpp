@@ -1,8 +1,8 @@
 #include "mail/xtext.hpp"
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
+
+#include <fmt/format.h>
 
 namespace mail {
 
@@ -15,7 +15,8 @@ std::optional<std::string> decode_xtext(std::string_view text) {
             if (!octet) return std::nullopt;
             c = octet->front();
             i += 2;
-        } else if (c == '=' || c < 0x21) {  // also octets above 0x7e, which are negative as char; UTF-8 comes below
+        } else if (c == '=' ||
+                   c < 0x21) {  // also octets above 0x7e, which are negative as char; UTF-8 comes below
             if (static_cast<unsigned char>(c) < 0x80) return std::nullopt;
         }
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return std::nullopt;
@@ -27,8 +28,10 @@ std::optional<std::string> decode_xtext(std::string_view text) {
 std::string encode_xtext(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        if (c < 0x21 || c > 0x7e || c == '+' || c == '=') out += fmt::format("+{:02X}", static_cast<unsigned char>(c));
-        else out += c;
+        if (c < 0x21 || c > 0x7e || c == '+' || c == '=')
+            out += fmt::format("+{:02X}", static_cast<unsigned char>(c));
+        else
+            out += c;
     }
     return out;
 }

@@ -1,5 +1,5 @@
-// xtext (RFC 3461 §4) for ENVID, ORCPT and AUTH parameters. Decoded values hold no control characters: what would decode
-// to CR, LF or NUL is refused.
+// xtext (RFC 3461 §4) for ENVID, ORCPT and AUTH parameters. Decoded values hold no control characters: what
+// would decode to CR, LF or NUL is refused.
 #pragma once
 
 #include <optional>

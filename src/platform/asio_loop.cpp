@@ -1,9 +1,9 @@
 #include "platform/asio_loop.hpp"
 
+#include "platform/asio_state.hpp"
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-
-#include "platform/asio_state.hpp"
 
 namespace platform {
 namespace {
@@ -15,7 +15,9 @@ struct Detached {
         promise_type(AsioLoop::State& s, env::Task<void>&) : state(s) {
             state.tasks.insert(std::coroutine_handle<promise_type>::from_promise(*this).address());
         }
-        ~promise_type() { state.tasks.erase(std::coroutine_handle<promise_type>::from_promise(*this).address()); }
+        ~promise_type() {
+            state.tasks.erase(std::coroutine_handle<promise_type>::from_promise(*this).address());
+        }
         Detached get_return_object() noexcept { return {}; }
         std::suspend_never initial_suspend() const noexcept { return {}; }
         std::suspend_never final_suspend() const noexcept { return {}; }
@@ -106,8 +108,10 @@ void DeadlineWheel::advance(env::SteadyTime now) {
             auto& node = *due.next;
             const bool early = ticks_of(node.deadline) >= position_;
             remove(node);
-            if (early) add(node, now);
-            else node.expired();
+            if (early)
+                add(node, now);
+            else
+                node.expired();
         }
     }
 }

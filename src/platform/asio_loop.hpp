@@ -1,10 +1,11 @@
-// The real env::Loop: one single-threaded io_context. Posts from other threads are batched: one wake-up for many.
-// run() belongs to one thread; everything else but post() and stop() is called on it (or before it starts).
+// The real env::Loop: one single-threaded io_context. Posts from other threads are batched: one wake-up for
+// many. run() belongs to one thread; everything else but post() and stop() is called on it (or before it
+// starts).
 #pragma once
 
-#include <memory>
-
 #include "env/loop.hpp"
+
+#include <memory>
 
 namespace platform {
 
@@ -23,7 +24,8 @@ class AsioLoop : public env::Loop {
     void stop();
     /// run() may be called again after a stop().
     void restart();
-    /// Destroys the frames of unfinished tasks. After run() has returned, before the objects they refer to go.
+    /// Destroys the frames of unfinished tasks. After run() has returned, before the objects they refer to
+    /// go.
     void destroy_tasks();
     std::size_t live_tasks() const;
 

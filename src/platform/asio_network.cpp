@@ -1,17 +1,16 @@
 #include "platform/asio_network.hpp"
 
+#include "platform/asio_state.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
+#include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <cerrno>
-#include <cstring>
-
-#include "platform/asio_state.hpp"
 
 namespace platform {
 namespace {
@@ -21,17 +20,25 @@ using Descriptor = boost::asio::posix::stream_descriptor;
 env::IoError io_error(int error) {
     switch (error) {
         case ECONNRESET:
-        case EPIPE: return env::IoError::Reset;
+        case EPIPE:
+            return env::IoError::Reset;
         case ECONNREFUSED:
-        case ENOENT: return env::IoError::Refused;
-        case ETIMEDOUT: return env::IoError::TimedOut;
+        case ENOENT:
+            return env::IoError::Refused;
+        case ETIMEDOUT:
+            return env::IoError::TimedOut;
         case ENETUNREACH:
-        case EHOSTUNREACH: return env::IoError::Unreachable;
+        case EHOSTUNREACH:
+            return env::IoError::Unreachable;
         case EACCES:
-        case EPERM: return env::IoError::PermissionDenied;
-        case EADDRINUSE: return env::IoError::AddressInUse;
-        case EBADF: return env::IoError::Closed;
-        default: return env::IoError::Other;
+        case EPERM:
+            return env::IoError::PermissionDenied;
+        case EADDRINUSE:
+            return env::IoError::AddressInUse;
+        case EBADF:
+            return env::IoError::Closed;
+        default:
+            return env::IoError::Other;
     }
 }
 
@@ -73,7 +80,8 @@ env::Endpoint to_endpoint(const SocketAddress& address) {
         out.port = ntohs(from->sin_port);
     } else if (address.storage.ss_family == AF_INET6) {
         const auto* from = reinterpret_cast<const sockaddr_in6*>(&address.storage);
-        out.address = env::IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(&from->sin6_addr), 16});
+        out.address =
+            env::IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(&from->sin6_addr), 16});
         out.port = ntohs(from->sin6_port);
     } else {
         out.unix_path = reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path;
@@ -118,7 +126,8 @@ class AsioStream : public env::Stream {
  public:
     AsioStream(AsioLoop& loop, int descriptor) : state_(loop.state()), descriptor_(state_.io, descriptor) {}
 
-    env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char> into, env::SteadyTime deadline) override {
+    env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char> into,
+                                                                  env::SteadyTime deadline) override {
         for (;;) {
             if (!descriptor_.is_open()) co_return std::unexpected(env::IoError::Closed);
             const ssize_t got = ::recv(descriptor_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
@@ -131,10 +140,12 @@ class AsioStream : public env::Stream {
         }
     }
 
-    env::Task<std::expected<void, env::IoError>> write(std::string_view bytes, env::SteadyTime deadline) override {
+    env::Task<std::expected<void, env::IoError>> write(std::string_view bytes,
+                                                       env::SteadyTime deadline) override {
         while (!bytes.empty()) {
             if (!descriptor_.is_open()) co_return std::unexpected(env::IoError::Closed);
-            const ssize_t sent = ::send(descriptor_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            const ssize_t sent =
+                ::send(descriptor_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
             if (sent >= 0) {
                 bytes.remove_prefix(static_cast<std::size_t>(sent));
                 continue;
@@ -168,13 +179,17 @@ class AsioStream : public env::Stream {
     env::Endpoint local() const override {
         SocketAddress address;
         address.size = sizeof address.storage;
-        if (::getsockname(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(), &address.size) != 0) return {};
+        if (::getsockname(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(),
+                          &address.size) != 0)
+            return {};
         return to_endpoint(address);
     }
     env::Endpoint peer() const override {
         SocketAddress address;
         address.size = sizeof address.storage;
-        if (::getpeername(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(), &address.size) != 0) return {};
+        if (::getpeername(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(),
+                          &address.size) != 0)
+            return {};
         return to_endpoint(address);
     }
 
@@ -191,16 +206,19 @@ class AsioListener : public env::Listener {
         constexpr auto look_again = std::chrono::hours(1);
         for (;;) {
             if (!descriptor_.is_open()) co_return std::unexpected(env::IoError::Closed);
-            const int got = ::accept4(descriptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            const int got =
+                ::accept4(descriptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
             if (got >= 0) {
                 const int on = 1;
-                ::setsockopt(got, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails harmlessly on Unix-domain sockets
+                ::setsockopt(got, IPPROTO_TCP, TCP_NODELAY, &on,
+                             sizeof on);  // fails harmlessly on Unix-domain sockets
                 std::unique_ptr<env::Stream> stream = std::make_unique<AsioStream>(loop_, got);
                 co_return stream;
             }
             if (errno == EINTR || errno == ECONNABORTED) continue;
             if (errno != EAGAIN) co_return std::unexpected(io_error(errno));
-            ReadyWait wait(loop_.state(), descriptor_, Descriptor::wait_read, loop_.clock().steady() + look_again);
+            ReadyWait wait(loop_.state(), descriptor_, Descriptor::wait_read,
+                           loop_.clock().steady() + look_again);
             auto ready = co_await wait;
             if (!ready && ready.error() != env::IoError::TimedOut) co_return std::unexpected(ready.error());
         }
@@ -214,7 +232,9 @@ class AsioListener : public env::Listener {
     env::Endpoint local() const override {
         SocketAddress address;
         address.size = sizeof address.storage;
-        if (::getsockname(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(), &address.size) != 0) return {};
+        if (::getsockname(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(),
+                          &address.size) != 0)
+            return {};
         return to_endpoint(address);
     }
 
@@ -240,7 +260,8 @@ int family_of(const env::Endpoint& endpoint) {
 
 std::expected<int, env::IoError> open_listener(const env::Endpoint& at, unsigned unix_mode) {
     constexpr int backlog = 1024;
-    if (at.is_unix() && at.unix_path.size() >= sizeof(sockaddr_un::sun_path)) return std::unexpected(env::IoError::Other);
+    if (at.is_unix() && at.unix_path.size() >= sizeof(sockaddr_un::sun_path))
+        return std::unexpected(env::IoError::Other);
     OpenSocket socket{::socket(family_of(at), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (socket.descriptor < 0) return std::unexpected(io_error(errno));
     const int on = 1;
@@ -276,17 +297,18 @@ std::unique_ptr<env::Stream> AsioNetwork::adopt_stream(int descriptor) {
     return std::make_unique<AsioStream>(loop_, descriptor);
 }
 
-env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> AsioNetwork::connect(env::Endpoint to,
-                                                                                         env::ConnectOptions options,
-                                                                                         env::SteadyTime deadline) {
-    if (to.is_unix() && to.unix_path.size() >= sizeof(sockaddr_un::sun_path)) co_return std::unexpected(env::IoError::Other);
+env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> AsioNetwork::connect(
+    env::Endpoint to, env::ConnectOptions options, env::SteadyTime deadline) {
+    if (to.is_unix() && to.unix_path.size() >= sizeof(sockaddr_un::sun_path))
+        co_return std::unexpected(env::IoError::Other);
     OpenSocket socket{::socket(family_of(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (socket.descriptor < 0) co_return std::unexpected(io_error(errno));
     if (options.bind_address && !to.is_unix() && options.bind_address->is_v4() == to.address.is_v4()) {
         env::Endpoint from;
         from.address = *options.bind_address;
         const auto source = to_socket_address(from);
-        if (::bind(socket.descriptor, source.get(), source.size) != 0) co_return std::unexpected(io_error(errno));
+        if (::bind(socket.descriptor, source.get(), source.size) != 0)
+            co_return std::unexpected(io_error(errno));
     }
     const auto address = to_socket_address(to);
     const int started = ::connect(socket.descriptor, address.get(), address.size);

@@ -1,6 +1,8 @@
-// Private to platform/: what Asio needs, kept out of the other headers. The deadline wheel gives every pending read and
-// write a coarse time-out (a tick of 100 ms) without a timer object for each.
+// Private to platform/: what Asio needs, kept out of the other headers. The deadline wheel gives every
+// pending read and write a coarse time-out (a tick of 100 ms) without a timer object for each.
 #pragma once
+
+#include "platform/asio_loop.hpp"
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -9,8 +11,6 @@
 #include <mutex>
 #include <unordered_set>
 #include <vector>
-
-#include "platform/asio_loop.hpp"
 
 namespace platform {
 

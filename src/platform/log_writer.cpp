@@ -1,14 +1,13 @@
 #include "platform/log_writer.hpp"
 
+#include "platform/postfix_log.hpp"
+
+#include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cerrno>
-
-#include "platform/postfix_log.hpp"
 
 namespace platform {
 namespace {
@@ -18,7 +17,9 @@ int syslog_socket() {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::string_view("/dev/log").copy(address.sun_path, sizeof address.sun_path - 1);
-    if (descriptor >= 0 && ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return descriptor;
+    if (descriptor >= 0 &&
+        ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+        return descriptor;
     if (descriptor >= 0) ::close(descriptor);
     return -1;
 }
@@ -31,7 +32,8 @@ int syslog_priority(base::Severity severity) {
 
 }  // namespace
 
-LogWriter::LogWriter(LogSettings settings, const env::Clock& clock) : settings_(std::move(settings)), clock_(clock) {
+LogWriter::LogWriter(LogSettings settings, const env::Clock& clock)
+    : settings_(std::move(settings)), clock_(clock) {
     open_target();
     thread_ = std::thread([this] { run(); });
 }
@@ -50,7 +52,8 @@ void LogWriter::open_target() {
     if (descriptor_ > STDERR_FILENO) ::close(descriptor_);
     descriptor_ = STDOUT_FILENO;
     if (settings_.target == LogSettings::Target::File) {
-        const int file = ::open(settings_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+        const int file =
+            ::open(settings_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
         if (file >= 0) descriptor_ = file;
     } else if (settings_.target == LogSettings::Target::Syslog) {
         descriptor_ = syslog_socket();
@@ -106,7 +109,10 @@ void LogWriter::run() {
         const bool last = stopping_ && batch.empty();
         lock.unlock();
         if (dropped > 0) {
-            batch.push_back({base::Note{base::Severity::Warning, "", fmt::format("{} log lines were dropped: the log is too slow", dropped)}, clock_.wall()});
+            batch.push_back(
+                {base::Note{base::Severity::Warning, "",
+                            fmt::format("{} log lines were dropped: the log is too slow", dropped)},
+                 clock_.wall()});
         }
         bytes.clear();
         for (const auto& item : batch) {
@@ -116,13 +122,16 @@ void LogWriter::run() {
             }
             const LogLine line = postfix_line(item.event);
             if (settings_.target != LogSettings::Target::Syslog) {
-                bytes += traditional_line(line, item.at, clock_.zone_offset(item.at), settings_.host_name, settings_.syslog_name, process);
+                bytes += traditional_line(line, item.at, clock_.zone_offset(item.at), settings_.host_name,
+                                          settings_.syslog_name, process);
                 continue;
             }
             if (descriptor_ < 0) descriptor_ = syslog_socket();
-            const std::string datagram = fmt::format("<{}>{}{}{}[{}]: {}", syslog_priority(line.severity), settings_.syslog_name,
-                                                     line.service.empty() ? "" : "/", line.service, process, line.text);
-            if (descriptor_ >= 0 && ::send(descriptor_, datagram.data(), datagram.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
+            const std::string datagram =
+                fmt::format("<{}>{}{}{}[{}]: {}", syslog_priority(line.severity), settings_.syslog_name,
+                            line.service.empty() ? "" : "/", line.service, process, line.text);
+            if (descriptor_ >= 0 && ::send(descriptor_, datagram.data(), datagram.size(), MSG_NOSIGNAL) < 0 &&
+                errno != EAGAIN) {
                 ::close(descriptor_);
                 descriptor_ = -1;
             }

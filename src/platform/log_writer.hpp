@@ -1,6 +1,9 @@
-// Where events become log lines: a thread of its own, so that a slow disk never holds a connection. The queue is bounded;
-// what does not fit is counted and the count is logged. Thread-safe.
+// Where events become log lines: a thread of its own, so that a slow disk never holds a connection. The queue
+// is bounded; what does not fit is counted and the count is logged. Thread-safe.
 #pragma once
+
+#include "base/event.hpp"
+#include "env/clock.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -9,16 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "base/event.hpp"
-#include "env/clock.hpp"
-
 namespace platform {
 
 struct LogSettings {
     enum class Target { Stdout, File, Syslog } target = Target::Stdout;
-    std::string path;          // of a file
+    std::string path;  // of a file
     bool json = false;
-    std::string host_name;     // for the traditional time stamp
+    std::string host_name;  // for the traditional time stamp
     std::string syslog_name = "postrider";
     std::size_t waiting_max = 100'000;  // events
 };

@@ -1,15 +1,14 @@
 #include "platform/openssl_tls.hpp"
 
+#include "base/result.hpp"
+#include "base/text.hpp"
+
 #include <fmt/format.h>
+#include <map>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-
-#include <map>
-
-#include "base/result.hpp"
-#include "base/text.hpp"
 
 namespace platform {
 namespace {
@@ -25,7 +24,9 @@ std::string last_error() {
     return reason ? reason : fmt::format("error {:x}", code);
 }
 
-Bio bio_of(const std::string& pem) { return {BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free}; }
+Bio bio_of(const std::string& pem) {
+    return {BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free};
+}
 
 struct VersionName {
     std::string_view name;
@@ -50,9 +51,12 @@ const VersionName* find_version(std::string_view name) {
 std::expected<std::string, std::string> cipher_list(const env::TlsProtocols& wanted) {
     std::string list = wanted.cipher_list;
     if (list.empty()) {
-        if (base::iequals(wanted.grade, "high")) list = "aNULL:-aNULL:HIGH:@STRENGTH";
-        else if (base::iequals(wanted.grade, "medium")) list = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH";
-        else return std::unexpected(fmt::format("cipher grade '{}' is not one of high, medium", wanted.grade));
+        if (base::iequals(wanted.grade, "high"))
+            list = "aNULL:-aNULL:HIGH:@STRENGTH";
+        else if (base::iequals(wanted.grade, "medium"))
+            list = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH";
+        else
+            return std::unexpected(fmt::format("cipher grade '{}' is not one of high, medium", wanted.grade));
     }
     for (const auto word : base::split_any(wanted.exclude_ciphers, ", \t:")) list += ":!" + std::string(word);
     return list + ":!aNULL:!eNULL";
@@ -63,10 +67,12 @@ std::expected<Ctx, std::string> new_context(const SSL_METHOD* method, const env:
     TRY_ASSIGN(const std::string ciphers, cipher_list(wanted));
     Ctx context(SSL_CTX_new(method), SSL_CTX_free);
     if (!context) return std::unexpected(last_error());
-    SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | range.disabled);
     const bool old = range.lowest != 0 && range.lowest < TLS1_2_VERSION;
-    if (old) SSL_CTX_set_security_level(context.get(), 0);  // TLS 1.0 signs with MD5-SHA1, which level 1 refuses
+    if (old)
+        SSL_CTX_set_security_level(context.get(), 0);  // TLS 1.0 signs with MD5-SHA1, which level 1 refuses
     SSL_CTX_set_min_proto_version(context.get(), range.lowest);
     SSL_CTX_set_max_proto_version(context.get(), range.highest);
     if (SSL_CTX_set_cipher_list(context.get(), ciphers.c_str()) != 1)
@@ -82,7 +88,8 @@ std::expected<void, std::string> use_certificate(SSL_CTX* context, const env::Tl
     X509_free(leaf);
     if (!used) return std::unexpected("the certificate cannot be used: " + last_error());
     SSL_CTX_clear_chain_certs(context);
-    while (X509* next = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) SSL_CTX_add0_chain_cert(context, next);
+    while (X509* next = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr))
+        SSL_CTX_add0_chain_cert(context, next);
     ERR_clear_error();  // the end of the file is an error to OpenSSL
     const auto key_bio = bio_of(certificate.key_pem);
     EVP_PKEY* key = PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, const_cast<char*>(""));
@@ -96,7 +103,8 @@ std::expected<void, std::string> use_certificate(SSL_CTX* context, const env::Tl
     return {};
 }
 
-std::expected<void, std::string> trust(SSL_CTX* context, const std::string& ca_pem, const std::string& ca_path) {
+std::expected<void, std::string> trust(SSL_CTX* context, const std::string& ca_pem,
+                                       const std::string& ca_path) {
     X509_STORE* store = SSL_CTX_get_cert_store(context);
     const auto bio = bio_of(ca_pem);
     while (X509* ca = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
@@ -158,14 +166,16 @@ class TlsStream : public env::Stream {
             if (why != SSL_ERROR_WANT_READ) co_return std::unexpected(reason);
             auto got = co_await fill(deadline);
             if (!got) co_return std::unexpected(std::string(env::to_text(got.error())));
-            if (*got == 0) co_return std::unexpected("the other side closed the connection during the handshake");
+            if (*got == 0)
+                co_return std::unexpected("the other side closed the connection during the handshake");
         }
         fill_info();
         shrink();
         co_return std::expected<void, std::string>{};
     }
 
-    env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char> into, env::SteadyTime deadline) override {
+    env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char> into,
+                                                                  env::SteadyTime deadline) override {
         for (;;) {
             ERR_clear_error();
             std::size_t got = 0;
@@ -184,7 +194,8 @@ class TlsStream : public env::Stream {
         }
     }
 
-    env::Task<std::expected<void, env::IoError>> write(std::string_view bytes, env::SteadyTime deadline) override {
+    env::Task<std::expected<void, env::IoError>> write(std::string_view bytes,
+                                                       env::SteadyTime deadline) override {
         constexpr std::size_t piece_max = 64 * 1024;
         while (!bytes.empty()) {
             ERR_clear_error();
@@ -200,7 +211,8 @@ class TlsStream : public env::Stream {
     }
 
     env::Task<std::expected<void, env::IoError>> wait_readable(env::SteadyTime deadline) override {
-        if (SSL_has_pending(ssl_) || BIO_ctrl_pending(SSL_get_rbio(ssl_)) > 0) co_return std::expected<void, env::IoError>{};
+        if (SSL_has_pending(ssl_) || BIO_ctrl_pending(SSL_get_rbio(ssl_)) > 0)
+            co_return std::expected<void, env::IoError>{};
         auto ready = co_await plain_->wait_readable(deadline);
         co_return ready;
     }
@@ -223,7 +235,8 @@ class TlsStream : public env::Stream {
     env::Task<std::expected<std::size_t, env::IoError>> fill(env::SteadyTime deadline) {
         auto ready = co_await plain_->wait_readable(deadline);
         if (!ready) co_return std::unexpected(ready.error());
-        thread_local char piece[17 * 1024];  // shared by the connections of a loop: used without suspension in between
+        thread_local char
+            piece[17 * 1024];  // shared by the connections of a loop: used without suspension in between
         auto got = co_await plain_->read_some(piece, deadline);
         if (got && *got > 0) BIO_write(SSL_get_rbio(ssl_), piece, static_cast<int>(*got));
         co_return got;
@@ -234,7 +247,8 @@ class TlsStream : public env::Stream {
         if (BIO_ctrl_pending(out) == 0) co_return std::expected<void, env::IoError>{};
         char* data = nullptr;
         const long size = BIO_get_mem_data(out, &data);
-        auto sent = co_await plain_->write({data, static_cast<std::size_t>(size)}, deadline);
+        const std::string_view octets(data, static_cast<std::size_t>(size));
+        auto sent = co_await plain_->write(octets, deadline);
         BIO_reset(out);
         co_return sent;
     }
@@ -248,8 +262,10 @@ class TlsStream : public env::Stream {
             if (!memory || memory->max <= keep_max || BIO_ctrl_pending(bio) != 0) continue;
             BIO* fresh = BIO_new(BIO_s_mem());
             BIO_set_mem_eof_return(fresh, -1);
-            if (bio == SSL_get_rbio(ssl_)) SSL_set0_rbio(ssl_, fresh);
-            else SSL_set0_wbio(ssl_, fresh);
+            if (bio == SSL_get_rbio(ssl_))
+                SSL_set0_rbio(ssl_, fresh);
+            else
+                SSL_set0_wbio(ssl_, fresh);
         }
     }
 
@@ -258,7 +274,8 @@ class TlsStream : public env::Stream {
         const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
         info_.cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
         info_.cipher_bits = SSL_CIPHER_get_bits(cipher, &info_.algorithm_bits);
-        if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name)) info_.server_name = base::printable(name, 255);
+        if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name))
+            info_.server_name = base::printable(name, 255);
         X509* peer = SSL_get1_peer_certificate(ssl_);
         if (!peer) return;
         char subject[256];
@@ -267,7 +284,8 @@ class TlsStream : public env::Stream {
         unsigned char digest[EVP_MAX_MD_SIZE];
         unsigned size = 0;
         X509_digest(peer, EVP_sha256(), digest, &size);
-        for (unsigned i = 0; i < size; ++i) info_.peer_fingerprint += fmt::format("{}{:02X}", i ? ":" : "", digest[i]);
+        for (unsigned i = 0; i < size; ++i)
+            info_.peer_fingerprint += fmt::format("{}{:02X}", i ? ":" : "", digest[i]);
         const long verdict = SSL_get_verify_result(ssl_);
         if (verdict != X509_V_OK) info_.peer_problem = X509_verify_cert_error_string(verdict);
         X509_free(peer);
@@ -293,11 +311,16 @@ std::expected<ProtocolRange, std::string> parse_protocols(std::string_view text)
         const std::string_view name = word.substr(low || high ? 2 : negated ? 1 : 0);
         const auto* version = find_version(name);
         if (!version)
-            return std::unexpected(fmt::format("'{}' is not a TLS protocol; known are SSLv3, TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", name));
-        if (low) out.lowest = version->version;
-        else if (high) out.highest = version->version;
-        else if (negated) out.disabled |= version->disable;
-        else included |= version->disable;
+            return std::unexpected(fmt::format(
+                "'{}' is not a TLS protocol; known are SSLv3, TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", name));
+        if (low)
+            out.lowest = version->version;
+        else if (high)
+            out.highest = version->version;
+        else if (negated)
+            out.disabled |= version->disable;
+        else
+            included |= version->disable;
     }
     if (included != 0) out.disabled |= all & ~included;
     if (out.lowest == 0) {  // the lowest that is not disabled, so that OpenSSL's own default does not decide
@@ -313,17 +336,21 @@ std::expected<ProtocolRange, std::string> parse_protocols(std::string_view text)
 std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> OpenSslTls::make_server_context(
     const env::TlsServerSettings& settings) {
     auto out = std::make_shared<ServerContext>();
-    const auto make = [&](const std::vector<env::TlsCertificate>& certificates) -> std::expected<Ctx, std::string> {
+    const auto make =
+        [&](const std::vector<env::TlsCertificate>& certificates) -> std::expected<Ctx, std::string> {
         TRY_ASSIGN(Ctx context, new_context(TLS_server_method(), settings.protocols));
         for (const auto& certificate : certificates) TRY(use_certificate(context.get(), certificate));
-        if (settings.prefer_server_ciphers) SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
-        SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);  // tickets only: no memory per session
+        if (settings.prefer_server_ciphers)
+            SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
+        SSL_CTX_set_session_cache_mode(context.get(),
+                                       SSL_SESS_CACHE_OFF);  // tickets only: no memory per session
         static constexpr unsigned char id[] = "postrider";
         SSL_CTX_set_session_id_context(context.get(), id, sizeof id - 1);
         if (settings.client_certificate != env::TlsServerSettings::ClientCertificate::No) {
             TRY(trust(context.get(), settings.ca_pem, ""));
             int mode = SSL_VERIFY_PEER;
-            if (settings.client_certificate == env::TlsServerSettings::ClientCertificate::Require) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+            if (settings.client_certificate == env::TlsServerSettings::ClientCertificate::Require)
+                mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
             SSL_CTX_set_verify(context.get(), mode, accept_any);
         }
         return context;
@@ -339,7 +366,8 @@ std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> OpenSsl
 }
 
 env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::accept(
-    std::unique_ptr<env::Stream> plain, std::shared_ptr<const env::TlsServerContext> context, env::SteadyTime deadline) {
+    std::unique_ptr<env::Stream> plain, std::shared_ptr<const env::TlsServerContext> context,
+    env::SteadyTime deadline) {
     const auto server = std::static_pointer_cast<const ServerContext>(context);
     SSL* ssl = SSL_new(server->context.get());
     SSL_set_accept_state(ssl);
@@ -353,9 +381,8 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::
     co_return out;
 }
 
-env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::connect(std::unique_ptr<env::Stream> plain,
-                                                                                       env::TlsClientSettings settings,
-                                                                                       env::SteadyTime deadline) {
+env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::connect(
+    std::unique_ptr<env::Stream> plain, env::TlsClientSettings settings, env::SteadyTime deadline) {
     auto context = new_context(TLS_client_method(), settings.protocols);
     if (!context) co_return std::unexpected(context.error());
     auto trusted = trust(context->get(), settings.ca_pem, settings.ca_path);
@@ -371,14 +398,16 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::
     if (!settings.match_names.empty()) {
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         for (std::size_t i = 0; i < settings.match_names.size(); ++i)
-            i == 0 ? SSL_set1_host(ssl, settings.match_names[i].c_str()) : SSL_add1_host(ssl, settings.match_names[i].c_str());
+            i == 0 ? SSL_set1_host(ssl, settings.match_names[i].c_str())
+                   : SSL_add1_host(ssl, settings.match_names[i].c_str());
     }
     auto stream = std::make_unique<TlsStream>(std::move(plain), ssl, *context);
     auto done = co_await stream->handshake(deadline);
     if (!done) {
         const long verdict = SSL_get_verify_result(ssl);
         stream->close();
-        co_return std::unexpected(verdict == X509_V_OK ? done.error() : std::string(X509_verify_cert_error_string(verdict)));
+        co_return std::unexpected(verdict == X509_V_OK ? done.error()
+                                                       : std::string(X509_verify_cert_error_string(verdict)));
     }
     std::unique_ptr<env::Stream> out = std::move(stream);
     co_return out;

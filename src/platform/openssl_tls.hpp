@@ -1,5 +1,6 @@
-// The real env::Tls on OpenSSL 3: a Stream over a Stream through memory buffers (docs/decisions/0005). TLS 1.2 and later
-// unless configured otherwise, no renegotiation, no compression. Belongs to its loop; contexts may be shared.
+// The real env::Tls on OpenSSL 3: a Stream over a Stream through memory buffers (docs/decisions/0005).
+// TLS 1.2 and later unless configured otherwise, no renegotiation, no compression. Belongs to its loop;
+// contexts may be shared.
 #pragma once
 
 #include "env/loop.hpp"
@@ -14,14 +15,15 @@ class OpenSslTls : public env::Tls {
     env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> accept(
         std::unique_ptr<env::Stream> plain, std::shared_ptr<const env::TlsServerContext> context,
         env::SteadyTime deadline) override;
-    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> connect(std::unique_ptr<env::Stream> plain,
-                                                                               env::TlsClientSettings settings,
-                                                                               env::SteadyTime deadline) override;
+    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> connect(
+        std::unique_ptr<env::Stream> plain, env::TlsClientSettings settings,
+        env::SteadyTime deadline) override;
 };
 
-/// The protocol versions Postfix's notations mean: ">=TLSv1.2", "<=TLSv1.3", "!SSLv2, !TLSv1", "TLSv1.2 TLSv1.3".
+/// The protocol versions Postfix's notations mean: ">=TLSv1.2", "<=TLSv1.3", "!SSLv2, !TLSv1", "TLSv1.2
+/// TLSv1.3".
 struct ProtocolRange {
-    int lowest = 0;   // OpenSSL's version numbers; 0: no bound
+    int lowest = 0;  // OpenSSL's version numbers; 0: no bound
     int highest = 0;
     unsigned long disabled = 0;  // SSL_OP_NO_…
 };

@@ -1,13 +1,12 @@
+#include "platform/system.hpp"
+
+#include <algorithm>
+#include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-
-#include "platform/system.hpp"
 
 namespace platform {
 namespace {
@@ -16,19 +15,30 @@ using env::FileError;
 
 FileError file_error(int error) {
     switch (error) {
-        case ENOENT: return FileError::NotFound;
-        case EEXIST: return FileError::Exists;
-        case ENOSPC: return FileError::NoSpace;
-        case EDQUOT: return FileError::QuotaExceeded;
+        case ENOENT:
+            return FileError::NotFound;
+        case EEXIST:
+            return FileError::Exists;
+        case ENOSPC:
+            return FileError::NoSpace;
+        case EDQUOT:
+            return FileError::QuotaExceeded;
         case EACCES:
         case EPERM:
-        case EROFS: return FileError::PermissionDenied;
-        case ENOTDIR: return FileError::NotDirectory;
-        case EISDIR: return FileError::IsDirectory;
-        case EFBIG: return FileError::TooLarge;
-        case EAGAIN: return FileError::Locked;
-        case ELOOP: return FileError::Loop;
-        default: return FileError::Io;
+        case EROFS:
+            return FileError::PermissionDenied;
+        case ENOTDIR:
+            return FileError::NotDirectory;
+        case EISDIR:
+            return FileError::IsDirectory;
+        case EFBIG:
+            return FileError::TooLarge;
+        case EAGAIN:
+            return FileError::Locked;
+        case ELOOP:
+            return FileError::Loop;
+        default:
+            return FileError::Io;
     }
 }
 
@@ -44,7 +54,8 @@ env::FileStat to_stat(const struct stat& info) {
                : S_ISLNK(info.st_mode) ? env::FileStat::Kind::Link
                                        : env::FileStat::Kind::Other;
     out.size = static_cast<std::uint64_t>(info.st_size);
-    out.modified = env::WallTime(std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec));
+    out.modified = env::WallTime(std::chrono::seconds(info.st_mtim.tv_sec) +
+                                 std::chrono::nanoseconds(info.st_mtim.tv_nsec));
     out.mode = info.st_mode & 07777;
     out.owner = info.st_uid;
     out.group = info.st_gid;
@@ -79,16 +90,18 @@ class PosixFile : public env::File {
         return info->size;
     }
     std::expected<env::FileStat, FileError> stat() override {
-        struct stat info {};
+        struct stat info{};
         if (::fstat(descriptor_, &info) != 0) return std::unexpected(file_error(errno));
         return to_stat(info);
     }
     std::expected<void, FileError> lock_fcntl() override {
-        struct flock lock {};
+        struct flock lock{};
         lock.l_type = F_WRLCK;
         return result(::fcntl(descriptor_, F_SETLK, &lock));
     }
-    std::expected<void, FileError> lock_flock() override { return result(::flock(descriptor_, LOCK_EX | LOCK_NB)); }
+    std::expected<void, FileError> lock_flock() override {
+        return result(::flock(descriptor_, LOCK_EX | LOCK_NB));
+    }
 
  private:
     int descriptor_;
@@ -96,7 +109,8 @@ class PosixFile : public env::File {
 
 }  // namespace
 
-std::expected<std::unique_ptr<env::File>, FileError> PosixFileSystem::open(const std::string& path, env::OpenMode mode,
+std::expected<std::unique_ptr<env::File>, FileError> PosixFileSystem::open(const std::string& path,
+                                                                           env::OpenMode mode,
                                                                            std::uint32_t permissions) {
     int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
     if (mode == env::OpenMode::CreateExclusive) flags |= O_CREAT | O_EXCL;
@@ -126,18 +140,19 @@ std::expected<std::string, FileError> PosixFileSystem::read(const std::string& p
 }
 
 std::expected<env::FileStat, FileError> PosixFileSystem::stat(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return std::unexpected(file_error(errno));
     return to_stat(info);
 }
 
 std::expected<env::FileStat, FileError> PosixFileSystem::lstat(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) != 0) return std::unexpected(file_error(errno));
     return to_stat(info);
 }
 
-std::expected<void, FileError> PosixFileSystem::make_directory(const std::string& path, std::uint32_t permissions) {
+std::expected<void, FileError> PosixFileSystem::make_directory(const std::string& path,
+                                                               std::uint32_t permissions) {
     return result(::mkdir(path.c_str(), permissions));
 }
 std::expected<void, FileError> PosixFileSystem::rename(const std::string& from, const std::string& to) {
@@ -146,7 +161,9 @@ std::expected<void, FileError> PosixFileSystem::rename(const std::string& from, 
 std::expected<void, FileError> PosixFileSystem::link(const std::string& from, const std::string& to) {
     return result(::link(from.c_str(), to.c_str()));
 }
-std::expected<void, FileError> PosixFileSystem::remove(const std::string& path) { return result(::unlink(path.c_str())); }
+std::expected<void, FileError> PosixFileSystem::remove(const std::string& path) {
+    return result(::unlink(path.c_str()));
+}
 
 std::expected<void, FileError> PosixFileSystem::sync_directory(const std::string& path) {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

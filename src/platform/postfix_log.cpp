@@ -1,17 +1,16 @@
 #include "platform/postfix_log.hpp"
 
-#include <fmt/format.h>
+#include "base/text.hpp"
 
 #include <cmath>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include "base/text.hpp"
 
 namespace platform {
 namespace {
 
-constexpr std::size_t field_max = 320;   // an address, a host name
-constexpr std::size_t text_max = 1200;   // a reply
+constexpr std::size_t field_max = 320;  // an address, a host name
+constexpr std::size_t text_max = 1200;  // a reply
 
 std::string clean(std::string_view text, std::size_t max = field_max) { return base::printable(text, max); }
 
@@ -35,11 +34,16 @@ std::string delay(double seconds) {
 
 std::string_view outcome(base::DeliveryOutcome outcome) {
     switch (outcome) {
-        case base::DeliveryOutcome::Sent: return "sent";
-        case base::DeliveryOutcome::Deferred: return "deferred";
-        case base::DeliveryOutcome::Bounced: return "bounced";
-        case base::DeliveryOutcome::Expanded: return "sent";
-        case base::DeliveryOutcome::Relayed: return "sent";
+        case base::DeliveryOutcome::Sent:
+            return "sent";
+        case base::DeliveryOutcome::Deferred:
+            return "deferred";
+        case base::DeliveryOutcome::Bounced:
+            return "bounced";
+        case base::DeliveryOutcome::Expanded:
+            return "sent";
+        case base::DeliveryOutcome::Relayed:
+            return "sent";
     }
     return "";
 }
@@ -47,17 +51,21 @@ std::string_view outcome(base::DeliveryOutcome outcome) {
 struct Format {
     LogLine operator()(const base::Note& e) const {
         static constexpr std::string_view marks[] = {"", "", "", "warning: ", "error: ", "fatal: "};
-        return {e.service, std::string(marks[static_cast<std::size_t>(e.severity)]) + clean(e.text, text_max), e.severity};
+        return {e.service, std::string(marks[static_cast<std::size_t>(e.severity)]) + clean(e.text, text_max),
+                e.severity};
     }
     LogLine operator()(const base::ClientConnected& e) const {
         return {e.service, "connect from " + client(e.name, e.address), base::Severity::Info};
     }
     LogLine operator()(const base::ClientDisconnected& e) const {
-        return {e.service, fmt::format("disconnect from {} {}", client(e.name, e.address), clean(e.counts, text_max)), base::Severity::Info};
+        return {e.service,
+                fmt::format("disconnect from {} {}", client(e.name, e.address), clean(e.counts, text_max)),
+                base::Severity::Info};
     }
     LogLine operator()(const base::Rejected& e) const {
         std::string out = fmt::format("{}: {}: {} from {}: {};", e.queue_id.empty() ? "NOQUEUE" : e.queue_id,
-                                      e.warning_only ? "reject_warning" : "reject", e.stage, client(e.name, e.address), clean(e.reply, text_max));
+                                      e.warning_only ? "reject_warning" : "reject", e.stage,
+                                      client(e.name, e.address), clean(e.reply, text_max));
         if (e.stage != "CONNECT" && e.stage != "HELO") {
             out += fmt::format(" from=<{}>", clean(e.sender));
             if (!e.recipient.empty()) out += fmt::format(" to=<{}>", clean(e.recipient));
@@ -75,30 +83,46 @@ struct Format {
         return {e.service, out, base::Severity::Info};
     }
     LogLine operator()(const base::MessageContents& e) const {
-        return {"cleanup", fmt::format("{}: message-id={}", e.queue_id, e.message_id.empty() ? "<>" : clean(e.message_id)), base::Severity::Info};
+        return {
+            "cleanup",
+            fmt::format("{}: message-id={}", e.queue_id, e.message_id.empty() ? "<>" : clean(e.message_id)),
+            base::Severity::Info};
     }
     LogLine operator()(const base::MessageActive& e) const {
-        return {"qmgr", fmt::format("{}: from=<{}>, size={}, nrcpt={} (queue active)", e.queue_id, clean(e.sender), e.size, e.recipients), base::Severity::Info};
+        return {"qmgr",
+                fmt::format("{}: from=<{}>, size={}, nrcpt={} (queue active)", e.queue_id, clean(e.sender),
+                            e.size, e.recipients),
+                base::Severity::Info};
     }
     LogLine operator()(const base::DeliveryAttempt& e) const {
         std::string out = fmt::format("{}: to=<{}>,", e.queue_id, clean(e.recipient));
-        if (!e.original_recipient.empty() && e.original_recipient != e.recipient) out += fmt::format(" orig_to=<{}>,", clean(e.original_recipient));
+        if (!e.original_recipient.empty() && e.original_recipient != e.recipient)
+            out += fmt::format(" orig_to=<{}>,", clean(e.original_recipient));
         out += fmt::format(" relay={},", clean(e.relay));
         if (e.connection_uses > 1) out += fmt::format(" conn_use={},", e.connection_uses);
-        out += fmt::format(" delay={}, delays={}/{}/{}/{}, dsn={}, status={} ({})", delay(e.delay), delay(e.delays[0]), delay(e.delays[1]),
-                           delay(e.delays[2]), delay(e.delays[3]), e.dsn, outcome(e.outcome), clean(e.text, text_max));
+        out += fmt::format(" delay={}, delays={}/{}/{}/{}, dsn={}, status={} ({})", delay(e.delay),
+                           delay(e.delays[0]), delay(e.delays[1]), delay(e.delays[2]), delay(e.delays[3]),
+                           e.dsn, outcome(e.outcome), clean(e.text, text_max));
         return {e.service, out, base::Severity::Info};
     }
-    LogLine operator()(const base::MessageRemoved& e) const { return {"qmgr", e.queue_id + ": removed", base::Severity::Info}; }
+    LogLine operator()(const base::MessageRemoved& e) const {
+        return {"qmgr", e.queue_id + ": removed", base::Severity::Info};
+    }
     LogLine operator()(const base::MessageExpired& e) const {
-        return {"qmgr", fmt::format("{}: from=<{}>, status=expired, returned to sender", e.queue_id, clean(e.sender)), base::Severity::Info};
+        return {"qmgr",
+                fmt::format("{}: from=<{}>, status=expired, returned to sender", e.queue_id, clean(e.sender)),
+                base::Severity::Info};
     }
     LogLine operator()(const base::NotificationSent& e) const {
-        return {"bounce", fmt::format("{}: {} notification: {}", e.queue_id, e.kind, e.notification_id), base::Severity::Info};
+        return {"bounce", fmt::format("{}: {} notification: {}", e.queue_id, e.kind, e.notification_id),
+                base::Severity::Info};
     }
     LogLine operator()(const base::TlsEstablished& e) const {
-        return {e.service, fmt::format("{} TLS connection established {} {}: {} with cipher {} ({}/{} bits)", e.trust, e.outbound ? "to" : "from",
-                                       client(e.name, e.address), e.protocol, e.cipher, e.cipher_bits, e.algorithm_bits), base::Severity::Info};
+        return {e.service,
+                fmt::format("{} TLS connection established {} {}: {} with cipher {} ({}/{} bits)", e.trust,
+                            e.outbound ? "to" : "from", client(e.name, e.address), e.protocol, e.cipher,
+                            e.cipher_bits, e.algorithm_bits),
+                base::Severity::Info};
     }
 };
 
@@ -106,22 +130,26 @@ struct Format {
 
 LogLine postfix_line(const base::Event& event) { return std::visit(Format{}, event); }
 
-std::string traditional_line(const LogLine& line, env::WallTime at, std::chrono::minutes zone, std::string_view host,
-                             std::string_view syslog_name, int process) {
+std::string traditional_line(const LogLine& line, env::WallTime at, std::chrono::minutes zone,
+                             std::string_view host, std::string_view syslog_name, int process) {
     using namespace std::chrono;
-    constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     const auto local = floor<seconds>(at) + zone;
     const auto day = floor<days>(local);
     const year_month_day date{day};
     const hh_mm_ss time{local - day};
-    return fmt::format("{} {:2} {:02}:{:02}:{:02} {} {}{}{}[{}]: {}\n", months[static_cast<unsigned>(date.month()) - 1],
-                       static_cast<unsigned>(date.day()), time.hours().count(), time.minutes().count(), time.seconds().count(), host,
+    return fmt::format("{} {:2} {:02}:{:02}:{:02} {} {}{}{}[{}]: {}\n",
+                       months[static_cast<unsigned>(date.month()) - 1], static_cast<unsigned>(date.day()),
+                       time.hours().count(), time.minutes().count(), time.seconds().count(), host,
                        syslog_name, line.service.empty() ? "" : "/", line.service, process, line.text);
 }
 
 std::string json_line(const base::Event& event, env::WallTime at) {
     const LogLine line = postfix_line(event);
-    nlohmann::json out{{"time", std::chrono::duration<double>(at.time_since_epoch()).count()}, {"service", line.service}, {"text", line.text}};
+    nlohmann::json out{{"time", std::chrono::duration<double>(at.time_since_epoch()).count()},
+                       {"service", line.service},
+                       {"text", line.text}};
     if (const auto* e = std::get_if<base::DeliveryAttempt>(&event)) {
         out["event"] = "delivery";
         out["queue_id"] = e->queue_id;

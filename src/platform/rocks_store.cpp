@@ -1,18 +1,17 @@
 #include "platform/rocks_store.hpp"
 
+#include <array>
+#include <condition_variable>
+#include <deque>
 #include <fmt/format.h>
+#include <map>
+#include <mutex>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <sys/statvfs.h>
-
-#include <array>
-#include <condition_variable>
-#include <deque>
-#include <map>
-#include <mutex>
 #include <thread>
 
 namespace platform {
@@ -24,7 +23,8 @@ constexpr std::size_t memtable_bytes = 16U << 20;
 constexpr std::size_t memtables_total_bytes = 64U << 20;
 constexpr std::size_t block_cache_bytes = 16U << 20;
 constexpr std::size_t blob_octets_min = 4096;
-constexpr std::size_t group_bytes_max = 8U << 20;  // of one write: bounds memory and the wait of those behind it
+constexpr std::size_t group_bytes_max = 8U
+                                        << 20;  // of one write: bounds memory and the wait of those behind it
 
 struct Request {
     env::Batch batch;
@@ -47,7 +47,8 @@ rocksdb::Options database_options() {
     options.allow_concurrent_memtable_write = false;  // one writer thread
     options.enable_write_thread_adaptive_yield = false;
     options.max_background_jobs = 2;
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;  // an unsynced tail may be torn
+    options.wal_recovery_mode =
+        rocksdb::WALRecoveryMode::kPointInTimeRecovery;  // an unsynced tail may be torn
     options.recycle_log_file_num = 4;  // written in place: fdatasync need not update the file's size
     options.db_write_buffer_size = memtables_total_bytes;
     options.max_total_wal_size = 256U << 20;
@@ -90,7 +91,9 @@ struct RocksDatabase::State {
     bool stopping = false;
     std::thread committer;
 
-    rocksdb::ColumnFamilyHandle* column(env::Keyspace space) { return columns[static_cast<std::size_t>(space)]; }
+    rocksdb::ColumnFamilyHandle* column(env::Keyspace space) {
+        return columns[static_cast<std::size_t>(space)];
+    }
     void append(rocksdb::WriteBatch& to, const env::Batch& batch);
     void write_group(const std::vector<Request*>& group);
     void run();
@@ -98,8 +101,10 @@ struct RocksDatabase::State {
 
 void RocksDatabase::State::append(rocksdb::WriteBatch& to, const env::Batch& batch) {
     for (const auto& erase : batch.erases()) {
-        if (erase.end.empty()) to.Delete(column(erase.space), erase.key);
-        else to.DeleteRange(column(erase.space), erase.key, erase.end);
+        if (erase.end.empty())
+            to.Delete(column(erase.space), erase.key);
+        else
+            to.DeleteRange(column(erase.space), erase.key, erase.end);
     }
     for (const auto& put : batch.puts()) to.Put(column(put.space), put.key, put.value);
 }
@@ -113,7 +118,8 @@ void RocksDatabase::State::write_group(const std::vector<Request*>& group) {
     }
     rocksdb::Status status = db->Write(options, &batch);
     if (!status.ok() && !status.IsShutdownInProgress()) {
-        // After an error in the background RocksDB refuses writes until it is resumed; space may have come back.
+        // After an error in the background RocksDB refuses writes until it is resumed; space may have come
+        // back.
         if (db->Resume().ok()) status = db->Write(options, &batch);
     }
     const std::expected<void, env::StoreError> result =
@@ -138,7 +144,8 @@ void RocksDatabase::State::run() {
         if (waiting.empty()) return;  // stopping, and everything accepted is written
         group.clear();
         std::size_t bytes = 0;
-        while (!waiting.empty() && (group.empty() || bytes + waiting.front()->batch.bytes() <= group_bytes_max)) {
+        while (!waiting.empty() &&
+               (group.empty() || bytes + waiting.front()->batch.bytes() <= group_bytes_max)) {
             bytes += waiting.front()->batch.bytes();
             group.push_back(waiting.front());
             waiting.pop_front();
@@ -158,14 +165,16 @@ std::expected<std::shared_ptr<RocksDatabase>, std::string> RocksDatabase::open(c
     const rocksdb::Options options = database_options();
     const auto cache = rocksdb::NewLRUCache(block_cache_bytes);
     std::vector<rocksdb::ColumnFamilyDescriptor> columns;
-    for (std::size_t i = 0; i < keyspaces; ++i) columns.emplace_back(names[i], column_options(options, i, cache));
+    for (std::size_t i = 0; i < keyspaces; ++i)
+        columns.emplace_back(names[i], column_options(options, i, cache));
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(options, folder, columns, &handles, &db);
     if (!status.ok()) {
         const bool locked = status.ToString().find("lock") != std::string::npos;
-        return std::unexpected(locked ? fmt::format("the queue in {} is in use: is the server running already?", folder)
-                                      : fmt::format("cannot open the queue in {}: {}", folder, status.ToString()));
+        return std::unexpected(
+            locked ? fmt::format("the queue in {} is in use: is the server running already?", folder)
+                   : fmt::format("cannot open the queue in {}: {}", folder, status.ToString()));
     }
     state.db.reset(db);
     std::copy(handles.begin(), handles.end(), state.columns.begin());
@@ -210,13 +219,15 @@ struct CommitAwaiter {
 
 }  // namespace
 
-env::Task<std::expected<void, env::StoreError>> RocksStore::commit(env::Batch batch, env::Durability durability) {
+env::Task<std::expected<void, env::StoreError>> RocksStore::commit(env::Batch batch,
+                                                                   env::Durability durability) {
     CommitAwaiter awaiter{database_->state(), Request{std::move(batch), durability, &loop_, {}, {}}};
     auto result = co_await awaiter;
     co_return result;
 }
 
-env::Task<std::expected<std::optional<std::string>, env::StoreError>> RocksStore::read(env::Keyspace space, std::string key) {
+env::Task<std::expected<std::optional<std::string>, env::StoreError>> RocksStore::read(env::Keyspace space,
+                                                                                       std::string key) {
     auto& state = database_->state();
     std::string value;
     const auto status = state.db->Get(rocksdb::ReadOptions(), state.column(space), key, &value);
@@ -225,10 +236,11 @@ env::Task<std::expected<std::optional<std::string>, env::StoreError>> RocksStore
     co_return std::optional(std::move(value));
 }
 
-env::Task<std::expected<std::vector<env::Store::Entry>, env::StoreError>> RocksStore::scan(env::Keyspace space, std::string from,
-                                                                                          std::string to, std::size_t limit) {
+env::Task<std::expected<std::vector<env::Store::Entry>, env::StoreError>> RocksStore::scan(
+    env::Keyspace space, std::string from, std::string to, std::size_t limit) {
     auto& state = database_->state();
-    const std::unique_ptr<rocksdb::Iterator> at(state.db->NewIterator(rocksdb::ReadOptions(), state.column(space)));
+    const std::unique_ptr<rocksdb::Iterator> at(
+        state.db->NewIterator(rocksdb::ReadOptions(), state.column(space)));
     std::vector<Entry> out;
     for (at->Seek(from); at->Valid() && out.size() < limit; at->Next()) {
         if (!to.empty() && at->key().compare(to) >= 0) break;
@@ -239,7 +251,7 @@ env::Task<std::expected<std::vector<env::Store::Entry>, env::StoreError>> RocksS
 }
 
 std::uint64_t RocksStore::free_bytes() const {
-    struct statvfs info {};
+    struct statvfs info{};
     if (::statvfs(database_->state().folder.c_str(), &info) != 0) return UINT64_MAX;
     return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }

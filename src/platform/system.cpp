@@ -1,13 +1,12 @@
 #include "platform/system.hpp"
 
-#include <pwd.h>
-#include <sys/random.h>
-#include <unistd.h>
+#include "base/check.hpp"
 
 #include <cerrno>
 #include <ctime>
-
-#include "base/check.hpp"
+#include <pwd.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 namespace platform {
 
@@ -15,7 +14,8 @@ env::SteadyTime SystemClock::steady() const { return std::chrono::steady_clock::
 env::WallTime SystemClock::wall() const { return std::chrono::system_clock::now(); }
 
 std::chrono::minutes SystemClock::zone_offset(env::WallTime at) const {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(at));
+    const std::time_t seconds =
+        std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(at));
     // The zone changes at most every quarter of an hour; localtime_r takes a lock each time.
     constexpr std::time_t quarter = 900;
     thread_local std::time_t known_for = -1;
@@ -109,7 +109,8 @@ std::expected<std::optional<env::UnixUser>, env::FileError> PosixUsers::find(con
     const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
     if (error != 0 && error != ENOENT) return std::unexpected(env::FileError::Io);
     if (!found) return std::optional<env::UnixUser>{};
-    return env::UnixUser{entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell, entry.pw_gecos};
+    return env::UnixUser{entry.pw_name, entry.pw_uid,   entry.pw_gid,
+                         entry.pw_dir,  entry.pw_shell, entry.pw_gecos};
 }
 
 }  // namespace platform

@@ -1,6 +1,12 @@
 // The small pieces of the real world: clock, randomness, worker threads, files, users.
 #pragma once
 
+#include "env/clock.hpp"
+#include "env/file_system.hpp"
+#include "env/loop.hpp"
+#include "env/random.hpp"
+#include "env/workers.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -8,12 +14,6 @@
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include "env/clock.hpp"
-#include "env/file_system.hpp"
-#include "env/loop.hpp"
-#include "env/random.hpp"
-#include "env/workers.hpp"
 
 namespace platform {
 
@@ -61,12 +61,14 @@ class PoolWorkers : public env::Workers {
 
 class PosixFileSystem : public env::FileSystem {
  public:
-    std::expected<std::unique_ptr<env::File>, env::FileError> open(const std::string& path, env::OpenMode mode,
+    std::expected<std::unique_ptr<env::File>, env::FileError> open(const std::string& path,
+                                                                   env::OpenMode mode,
                                                                    std::uint32_t permissions) override;
     std::expected<std::string, env::FileError> read(const std::string& path, std::uint64_t max) override;
     std::expected<env::FileStat, env::FileError> stat(const std::string& path) override;
     std::expected<env::FileStat, env::FileError> lstat(const std::string& path) override;
-    std::expected<void, env::FileError> make_directory(const std::string& path, std::uint32_t permissions) override;
+    std::expected<void, env::FileError> make_directory(const std::string& path,
+                                                       std::uint32_t permissions) override;
     std::expected<void, env::FileError> rename(const std::string& from, const std::string& to) override;
     std::expected<void, env::FileError> link(const std::string& from, const std::string& to) override;
     std::expected<void, env::FileError> remove(const std::string& path) override;

@@ -1,9 +1,9 @@
 // The right-hand side of access tables (access(5)).
-#include <fmt/format.h>
-
 #include "base/text.hpp"
 #include "config/values.hpp"
 #include "policy/restriction.hpp"
+
+#include <fmt/format.h>
 
 namespace policy {
 namespace {
@@ -21,11 +21,14 @@ mail::ReplyText reply_of(int code, std::string_view rest, std::string shown, std
     return out;
 }
 
-bool is_code(std::string_view word, char first) { return word.size() == 3 && word[0] == first && base::is_digit(word[1]) && base::is_digit(word[2]); }
+bool is_code(std::string_view word, char first) {
+    return word.size() == 3 && word[0] == first && base::is_digit(word[1]) && base::is_digit(word[2]);
+}
 
 }  // namespace
 
-env::Task<Outcome> run_access_action(Context& context, std::string action, std::string shown, std::string_view what) {
+env::Task<Outcome> run_access_action(Context& context, std::string action, std::string shown,
+                                     std::string_view what) {
     const std::string_view text = base::trim(action);
     const auto end = std::min(text.find_first_of(" \t"), text.size());
     const std::string word = base::upper(text.substr(0, end));
@@ -37,7 +40,9 @@ env::Task<Outcome> run_access_action(Context& context, std::string action, std::
     } else if (word == "DUNNO") {
     } else if (word == "REJECT" || word == "DEFER" || is_code(word, '4') || is_code(word, '5')) {
         out.kind = Outcome::Kind::Refuse;
-        const int code = word == "REJECT" ? static_cast<int>(context.options.access_map_reject_code) : word == "DEFER" ? static_cast<int>(context.options.defer_code) : std::stoi(word);
+        const int code = word == "REJECT"  ? static_cast<int>(context.options.access_map_reject_code)
+                         : word == "DEFER" ? static_cast<int>(context.options.defer_code)
+                                           : std::stoi(word);
         out.reply = reply_of(code, rest, shown, what);
     } else if (word == "DEFER_IF_PERMIT") {
         context.defer_if_permit = reply_of(450, rest, shown, what);
@@ -56,15 +61,18 @@ env::Task<Outcome> run_access_action(Context& context, std::string action, std::
     } else if (word == "BCC") {
         context.effects.bcc.push_back(rest);
     } else if (word == "PREPEND") {
-        if (rest.find(':') != std::string::npos && rest.find_first_of("\r\n") == std::string::npos) context.effects.prepend.push_back(rest);
+        if (rest.find(':') != std::string::npos && rest.find_first_of("\r\n") == std::string::npos)
+            context.effects.prepend.push_back(rest);
     } else if (word == "WARN" || word == "INFO") {
         context.notes.push_back(fmt::format("{}: {}: {}", base::lower(word), shown, rest));
     } else {
-        // A list of restrictions as a value: only those declared as classes or without a table, which are known at load.
+        // A list of restrictions as a value: only those declared as classes or without a table, which are
+        // known at load.
         for (const auto& name : config::split_list(text)) {
             const auto found = context.classes.find(name);
             if (found == context.classes.end()) {
-                context.notes.push_back(fmt::format("access table: '{}' is no action; the mail is deferred", base::printable(name, 60)));
+                context.notes.push_back(fmt::format("access table: '{}' is no action; the mail is deferred",
+                                                    base::printable(name, 60)));
                 out.kind = Outcome::Kind::Refuse;
                 out.reply = {451, {4, 3, 5}, "Server configuration error"};
                 co_return out;

@@ -1,15 +1,16 @@
-// The judge: what the SMTP server asks at each stage (smtpd_*_restrictions), and the verdict. Belongs to one loop.
+// The judge: what the SMTP server asks at each stage (smtpd_*_restrictions), and the verdict. Belongs to one
+// loop.
 #pragma once
-
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "env/network.hpp"
 #include "env/task.hpp"
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
 #include "mail/status.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace policy {
 
@@ -26,13 +27,13 @@ struct Facts {
     bool client_name_failed_temporarily = false;
     std::string helo;
     bool esmtp = false;
-    std::string protocol;                  // "SMTP", "ESMTP"
+    std::string protocol;  // "SMTP", "ESMTP"
     std::optional<mail::ReversePath> sender;
     std::optional<mail::Address> recipient;
-    std::string recipient_text;            // as given between the angle brackets
+    std::string recipient_text;  // as given between the angle brackets
     std::string sender_text;
-    std::size_t recipient_count = 0;       // accepted so far
-    std::uint64_t size = 0;                // declared, or at EndOfData the real one
+    std::size_t recipient_count = 0;  // accepted so far
+    std::uint64_t size = 0;           // declared, or at EndOfData the real one
     std::string queue_id;
     std::string sasl_method, sasl_username, sasl_sender;
     bool encrypted = false;
@@ -45,19 +46,19 @@ struct Facts {
 
 /// What an access table or restriction asked for beside accept and refuse.
 struct SideEffects {
-    std::vector<std::string> prepend;   // header lines, without CRLF
-    std::string filter;                 // FILTER transport:destination
-    std::string redirect;               // REDIRECT user@domain
+    std::vector<std::string> prepend;  // header lines, without CRLF
+    std::string filter;                // FILTER transport:destination
+    std::string redirect;              // REDIRECT user@domain
     std::vector<std::string> bcc;
     bool hold = false;
     std::string hold_text;
-    bool discard = false;               // accepted and dropped
+    bool discard = false;  // accepted and dropped
     std::string discard_text;
 };
 
 struct Verdict {
     enum class Kind { Accept, Refuse, RefuseAndClose } kind = Kind::Accept;  // RefuseAndClose: 421, 521
-    mail::ReplyText reply;              // when refused
+    mail::ReplyText reply;                                                   // when refused
     SideEffects effects;
     bool accepted() const { return kind == Kind::Accept; }
 };
@@ -65,8 +66,8 @@ struct Verdict {
 class Judge {
  public:
     virtual ~Judge() = default;
-    /// With smtpd_delay_reject, Connect/Helo/Mail answers come at Rcpt (the judge keeps no state between calls:
-    /// it evaluates the earlier lists then). `facts` is a copy because the session goes on living.
+    /// With smtpd_delay_reject, Connect/Helo/Mail answers come at Rcpt (the judge keeps no state between
+    /// calls: it evaluates the earlier lists then). `facts` is a copy because the session goes on living.
     virtual env::Task<Verdict> judge(Stage stage, Facts facts) = 0;
 };
 

@@ -1,11 +1,11 @@
 // The restriction lists and their codes under their main.cf names (defaults as Postfix's).
 #pragma once
 
+#include "base/parameter.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "base/parameter.hpp"
 
 namespace policy {
 
@@ -13,41 +13,65 @@ struct PolicyOptions {
     std::string client, helo, sender, relay, recipient, data, end_of_data;
     std::vector<std::string> restriction_classes;
     std::string my_networks, sender_login_maps, recipient_delimiter;
-    bool delay_reject = true, reject_unlisted_recipient = true, reject_unlisted_sender = false, relay_before_recipient = true;
-    std::uint32_t access_map_reject_code = 554, reject_code = 554, defer_code = 450, relay_domains_reject_code = 554, non_fqdn_reject_code = 504,
-                  invalid_hostname_reject_code = 501, multi_recipient_bounce_reject_code = 550, unknown_address_reject_code = 450,
-                  unknown_client_reject_code = 450, unknown_hostname_reject_code = 450, plaintext_reject_code = 450, maps_rbl_reject_code = 554;
+    bool delay_reject = true, reject_unlisted_recipient = true, reject_unlisted_sender = false,
+         relay_before_recipient = true;
+    std::uint32_t access_map_reject_code = 554, reject_code = 554, defer_code = 450,
+                  relay_domains_reject_code = 554, non_fqdn_reject_code = 504,
+                  invalid_hostname_reject_code = 501, multi_recipient_bounce_reject_code = 550,
+                  unknown_address_reject_code = 450, unknown_client_reject_code = 450,
+                  unknown_hostname_reject_code = 450, plaintext_reject_code = 450, maps_rbl_reject_code = 554;
 
     static constexpr void describe(auto& parameter) {
         using O = PolicyOptions;
-        using base::Default;
         using base::Between;
-        parameter("smtpd_client_restrictions", &O::client, Default{""}, "What is checked when a client connects.");
+        using base::Default;
+        parameter("smtpd_client_restrictions", &O::client, Default{""},
+                  "What is checked when a client connects.");
         parameter("smtpd_helo_restrictions", &O::helo, Default{""}, "What is checked at HELO and EHLO.");
         parameter("smtpd_sender_restrictions", &O::sender, Default{""}, "What is checked at MAIL FROM.");
-        parameter("smtpd_relay_restrictions", &O::relay, Default{"permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"}, "Who may relay; checked at RCPT TO before smtpd_recipient_restrictions.");
+        parameter("smtpd_relay_restrictions", &O::relay,
+                  Default{"permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"},
+                  "Who may relay; checked at RCPT TO before smtpd_recipient_restrictions.");
         parameter("smtpd_recipient_restrictions", &O::recipient, Default{""}, "What is checked at RCPT TO.");
         parameter("smtpd_data_restrictions", &O::data, Default{""}, "What is checked at DATA.");
-        parameter("smtpd_end_of_data_restrictions", &O::end_of_data, Default{""}, "What is checked at the end of a message.");
-        parameter("smtpd_restriction_classes", &O::restriction_classes, Default{""}, "Names of restriction lists that other lists and access tables may use.");
-        parameter("mynetworks", &O::my_networks, Default{"$mynetworks"}, "The clients that permit_mynetworks trusts.");
-        parameter("recipient_delimiter", &O::recipient_delimiter, Default{""}, "What separates user and extension (user+ext).");
-        parameter("smtpd_delay_reject", &O::delay_reject, Default{"yes"}, "Answer the client, helo and sender lists' refusals at RCPT TO.");
-        parameter("smtpd_reject_unlisted_recipient", &O::reject_unlisted_recipient, Default{"yes"}, "Refuse recipients that do not exist, also when no list says so.");
-        parameter("smtpd_reject_unlisted_sender", &O::reject_unlisted_sender, Default{"no"}, "Refuse senders in our domains that do not exist.");
-        parameter("smtpd_relay_before_recipient_restrictions", &O::relay_before_recipient, Default{"yes"}, "Check smtpd_relay_restrictions before smtpd_recipient_restrictions.");
-        parameter("access_map_reject_code", &O::access_map_reject_code, Between{400, 599}, "The reply code of REJECT in access tables.");
+        parameter("smtpd_end_of_data_restrictions", &O::end_of_data, Default{""},
+                  "What is checked at the end of a message.");
+        parameter("smtpd_restriction_classes", &O::restriction_classes, Default{""},
+                  "Names of restriction lists that other lists and access tables may use.");
+        parameter("mynetworks", &O::my_networks, Default{"$mynetworks"},
+                  "The clients that permit_mynetworks trusts.");
+        parameter("recipient_delimiter", &O::recipient_delimiter, Default{""},
+                  "What separates user and extension (user+ext).");
+        parameter("smtpd_delay_reject", &O::delay_reject, Default{"yes"},
+                  "Answer the client, helo and sender lists' refusals at RCPT TO.");
+        parameter("smtpd_reject_unlisted_recipient", &O::reject_unlisted_recipient, Default{"yes"},
+                  "Refuse recipients that do not exist, also when no list says so.");
+        parameter("smtpd_reject_unlisted_sender", &O::reject_unlisted_sender, Default{"no"},
+                  "Refuse senders in our domains that do not exist.");
+        parameter("smtpd_relay_before_recipient_restrictions", &O::relay_before_recipient, Default{"yes"},
+                  "Check smtpd_relay_restrictions before smtpd_recipient_restrictions.");
+        parameter("access_map_reject_code", &O::access_map_reject_code, Between{400, 599},
+                  "The reply code of REJECT in access tables.");
         parameter("reject_code", &O::reject_code, Between{400, 599}, "The reply code of reject.");
         parameter("defer_code", &O::defer_code, Between{400, 499}, "The reply code of defer.");
-        parameter("relay_domains_reject_code", &O::relay_domains_reject_code, Between{400, 599}, "The reply code of reject_unauth_destination.");
-        parameter("non_fqdn_reject_code", &O::non_fqdn_reject_code, Between{400, 599}, "The reply code of the reject_non_fqdn_ family.");
-        parameter("invalid_hostname_reject_code", &O::invalid_hostname_reject_code, Between{400, 599}, "The reply code of reject_invalid_helo_hostname.");
-        parameter("multi_recipient_bounce_reject_code", &O::multi_recipient_bounce_reject_code, Between{400, 599}, "The reply code of reject_multi_recipient_bounce.");
-        parameter("unknown_address_reject_code", &O::unknown_address_reject_code, Between{400, 599}, "The reply code of reject_unknown_sender_domain and reject_unknown_recipient_domain.");
-        parameter("unknown_client_reject_code", &O::unknown_client_reject_code, Between{400, 599}, "The reply code of reject_unknown_client_hostname.");
-        parameter("unknown_hostname_reject_code", &O::unknown_hostname_reject_code, Between{400, 599}, "The reply code of reject_unknown_helo_hostname.");
-        parameter("plaintext_reject_code", &O::plaintext_reject_code, Between{400, 599}, "The reply code of reject_plaintext_session.");
-        parameter("maps_rbl_reject_code", &O::maps_rbl_reject_code, Between{400, 599}, "The reply code of the reject_rbl_ family.");
+        parameter("relay_domains_reject_code", &O::relay_domains_reject_code, Between{400, 599},
+                  "The reply code of reject_unauth_destination.");
+        parameter("non_fqdn_reject_code", &O::non_fqdn_reject_code, Between{400, 599},
+                  "The reply code of the reject_non_fqdn_ family.");
+        parameter("invalid_hostname_reject_code", &O::invalid_hostname_reject_code, Between{400, 599},
+                  "The reply code of reject_invalid_helo_hostname.");
+        parameter("multi_recipient_bounce_reject_code", &O::multi_recipient_bounce_reject_code,
+                  Between{400, 599}, "The reply code of reject_multi_recipient_bounce.");
+        parameter("unknown_address_reject_code", &O::unknown_address_reject_code, Between{400, 599},
+                  "The reply code of reject_unknown_sender_domain and reject_unknown_recipient_domain.");
+        parameter("unknown_client_reject_code", &O::unknown_client_reject_code, Between{400, 599},
+                  "The reply code of reject_unknown_client_hostname.");
+        parameter("unknown_hostname_reject_code", &O::unknown_hostname_reject_code, Between{400, 599},
+                  "The reply code of reject_unknown_helo_hostname.");
+        parameter("plaintext_reject_code", &O::plaintext_reject_code, Between{400, 599},
+                  "The reply code of reject_plaintext_session.");
+        parameter("maps_rbl_reject_code", &O::maps_rbl_reject_code, Between{400, 599},
+                  "The reply code of the reject_rbl_ family.");
     }
 };
 

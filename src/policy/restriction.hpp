@@ -1,5 +1,12 @@
-// Restriction lists as programs: parsed once at load, with every wrong word reported, then evaluated per question.
+// Restriction lists as programs: parsed once at load, with every wrong word reported, then evaluated per
+// question.
 #pragma once
+
+#include "policy/judge.hpp"
+#include "policy/options.hpp"
+#include "routing/directory.hpp"
+#include "routing/match_list.hpp"
+#include "tables/factory.hpp"
 
 #include <expected>
 #include <functional>
@@ -8,12 +15,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "policy/judge.hpp"
-#include "policy/options.hpp"
-#include "routing/directory.hpp"
-#include "routing/match_list.hpp"
-#include "tables/factory.hpp"
 
 namespace policy {
 
@@ -27,10 +28,10 @@ struct Context {
     Stage stage;
     const Facts& facts;
     SideEffects& effects;
-    std::vector<std::string>& notes;   // for the log: warn_if_reject and WARN
+    std::vector<std::string>& notes;  // for the log: warn_if_reject and WARN
     const std::map<std::string, std::shared_ptr<const Program>, std::less<>>& classes;
     int depth = 0;
-    bool warn_only = false;            // the next refusal is only noted
+    bool warn_only = false;  // the next refusal is only noted
     std::optional<mail::ReplyText> defer_if_permit{};
     std::optional<mail::ReplyText> defer_if_reject{};
 };
@@ -52,13 +53,17 @@ struct Program {
 };
 
 /// `what`: the parameter's name, for errors. Errors name the word and the nearest known one.
-std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what, const std::string& text, tables::Factory& factory,
+std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what,
+                                                                   const std::string& text,
+                                                                   tables::Factory& factory,
                                                                    const std::vector<std::string>& classes);
-/// Whether a list can refuse relaying: one of reject_unauth_destination, defer_unauth_destination, reject, defer … is in it.
+/// Whether a list can refuse relaying: one of reject_unauth_destination, defer_unauth_destination, reject,
+/// defer … is in it.
 bool stops_relaying(const Program& program);
 
 env::Task<Outcome> evaluate(Context& context, const Program& program);
 /// An access table's right-hand side (access(5)). `shown`: the value the reply names, "<x>: … rejected".
-env::Task<Outcome> run_access_action(Context& context, std::string action, std::string shown, std::string_view what);
+env::Task<Outcome> run_access_action(Context& context, std::string action, std::string shown,
+                                     std::string_view what);
 
 }  // namespace policy

@@ -1,28 +1,38 @@
 #include "policy/restriction_judge.hpp"
 
-#include <fmt/format.h>
-
 #include "base/result.hpp"
+
+#include <fmt/format.h>
 
 namespace policy {
 
 std::string_view to_text(Stage stage) {
     switch (stage) {
-        case Stage::Connect: return "CONNECT";
-        case Stage::Helo: return "HELO";
-        case Stage::Mail: return "MAIL";
-        case Stage::Rcpt: return "RCPT";
-        case Stage::Data: return "DATA";
-        case Stage::EndOfData: return "END-OF-MESSAGE";
-        case Stage::Etrn: return "ETRN";
-        case Stage::Vrfy: return "VRFY";
+        case Stage::Connect:
+            return "CONNECT";
+        case Stage::Helo:
+            return "HELO";
+        case Stage::Mail:
+            return "MAIL";
+        case Stage::Rcpt:
+            return "RCPT";
+        case Stage::Data:
+            return "DATA";
+        case Stage::EndOfData:
+            return "END-OF-MESSAGE";
+        case Stage::Etrn:
+            return "ETRN";
+        case Stage::Vrfy:
+            return "VRFY";
     }
     return "";
 }
 
-std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::make(PolicyOptions options, Services services,
-                                                                                     const std::function<std::string(const std::string&)>& class_text) {
-    std::unique_ptr<RestrictionJudge> out(new RestrictionJudge(std::move(options), services.directory, services.events, services.service));
+std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::make(
+    PolicyOptions options, Services services,
+    const std::function<std::string(const std::string&)>& class_text) {
+    std::unique_ptr<RestrictionJudge> out(
+        new RestrictionJudge(std::move(options), services.directory, services.events, services.service));
     const PolicyOptions& o = out->options_;
     auto networks = routing::NetworkList::make(o.my_networks, services.factory, services.files);
     if (!networks) return std::unexpected("mynetworks: " + networks.error());
@@ -31,7 +41,9 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
         TRY_ASSIGN(auto program, compile(name, class_text(name), services.factory, o.restriction_classes));
         out->classes_.emplace(name, std::move(program));
     }
-    const auto build = [&](std::string_view name, const std::string& text) { return compile(name, text, services.factory, o.restriction_classes); };
+    const auto build = [&](std::string_view name, const std::string& text) {
+        return compile(name, text, services.factory, o.restriction_classes);
+    };
     TRY_ASSIGN(out->client_, build("smtpd_client_restrictions", o.client));
     TRY_ASSIGN(out->helo_, build("smtpd_helo_restrictions", o.helo));
     TRY_ASSIGN(out->sender_, build("smtpd_sender_restrictions", o.sender));
@@ -39,12 +51,14 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     TRY_ASSIGN(out->recipient_, build("smtpd_recipient_restrictions", o.recipient));
     TRY_ASSIGN(out->data_, build("smtpd_data_restrictions", o.data));
     TRY_ASSIGN(out->end_of_data_, build("smtpd_end_of_data_restrictions", o.end_of_data));
-    TRY_ASSIGN(out->unlisted_recipient_, build("smtpd_reject_unlisted_recipient", "reject_unlisted_recipient"));
+    TRY_ASSIGN(out->unlisted_recipient_,
+               build("smtpd_reject_unlisted_recipient", "reject_unlisted_recipient"));
     TRY_ASSIGN(out->unlisted_sender_, build("smtpd_reject_unlisted_sender", "reject_unlisted_sender"));
     const bool safe = stops_relaying(*out->relay_) || stops_relaying(*out->recipient_);
     if (!safe)
         return std::unexpected(
-            "this would be an open relay: in smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance of: "
+            "this would be an open relay: in smtpd_relay_restrictions or smtpd_recipient_restrictions, "
+            "specify at least one working instance of: "
             "reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit");
     return out;
 }
@@ -69,22 +83,32 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
             if (!late) parts.push_back({sender_.get(), Stage::Mail});
             break;
         case Stage::Rcpt:
-            if (late) parts = {{client_.get(), Stage::Connect}, {helo_.get(), Stage::Helo}, {sender_.get(), Stage::Mail}};
+            if (late)
+                parts = {{client_.get(), Stage::Connect},
+                         {helo_.get(), Stage::Helo},
+                         {sender_.get(), Stage::Mail}};
             if (options_.relay_before_recipient) parts.push_back({relay_.get(), Stage::Rcpt});
             parts.push_back({recipient_.get(), Stage::Rcpt});
             if (!options_.relay_before_recipient) parts.push_back({relay_.get(), Stage::Rcpt});
             if (options_.reject_unlisted_sender) parts.push_back({unlisted_sender_.get(), Stage::Mail});
             if (options_.reject_unlisted_recipient) parts.push_back({unlisted_recipient_.get(), Stage::Rcpt});
             break;
-        case Stage::Data: parts.push_back({data_.get(), Stage::Data}); break;
-        case Stage::EndOfData: parts.push_back({end_of_data_.get(), Stage::EndOfData}); break;
-        default: break;
+        case Stage::Data:
+            parts.push_back({data_.get(), Stage::Data});
+            break;
+        case Stage::EndOfData:
+            parts.push_back({end_of_data_.get(), Stage::EndOfData});
+            break;
+        default:
+            break;
     }
     for (const auto& part : parts) {
         if (part.program->steps.empty()) continue;
-        Context context{options_, my_networks_, directory_, part.stage, facts, verdict.effects, notes, classes_};
+        Context context{options_, my_networks_,    directory_, part.stage,
+                        facts,    verdict.effects, notes,      classes_};
         Outcome outcome = co_await evaluate(context, *part.program);
-        if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500) outcome.reply = *context.defer_if_reject;
+        if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500)
+            outcome.reply = *context.defer_if_reject;
         if (outcome.kind != Outcome::Kind::Refuse && context.defer_if_permit) {
             outcome.kind = Outcome::Kind::Refuse;
             outcome.reply = *context.defer_if_permit;
@@ -95,7 +119,10 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
         verdict.reply = std::move(outcome.reply);
         break;
     }
-    for (auto& note : notes) events_.note(base::Severity::Info, service_, fmt::format("NOQUEUE: {} from {}[{}]", note, facts.client_name, facts.client.address.text()));
+    for (auto& note : notes)
+        events_.note(
+            base::Severity::Info, service_,
+            fmt::format("NOQUEUE: {} from {}[{}]", note, facts.client_name, facts.client.address.text()));
     co_return verdict;
 }
 

@@ -15,14 +15,20 @@ class RestrictionJudge : public Judge {
         base::EventSink& events;
         std::string service = "smtpd";
     };
-    /// `class_text`: the value of a restriction class by name. Refuses lists that would make an open relay, as Postfix does.
-    static std::expected<std::unique_ptr<RestrictionJudge>, std::string> make(PolicyOptions options, Services services,
-                                                                              const std::function<std::string(const std::string&)>& class_text);
+    /// `class_text`: the value of a restriction class by name. Refuses lists that would make an open relay,
+    /// as Postfix does.
+    static std::expected<std::unique_ptr<RestrictionJudge>, std::string> make(
+        PolicyOptions options, Services services,
+        const std::function<std::string(const std::string&)>& class_text);
     env::Task<Verdict> judge(Stage stage, Facts facts) override;
 
  private:
-    RestrictionJudge(PolicyOptions options, routing::Directory& directory, base::EventSink& events, std::string service)
-        : options_(std::move(options)), directory_(directory), events_(events), service_(std::move(service)) {}
+    RestrictionJudge(PolicyOptions options, routing::Directory& directory, base::EventSink& events,
+                     std::string service)
+        : options_(std::move(options)),
+          directory_(directory),
+          events_(events),
+          service_(std::move(service)) {}
     PolicyOptions options_;
     routing::Directory& directory_;
     base::EventSink& events_;

@@ -1,14 +1,13 @@
-// The restrictions themselves: one function each, one table (restriction.hpp). Texts are Postfix's own, as administrators
-// and filters look for them.
-#include <fmt/format.h>
-
-#include <algorithm>
-
+// The restrictions themselves: one function each, one table (restriction.hpp). Texts are Postfix's own, as
+// administrators and filters look for them.
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "config/values.hpp"
 #include "policy/restriction.hpp"
 #include "routing/address_lookup.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace policy {
 namespace {
@@ -19,7 +18,9 @@ constexpr Outcome::Kind dunno = Outcome::Kind::Dunno;
 Outcome permit() { return {Outcome::Kind::Permit, {}}; }
 
 Outcome refuse(std::uint32_t code, std::uint16_t subject, std::uint16_t detail, std::string text) {
-    return {Outcome::Kind::Refuse, {static_cast<int>(code), {static_cast<std::uint16_t>(code / 100), subject, detail}, std::move(text)}};
+    return {
+        Outcome::Kind::Refuse,
+        {static_cast<int>(code), {static_cast<std::uint16_t>(code / 100), subject, detail}, std::move(text)}};
 }
 
 Outcome lookup_failed(const Context& context, const std::string& shown, const std::string& why) {
@@ -50,7 +51,8 @@ bool is_valid_host_name(std::string_view name) {
     if (name.empty() || name.size() > 255) return false;
     bool letters = false;
     for (const auto label : base::split(name, '.')) {
-        if (label.empty() || label.size() > label_max || label.front() == '-' || label.back() == '-') return false;
+        if (label.empty() || label.size() > label_max || label.front() == '-' || label.back() == '-')
+            return false;
         for (const char c : label) {
             if (!base::is_alnum(c) && c != '-' && c != '_') return false;
             letters = letters || !base::is_digit(c);
@@ -63,31 +65,47 @@ Task run_permit(Context&, const Step&) { co_return permit(); }
 
 std::string_view stage_word(const Context& context) {
     switch (context.stage) {
-        case Stage::Connect: return "Client host";
-        case Stage::Helo: return "Helo command";
-        case Stage::Mail: return "Sender address";
-        case Stage::Rcpt: return "Recipient address";
-        case Stage::Data: return "Data command";
-        default: return "End-of-data";
+        case Stage::Connect:
+            return "Client host";
+        case Stage::Helo:
+            return "Helo command";
+        case Stage::Mail:
+            return "Sender address";
+        case Stage::Rcpt:
+            return "Recipient address";
+        case Stage::Data:
+            return "Data command";
+        default:
+            return "End-of-data";
     }
 }
 
 std::string stage_shown(const Context& context) {
     switch (context.stage) {
-        case Stage::Connect: return fmt::format("{}[{}]", context.facts.client_name, context.facts.client.address.text());
-        case Stage::Helo: return context.facts.helo;
-        case Stage::Mail: return sender_shown(context);
-        case Stage::Rcpt: return recipient_shown(context);
-        case Stage::Data: return "DATA";
-        default: return "END-OF-MESSAGE";
+        case Stage::Connect:
+            return fmt::format("{}[{}]", context.facts.client_name, context.facts.client.address.text());
+        case Stage::Helo:
+            return context.facts.helo;
+        case Stage::Mail:
+            return sender_shown(context);
+        case Stage::Rcpt:
+            return recipient_shown(context);
+        case Stage::Data:
+            return "DATA";
+        default:
+            return "END-OF-MESSAGE";
     }
 }
 
 Task run_reject(Context& context, const Step&) {
-    co_return refuse(context.options.reject_code, 7, 1, fmt::format("<{}>: {} rejected: Access denied", stage_shown(context), stage_word(context)));
+    co_return refuse(
+        context.options.reject_code, 7, 1,
+        fmt::format("<{}>: {} rejected: Access denied", stage_shown(context), stage_word(context)));
 }
 Task run_defer(Context& context, const Step&) {
-    co_return refuse(context.options.defer_code, 7, 1, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context)));
+    co_return refuse(
+        context.options.defer_code, 7, 1,
+        fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context)));
 }
 
 Task run_permit_mynetworks(Context& context, const Step&) {
@@ -95,8 +113,12 @@ Task run_permit_mynetworks(Context& context, const Step&) {
     if (!inside) co_return lookup_failed(context, context.facts.client.address.text(), inside.error().text);
     co_return *inside ? permit() : Outcome{};
 }
-Task run_permit_sasl(Context& context, const Step&) { co_return context.facts.sasl_username.empty() ? Outcome{} : permit(); }
-Task run_permit_tls_all(Context& context, const Step&) { co_return context.facts.client_certificate_verified ? permit() : Outcome{}; }
+Task run_permit_sasl(Context& context, const Step&) {
+    co_return context.facts.sasl_username.empty() ? Outcome{} : permit();
+}
+Task run_permit_tls_all(Context& context, const Step&) {
+    co_return context.facts.client_certificate_verified ? permit() : Outcome{};
+}
 
 Task relay_control(Context& context, bool defer) {
     if (!context.facts.recipient) co_return Outcome{};
@@ -118,29 +140,39 @@ Task run_permit_auth_destination(Context& context, const Step&) {
 Task run_non_fqdn_helo(Context& context, const Step&) {
     const auto& helo = context.facts.helo;
     if (helo.empty() || is_fqdn(helo) || is_literal(helo)) co_return Outcome{};
-    co_return refuse(context.options.non_fqdn_reject_code, 5, 2, fmt::format("<{}>: Helo command rejected: need fully-qualified hostname", helo));
+    co_return refuse(context.options.non_fqdn_reject_code, 5, 2,
+                     fmt::format("<{}>: Helo command rejected: need fully-qualified hostname", helo));
 }
 Task run_invalid_helo(Context& context, const Step&) {
     const auto& helo = context.facts.helo;
-    const bool valid = helo.empty() || (is_literal(helo) ? is_valid_literal(helo) : is_valid_host_name(helo) || env::IpAddress::parse(helo).has_value());
+    const bool valid = helo.empty() || (is_literal(helo) ? is_valid_literal(helo)
+                                                         : is_valid_host_name(helo) ||
+                                                               env::IpAddress::parse(helo).has_value());
     if (valid) co_return Outcome{};
-    co_return refuse(context.options.invalid_hostname_reject_code, 5, 2, fmt::format("<{}>: Helo command rejected: Invalid name", helo));
+    co_return refuse(context.options.invalid_hostname_reject_code, 5, 2,
+                     fmt::format("<{}>: Helo command rejected: Invalid name", helo));
 }
 Task run_non_fqdn_sender(Context& context, const Step&) {
     if (!context.facts.sender || context.facts.sender->is_null()) co_return Outcome{};
     const auto& domain = context.facts.sender->address().domain;
     if (is_literal(domain) || is_fqdn(domain)) co_return Outcome{};
-    co_return refuse(context.options.non_fqdn_reject_code, 5, 2, fmt::format("<{}>: Sender address rejected: need fully-qualified address", sender_shown(context)));
+    co_return refuse(
+        context.options.non_fqdn_reject_code, 5, 2,
+        fmt::format("<{}>: Sender address rejected: need fully-qualified address", sender_shown(context)));
 }
 Task run_non_fqdn_recipient(Context& context, const Step&) {
     if (!context.facts.recipient) co_return Outcome{};
     const auto& address = *context.facts.recipient;
     const bool bare_postmaster = address.domain.empty() && base::iequals(address.local_part, "postmaster");
     if (bare_postmaster || is_literal(address.domain) || is_fqdn(address.domain)) co_return Outcome{};
-    co_return refuse(context.options.non_fqdn_reject_code, 5, 2, fmt::format("<{}>: Recipient address rejected: need fully-qualified address", recipient_shown(context)));
+    co_return refuse(context.options.non_fqdn_reject_code, 5, 2,
+                     fmt::format("<{}>: Recipient address rejected: need fully-qualified address",
+                                 recipient_shown(context)));
 }
 
-Outcome of_listing(const Context& context, const std::expected<routing::Listing, routing::LookupFailure>& listing, const std::string& shown) {
+Outcome of_listing(const Context& context,
+                   const std::expected<routing::Listing, routing::LookupFailure>& listing,
+                   const std::string& shown) {
     if (!listing) return lookup_failed(context, shown, listing.error().text);
     if (listing->listed) return {};
     return {Outcome::Kind::Refuse, listing->refusal};
@@ -157,7 +189,9 @@ Task run_unlisted_sender(Context& context, const Step&) {
 }
 Task run_unauth_pipelining(Context& context, const Step&) {
     if (!context.facts.pipelined_early) co_return Outcome{};
-    co_return refuse(503, 5, 0, fmt::format("<{}>: {} rejected: Improper use of SMTP command pipelining", stage_shown(context), stage_word(context)));
+    co_return refuse(503, 5, 0,
+                     fmt::format("<{}>: {} rejected: Improper use of SMTP command pipelining",
+                                 stage_shown(context), stage_word(context)));
 }
 Task run_plaintext_session(Context& context, const Step&) {
     if (context.facts.encrypted) co_return Outcome{};
@@ -166,16 +200,23 @@ Task run_plaintext_session(Context& context, const Step&) {
 Task run_multi_recipient_bounce(Context& context, const Step&) {
     const bool several = context.facts.recipient_count + (context.stage == Stage::Rcpt ? 1 : 0) > 1;
     if (!context.facts.sender || !context.facts.sender->is_null() || !several) co_return Outcome{};
-    co_return refuse(context.options.multi_recipient_bounce_reject_code, 5, 3, fmt::format("<{}>: {} rejected: Multi-recipient bounce", stage_shown(context), stage_word(context)));
+    co_return refuse(
+        context.options.multi_recipient_bounce_reject_code, 5, 3,
+        fmt::format("<{}>: {} rejected: Multi-recipient bounce", stage_shown(context), stage_word(context)));
 }
 Task run_unknown_client(Context& context, const Step&) {
     if (context.facts.client_name != "unknown") co_return Outcome{};
-    co_return refuse(context.facts.client_name_failed_temporarily ? 450 : context.options.unknown_client_reject_code, 7, context.facts.client_name_failed_temporarily ? 1 : 25,
-                     fmt::format("Client host rejected: cannot find your hostname, [{}]", context.facts.client.address.text()));
+    co_return refuse(
+        context.facts.client_name_failed_temporarily ? 450 : context.options.unknown_client_reject_code, 7,
+        context.facts.client_name_failed_temporarily ? 1 : 25,
+        fmt::format("Client host rejected: cannot find your hostname, [{}]",
+                    context.facts.client.address.text()));
 }
 Task run_unknown_reverse_client(Context& context, const Step&) {
     if (context.facts.reverse_name != "unknown") co_return Outcome{};
-    co_return refuse(context.options.unknown_client_reject_code, 7, 25, fmt::format("Client host rejected: cannot find your reverse hostname, [{}]", context.facts.client.address.text()));
+    co_return refuse(context.options.unknown_client_reject_code, 7, 25,
+                     fmt::format("Client host rejected: cannot find your reverse hostname, [{}]",
+                                 context.facts.client.address.text()));
 }
 
 // Domain, parent domains (as .parent and parent), in that order.
@@ -218,8 +259,12 @@ Task client_access(Context& context, const Step& step, std::string name) {
     Outcome out = co_await finish_access(context, std::move(found), shown, "Client host");
     co_return out;
 }
-Task run_client_access(Context& context, const Step& step) { return client_access(context, step, context.facts.client_name); }
-Task run_reverse_client_access(Context& context, const Step& step) { return client_access(context, step, context.facts.reverse_name); }
+Task run_client_access(Context& context, const Step& step) {
+    return client_access(context, step, context.facts.client_name);
+}
+Task run_reverse_client_access(Context& context, const Step& step) {
+    return client_access(context, step, context.facts.reverse_name);
+}
 Task run_helo_access(Context& context, const Step& step) {
     if (context.facts.helo.empty()) co_return Outcome{};
     auto found = co_await look_up_domain(*step.table, context.facts.helo);
@@ -227,13 +272,17 @@ Task run_helo_access(Context& context, const Step& step) {
     co_return out;
 }
 
-Task address_access(Context& context, const Step& step, mail::Address address, std::string shown, std::string_view what) {
+Task address_access(Context& context, const Step& step, mail::Address address, std::string shown,
+                    std::string_view what) {
     const tables::TableList list({step.table});
-    const routing::LookupForms whole{context.options.recipient_delimiter, routing::LookupForms::Local::No, routing::LookupForms::CatchAll::No};
+    const routing::LookupForms whole{context.options.recipient_delimiter, routing::LookupForms::Local::No,
+                                     routing::LookupForms::CatchAll::No};
     auto exact = co_await routing::look_up_address(list, address, whole);
     tables::Found found = std::optional<std::string>{};
-    if (!exact) found = std::unexpected(exact.error());
-    else if (*exact) found = std::optional((*exact)->value);
+    if (!exact)
+        found = std::unexpected(exact.error());
+    else if (*exact)
+        found = std::optional((*exact)->value);
     if (found && !*found && !step.table->takes_whole_key_only()) {
         found = co_await look_up_domain(*step.table, address.domain);
         if (found && !*found) found = co_await step.table->lookup(address.local_part + "@");
@@ -248,12 +297,14 @@ Task run_sender_access(Context& context, const Step& step) {
         Outcome out = co_await finish_access(context, std::move(found), "", "Sender address");
         co_return out;
     }
-    Outcome out = co_await address_access(context, step, context.facts.sender->address(), sender_shown(context), "Sender address");
+    Outcome out = co_await address_access(context, step, context.facts.sender->address(),
+                                          sender_shown(context), "Sender address");
     co_return out;
 }
 Task run_recipient_access(Context& context, const Step& step) {
     if (!context.facts.recipient) co_return Outcome{};
-    Outcome out = co_await address_access(context, step, *context.facts.recipient, recipient_shown(context), "Recipient address");
+    Outcome out = co_await address_access(context, step, *context.facts.recipient, recipient_shown(context),
+                                          "Recipient address");
     co_return out;
 }
 
@@ -310,11 +361,17 @@ Task run_warn_if_reject(Context& context, const Step&) {
     co_return Outcome{};
 }
 Task run_defer_if_permit(Context& context, const Step&) {
-    context.defer_if_permit = mail::ReplyText{450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    context.defer_if_permit = mail::ReplyText{
+        450,
+        {4, 7, 1},
+        fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
     co_return Outcome{};
 }
 Task run_defer_if_reject(Context& context, const Step&) {
-    context.defer_if_reject = mail::ReplyText{450, {4, 7, 1}, fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    context.defer_if_reject = mail::ReplyText{
+        450,
+        {4, 7, 1},
+        fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
     co_return Outcome{};
 }
 
@@ -334,7 +391,10 @@ std::string nearest(std::string_view word) {
 
 }  // namespace
 
-std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what, const std::string& text, tables::Factory& factory, const std::vector<std::string>& classes) {
+std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what,
+                                                                   const std::string& text,
+                                                                   tables::Factory& factory,
+                                                                   const std::vector<std::string>& classes) {
     auto out = std::make_shared<Program>();
     const auto words = config::split_list(text);
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -343,13 +403,19 @@ std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_v
         if (std::ranges::find(classes, words[i]) != classes.end()) {
             step.name = words[i];
             step.run = run_class;
-        } else if (step.name == "warn_if_reject") step.run = run_warn_if_reject;
-        else if (step.name == "defer_if_permit") step.run = run_defer_if_permit;
-        else if (step.name == "defer_if_reject") step.run = run_defer_if_reject;
+        } else if (step.name == "warn_if_reject")
+            step.run = run_warn_if_reject;
+        else if (step.name == "defer_if_permit")
+            step.run = run_defer_if_permit;
+        else if (step.name == "defer_if_reject")
+            step.run = run_defer_if_reject;
         else if (words[i].find(':') != std::string::npos) {
             // A bare table is check_<list>_access, as in old configurations.
-            const std::string_view implied = what.find("client") != std::string_view::npos ? "check_client_access" : what.find("helo") != std::string_view::npos ? "check_helo_access"
-                                             : what.find("sender") != std::string_view::npos ? "check_sender_access" : "check_recipient_access";
+            const std::string_view implied =
+                what.find("client") != std::string_view::npos   ? "check_client_access"
+                : what.find("helo") != std::string_view::npos   ? "check_helo_access"
+                : what.find("sender") != std::string_view::npos ? "check_sender_access"
+                                                                : "check_recipient_access";
             const auto* entry = std::ranges::find(entries, implied, &Entry::name);
             auto table = factory.open(words[i]);
             if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
@@ -359,11 +425,14 @@ std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_v
             const auto* entry = std::ranges::find(entries, step.name, &Entry::name);
             if (entry == std::end(entries)) {
                 const auto near = nearest(step.name);
-                return std::unexpected(fmt::format("{}: '{}' is not a restriction this version knows{}", what, words[i], near.empty() ? "" : "; did you mean " + near + "?"));
+                return std::unexpected(fmt::format("{}: '{}' is not a restriction this version knows{}", what,
+                                                   words[i],
+                                                   near.empty() ? "" : "; did you mean " + near + "?"));
             }
             step.run = entry->run;
             if (entry->argument == Argument::Table) {
-                if (i + 1 >= words.size()) return std::unexpected(fmt::format("{}: {} needs a table, type:name", what, step.name));
+                if (i + 1 >= words.size())
+                    return std::unexpected(fmt::format("{}: {} needs a table, type:name", what, step.name));
                 step.argument = words[++i];
                 auto table = factory.open(step.argument);
                 if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
@@ -377,7 +446,8 @@ std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_v
 
 bool stops_relaying(const Program& program) {
     return std::ranges::any_of(program.steps, [](const Step& step) {
-        return step.name == "reject" || step.name == "defer" || step.name == "reject_unauth_destination" || step.name == "defer_unauth_destination" || step.name == "defer_if_permit";
+        return step.name == "reject" || step.name == "defer" || step.name == "reject_unauth_destination" ||
+               step.name == "defer_unauth_destination" || step.name == "defer_if_permit";
     });
 }
 

@@ -1,18 +1,21 @@
 #include "queue/notifier.hpp"
 
-#include <fmt/format.h>
-
 #include "mail/received.hpp"
 #include "queue/store_content.hpp"
+
+#include <fmt/format.h>
 
 namespace queue {
 namespace {
 
 std::string_view log_kind(mail::DsnAction kind) {
     switch (kind) {
-        case mail::DsnAction::Failed: return "sender non-delivery";
-        case mail::DsnAction::Delayed: return "sender delay";
-        default: return "sender delivery status";
+        case mail::DsnAction::Failed:
+            return "sender non-delivery";
+        case mail::DsnAction::Delayed:
+            return "sender delay";
+        default:
+            return "sender delivery status";
     }
 }
 
@@ -24,12 +27,17 @@ std::string header_of(std::string_view start) {
 
 }  // namespace
 
-env::Task<bool> Notifier::send(mail::DsnAction kind, QueueId about, std::shared_ptr<const EnvelopeRecord> record,
-                               std::vector<mail::DsnRecipient> recipients, std::optional<env::WallTime> retry_until) {
+env::Task<bool> Notifier::send(mail::DsnAction kind, QueueId about,
+                               std::shared_ptr<const EnvelopeRecord> record,
+                               std::vector<mail::DsnRecipient> recipients,
+                               std::optional<env::WallTime> retry_until) {
     const mail::Envelope& original = record->envelope;
     if (original.sender.is_null()) {
         if (kind == mail::DsnAction::Failed)
-            events_.note(base::Severity::Info, "bounce", about.text() + ": a notification could not be delivered and is dropped: there is nobody to tell");
+            events_.note(
+                base::Severity::Info, "bounce",
+                about.text() +
+                    ": a notification could not be delivered and is dropped: there is nobody to tell");
         co_return true;
     }
     auto incoming = intake_.begin();
@@ -52,7 +60,8 @@ env::Task<bool> Notifier::send(mail::DsnAction kind, QueueId about, std::shared_
     input.boundary = fmt::format("{:016x}.{}/{}", random_.next(), new_id.text(), options_.host_name);
     input.message_id = fmt::format("<{}@{}>", new_id.text(), options_.host_name);
     input.smtputf8 = original.smtputf8;
-    const bool headers_only = kind != mail::DsnAction::Failed || original.dsn_return == mail::DsnReturn::Headers ||
+    const bool headers_only = kind != mail::DsnAction::Failed ||
+                              original.dsn_return == mail::DsnReturn::Headers ||
                               record->size > options_.bounce_size_limit;
     input.original = headers_only ? mail::DsnInput::Original::HeadersOnly : mail::DsnInput::Original::Full;
     const mail::DsnText text = mail::compose_dsn(input);
@@ -75,7 +84,9 @@ env::Task<bool> Notifier::send(mail::DsnAction kind, QueueId about, std::shared_
     to.notify = mail::Notify::Never;
     envelope.recipients.push_back(std::move(to));
     envelope.smtputf8 = original.smtputf8;
-    envelope.body = original.body == mail::BodyType::SevenBit && !original.smtputf8 ? mail::BodyType::SevenBit : mail::BodyType::EightBitMime;
+    envelope.body = original.body == mail::BodyType::SevenBit && !original.smtputf8
+                        ? mail::BodyType::SevenBit
+                        : mail::BodyType::EightBitMime;
     envelope.origin.client_address = "local";
     envelope.origin.client_name = options_.host_name;
     envelope.origin.helo = "bounce";

@@ -1,9 +1,6 @@
-// Writes notifications (RFC 3464) into the queue: undeliverable, late, delivered as asked. Never one about a notification.
-// Belongs to the queue manager's loop.
+// Writes notifications (RFC 3464) into the queue: undeliverable, late, delivered as asked. Never one about a
+// notification. Belongs to the queue manager's loop.
 #pragma once
-
-#include <string>
-#include <vector>
 
 #include "base/event.hpp"
 #include "base/parameter.hpp"
@@ -14,6 +11,9 @@
 #include "queue/intake.hpp"
 #include "queue/record.hpp"
 
+#include <string>
+#include <vector>
+
 namespace queue {
 
 struct NotifierOptions {
@@ -21,19 +21,29 @@ struct NotifierOptions {
     std::string mail_name = "Postrider";
     std::uint64_t bounce_size_limit = 50000;
     static constexpr void describe(auto& parameter) {
-        parameter("myhostname", &NotifierOptions::host_name, base::Default{"$myhostname"}, "This machine's full name.");
-        parameter("mail_name", &NotifierOptions::mail_name, base::Default{"Postrider"}, "The name of the mail system in Received: and notifications.");
-        parameter("bounce_size_limit", &NotifierOptions::bounce_size_limit, base::Between{1, 1000000000}, "Of larger messages only the header is returned in a notification.");
+        parameter("myhostname", &NotifierOptions::host_name, base::Default{"$myhostname"},
+                  "This machine's full name.");
+        parameter("mail_name", &NotifierOptions::mail_name, base::Default{"Postrider"},
+                  "The name of the mail system in Received: and notifications.");
+        parameter("bounce_size_limit", &NotifierOptions::bounce_size_limit, base::Between{1, 1000000000},
+                  "Of larger messages only the header is returned in a notification.");
     }
 };
 
 class Notifier {
  public:
-    Notifier(env::Loop& loop, env::Store& store, env::Random& random, Intake& intake, base::EventSink& events, NotifierOptions options)
-        : loop_(loop), store_(store), random_(random), intake_(intake), events_(events), options_(std::move(options)) {}
+    Notifier(env::Loop& loop, env::Store& store, env::Random& random, Intake& intake, base::EventSink& events,
+             NotifierOptions options)
+        : loop_(loop),
+          store_(store),
+          random_(random),
+          intake_(intake),
+          events_(events),
+          options_(std::move(options)) {}
     /// True when it is in the queue, or must not be sent at all (null sender). False: try again later.
     env::Task<bool> send(mail::DsnAction kind, QueueId about, std::shared_ptr<const EnvelopeRecord> record,
-                         std::vector<mail::DsnRecipient> recipients, std::optional<env::WallTime> retry_until);
+                         std::vector<mail::DsnRecipient> recipients,
+                         std::optional<env::WallTime> retry_until);
 
  private:
     env::Loop& loop_;

@@ -14,9 +14,12 @@ std::vector<QueueId> QueueManager::ids() const {
 QueueManager::Counts QueueManager::counts() const {
     Counts out;
     for (const auto& [key, entry] : entries_) {
-        if (entry.state == QueueState::Active) ++out.active;
-        else if (entry.state == QueueState::Hold) ++out.hold;
-        else ++out.deferred;
+        if (entry.state == QueueState::Active)
+            ++out.active;
+        else if (entry.state == QueueState::Hold)
+            ++out.hold;
+        else
+            ++out.deferred;
     }
     return out;
 }
@@ -41,7 +44,8 @@ env::Task<std::optional<QueuedMessage>> QueueManager::describe(QueueId id) {
     const auto record = decode_envelope(**bytes);
     if (!record) co_return std::nullopt;
     out.sender = record->envelope.sender.text();
-    auto stored = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0', end_key(id), SIZE_MAX);
+    auto stored = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0',
+                                                end_key(id), SIZE_MAX);
     std::map<std::uint32_t, RecipientRecord> results;
     if (stored) {
         for (const auto& [key, value] : *stored) {
@@ -82,7 +86,8 @@ env::Task<std::size_t> QueueManager::hold(QueueId id) {
     due_.erase({entry->next_attempt, by_id_.at(id)});
     entry->state = QueueState::Hold;
     env::Batch batch;
-    batch.put(env::Keyspace::Envelopes, state_key(id), encode(StateRecord{entry->attempts, entry->next_attempt, true, entry->delay_warned}));
+    batch.put(env::Keyspace::Envelopes, state_key(id),
+              encode(StateRecord{entry->attempts, entry->next_attempt, true, entry->delay_warned}));
     co_await services_.store.commit(std::move(batch), env::Durability::Synced);
     co_return 1;
 }
@@ -92,7 +97,8 @@ env::Task<std::size_t> QueueManager::release(QueueId id) {
     if (!entry || entry->state != QueueState::Hold) co_return 0;
     make_due(by_id_.at(id), *entry, services_.loop.clock().wall());
     env::Batch batch;
-    batch.put(env::Keyspace::Envelopes, state_key(id), encode(StateRecord{entry->attempts, entry->next_attempt, false, entry->delay_warned}));
+    batch.put(env::Keyspace::Envelopes, state_key(id),
+              encode(StateRecord{entry->attempts, entry->next_attempt, false, entry->delay_warned}));
     co_await services_.store.commit(std::move(batch), env::Durability::Synced);
     take_due();
     pump();

@@ -1,9 +1,9 @@
 #include "queue/queue_id.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
 #include "queue/queue_id_source.hpp"
+
+#include <algorithm>
 
 namespace queue {
 namespace {
@@ -34,11 +34,13 @@ std::optional<QueueId> QueueId::parse(std::string_view text) {
 
 QueueId QueueIdSource::next(env::WallTime now) {
     constexpr std::int64_t million = 1'000'000;
-    const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+    const auto microseconds =
+        std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
     last_microseconds_ = std::max(microseconds, last_microseconds_ + 1);
     QueueId out;
     out.text_ = in_base(static_cast<std::uint64_t>(last_microseconds_ / million), 52, 6) +
-                in_base(static_cast<std::uint64_t>(last_microseconds_ % million), 52, 4) + "z" + in_base(suffix_, 51, 1);
+                in_base(static_cast<std::uint64_t>(last_microseconds_ % million), 52, 4) + "z" +
+                in_base(suffix_, 51, 1);
     return out;
 }
 

@@ -1,6 +1,6 @@
-// Makes queue ids in Postfix's long form: seconds (base 52, six characters), microseconds (four), 'z', then a number
-// (base 51) that holds the start count of the store and the loop, so that ids never repeat: not when the clock goes back,
-// not after a restart, not between loops. One for each loop.
+// Makes queue ids in Postfix's long form: seconds (base 52, six characters), microseconds (four), 'z', then a
+// number (base 51) that holds the start count of the store and the loop, so that ids never repeat: not when
+// the clock goes back, not after a restart, not between loops. One for each loop.
 #pragma once
 
 #include "env/clock.hpp"

@@ -1,11 +1,10 @@
 #include "queue/queue_manager.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/check.hpp"
 #include "queue/store_content.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace queue {
 
@@ -14,10 +13,10 @@ enum class Progress : std::uint8_t { Pending, Done, Failed, Deferred };
 /// What is kept of a message while it is in delivery.
 struct QueueManager::Active {
     std::shared_ptr<const EnvelopeRecord> record;
-    std::vector<Progress> progress;                       // by recipient
-    std::map<std::uint32_t, RecipientRecord> results;     // of this attempt, for records and notifications
-    std::map<std::uint32_t, bool> succeeded;              // delivered, wants to be told; value: the next hop tells
-    std::size_t outstanding = 0;                          // jobs not finished
+    std::vector<Progress> progress;                    // by recipient
+    std::map<std::uint32_t, RecipientRecord> results;  // of this attempt, for records and notifications
+    std::map<std::uint32_t, bool> succeeded;  // delivered, wants to be told; value: the next hop tells
+    std::size_t outstanding = 0;              // jobs not finished
     env::SteadyTime since;
 };
 
@@ -27,8 +26,11 @@ std::string_view to_text(QueueState state) {
 }
 
 QueueManager::QueueManager(Services services, QueueManagerOptions options)
-    : services_(std::move(services)), options_(std::move(options)), scheduler_(services_.destination_options),
-      timer_(services_.loop.make_timer()), idle_(services_.loop) {}
+    : services_(std::move(services)),
+      options_(std::move(options)),
+      scheduler_(services_.destination_options),
+      timer_(services_.loop.make_timer()),
+      idle_(services_.loop) {}
 QueueManager::~QueueManager() = default;
 
 QueueManager::Entry* QueueManager::find(MessageKey key) {
@@ -77,7 +79,9 @@ env::Task<std::expected<std::size_t, std::string>> QueueManager::load() {
                 const auto record = decode_envelope(value);
                 current = nullptr;
                 if (!record) {
-                    services_.events.note(base::Severity::Error, "qmgr", parsed->id.text() + ": the envelope cannot be read; the message is left alone");
+                    services_.events.note(
+                        base::Severity::Error, "qmgr",
+                        parsed->id.text() + ": the envelope cannot be read; the message is left alone");
                     continue;
                 }
                 Entry entry;
@@ -93,8 +97,10 @@ env::Task<std::expected<std::size_t, std::string>> QueueManager::load() {
                 current->attempts = state->attempts;
                 current->delay_warned = state->delay_warned;
                 due_.erase({current->next_attempt, current_key});
-                if (state->hold) current->state = QueueState::Hold;
-                else make_due(current_key, *current, state->next_attempt);
+                if (state->hold)
+                    current->state = QueueState::Hold;
+                else
+                    make_due(current_key, *current, state->next_attempt);
             }
         }
         if (entries->size() < page) break;
@@ -197,7 +203,8 @@ env::Task<void> QueueManager::wait_for_due() {
     while (running_) {
         const auto now = services_.loop.clock().steady();
         auto until = now + look_again;
-        if (const auto change = scheduler_.next_change()) until = std::min(until, std::max(*change, now + std::chrono::milliseconds(1)));
+        if (const auto change = scheduler_.next_change())
+            until = std::min(until, std::max(*change, now + std::chrono::milliseconds(1)));
         co_await timer_->wait_until(until);
         if (!running_) break;
         take_due();
@@ -207,7 +214,8 @@ env::Task<void> QueueManager::wait_for_due() {
     timer_waiting_ = false;
 }
 
-env::Task<std::expected<std::shared_ptr<QueueManager::Active>, std::string>> QueueManager::load_active(QueueId id) {
+env::Task<std::expected<std::shared_ptr<QueueManager::Active>, std::string>> QueueManager::load_active(
+    QueueId id) {
     auto bytes = co_await services_.store.read(env::Keyspace::Envelopes, envelope_key(id));
     if (!bytes || !*bytes) co_return std::unexpected(std::string("the envelope cannot be read"));
     auto record = decode_envelope(**bytes);
@@ -215,13 +223,17 @@ env::Task<std::expected<std::shared_ptr<QueueManager::Active>, std::string>> Que
     auto active = std::make_shared<Active>();
     active->progress.assign(record->envelope.recipients.size(), Progress::Pending);
     active->record = std::make_shared<const EnvelopeRecord>(std::move(*record));
-    auto results = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0', end_key(id), SIZE_MAX);
+    auto results = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0',
+                                                 end_key(id), SIZE_MAX);
     if (!results) co_return std::unexpected(std::string("the recipients' states cannot be read"));
     for (const auto& [key, value] : *results) {
         const auto parsed = parse_key(key);
-        if (!parsed || parsed->kind != EnvelopeKey::Kind::Recipient || parsed->index >= active->progress.size()) continue;
+        if (!parsed || parsed->kind != EnvelopeKey::Kind::Recipient ||
+            parsed->index >= active->progress.size())
+            continue;
         const auto result = decode_recipient(value);
-        if (result && result->kind != RecipientResult::Kind::Deferred) active->progress[parsed->index] = Progress::Done;
+        if (result && result->kind != RecipientResult::Kind::Deferred)
+            active->progress[parsed->index] = Progress::Done;
     }
     co_return active;
 }
@@ -238,7 +250,8 @@ env::Task<void> QueueManager::activate(MessageKey key) {
         Entry* entry = find(key);
         if (!entry || !loaded) {
             if (entry) {
-                services_.events.note(base::Severity::Error, "qmgr", fmt::format("{}: {}", id.text(), loaded.error()));
+                services_.events.note(base::Severity::Error, "qmgr",
+                                      fmt::format("{}: {}", id.text(), loaded.error()));
                 make_due(key, *entry, services_.loop.clock().wall() + options_.retry.minimal_backoff);
             }
             --active_;
@@ -250,8 +263,10 @@ env::Task<void> QueueManager::activate(MessageKey key) {
     const mail::Envelope& envelope = active->record->envelope;
     active->since = services_.loop.clock().steady();
     ++active->outstanding;  // this activation itself: complete() must wait for all jobs to be known
-    const auto pending = static_cast<std::size_t>(std::ranges::count_if(active->progress, [](Progress p) { return p != Progress::Done; }));
-    services_.events.emit(base::MessageActive{id.text(), envelope.sender.text(), active->record->size, pending});
+    const auto pending = static_cast<std::size_t>(
+        std::ranges::count_if(active->progress, [](Progress p) { return p != Progress::Done; }));
+    services_.events.emit(
+        base::MessageActive{id.text(), envelope.sender.text(), active->record->size, pending});
     std::map<Destination, std::vector<std::uint32_t>> groups;
     std::vector<std::uint32_t> touched;
     for (std::uint32_t i = 0; i < active->progress.size(); ++i) {
@@ -262,7 +277,8 @@ env::Task<void> QueueManager::activate(MessageKey key) {
         if (!entry || entry->doomed) break;
         if (!route) {
             RecipientResult result;
-            result.kind = route.error().status.is_permanent() ? RecipientResult::Kind::Failed : RecipientResult::Kind::Deferred;
+            result.kind = route.error().status.is_permanent() ? RecipientResult::Kind::Failed
+                                                              : RecipientResult::Kind::Deferred;
             result.status = route.error().status;
             result.text = route.error().text;
             apply(*entry, i, result, "error", nullptr);
@@ -270,7 +286,8 @@ env::Task<void> QueueManager::activate(MessageKey key) {
             continue;
         }
         Destination destination{route->transport, route->next_hop};
-        if (std::ranges::find(options_.deferred_transports, route->transport) != options_.deferred_transports.end()) {
+        if (std::ranges::find(options_.deferred_transports, route->transport) !=
+            options_.deferred_transports.end()) {
             RecipientResult result;
             result.status = {4, 3, 2};
             result.text = "deferred transport";
@@ -284,11 +301,14 @@ env::Task<void> QueueManager::activate(MessageKey key) {
         const std::size_t limit = std::max(services_.recipient_limit(destination.transport), 1U);
         for (std::size_t at = 0; at < recipients.size(); at += limit) {
             const auto end = std::min(at + limit, recipients.size());
-            Job job{key, {recipients.begin() + static_cast<std::ptrdiff_t>(at), recipients.begin() + static_cast<std::ptrdiff_t>(end)}};
+            Job job{key,
+                    {recipients.begin() + static_cast<std::ptrdiff_t>(at),
+                     recipients.begin() + static_cast<std::ptrdiff_t>(end)}};
             ++active->outstanding;
             if (scheduler_.is_dead(destination, services_.loop.clock().steady())) {
                 std::vector<Scheduler::Returned> returned;
-                returned.push_back({destination, {std::move(job)}, "the destination did not answer a moment ago"});
+                returned.push_back(
+                    {destination, {std::move(job)}, "the destination did not answer a moment ago"});
                 defer_jobs(std::move(returned));
             } else {
                 scheduler_.add(destination, std::move(job));
@@ -315,7 +335,8 @@ env::Task<void> QueueManager::run_delivery(Scheduler::Start start) {
         DeliveryRequest request;
         request.id = entry->id;
         request.envelope = std::shared_ptr<const mail::Envelope>(active->record, &active->record->envelope);
-        for (const auto index : start.job.recipients) request.recipients.push_back(active->record->envelope.recipients[index]);
+        for (const auto index : start.job.recipients)
+            request.recipients.push_back(active->record->envelope.recipients[index]);
         request.transport = destination.transport;
         request.next_hop = destination.next_hop;
         request.content = std::make_unique<StoreContent>(services_.store, entry->id, *active->record);
@@ -326,13 +347,16 @@ env::Task<void> QueueManager::run_delivery(Scheduler::Start start) {
     } else {
         RecipientResult unknown;
         unknown.status = {4, 3, 5};
-        unknown.text = "mail transport '" + destination.transport + "' unavailable: no such service in master.cf";
+        unknown.text =
+            "mail transport '" + destination.transport + "' unavailable: no such service in master.cf";
         report.recipients.assign(start.job.recipients.size(), unknown);
     }
-    const auto failed = std::ranges::find_if(report.recipients, [](const auto& r) { return r.destination_failed; });
+    const auto failed =
+        std::ranges::find_if(report.recipients, [](const auto& r) { return r.destination_failed; });
     const bool dead = failed != report.recipients.end();
-    scheduler_.finished(destination, dead ? Scheduler::Outcome::DestinationFailed : Scheduler::Outcome::Reached, dead ? failed->text : "",
-                        services_.loop.clock().steady());
+    scheduler_.finished(destination,
+                        dead ? Scheduler::Outcome::DestinationFailed : Scheduler::Outcome::Reached,
+                        dead ? failed->text : "", services_.loop.clock().steady());
     if (entry = find(key); entry) {
         for (std::size_t i = 0; i < start.job.recipients.size(); ++i)
             apply(*entry, start.job.recipients[i], report.recipients[i], destination.transport, &report);
@@ -357,7 +381,8 @@ void QueueManager::defer_jobs(std::vector<Scheduler::Returned> returned) {
     }
 }
 
-void QueueManager::apply(Entry& entry, std::uint32_t index, const RecipientResult& result, const std::string& service, const DeliveryReport* report) {
+void QueueManager::apply(Entry& entry, std::uint32_t index, const RecipientResult& result,
+                         const std::string& service, const DeliveryReport* report) {
     Active& active = *entry.active;
     const mail::Recipient& recipient = active.record->envelope.recipients[index];
     base::DeliveryAttempt event;
@@ -380,17 +405,30 @@ void QueueManager::apply(Entry& entry, std::uint32_t index, const RecipientResul
     event.text = result.text;
     using Kind = RecipientResult::Kind;
     switch (result.kind) {
-        case Kind::Delivered: event.outcome = base::DeliveryOutcome::Sent; break;
-        case Kind::Expanded: event.outcome = base::DeliveryOutcome::Expanded; break;
-        case Kind::Deferred: event.outcome = base::DeliveryOutcome::Deferred; break;
-        case Kind::Failed: event.outcome = base::DeliveryOutcome::Bounced; break;
+        case Kind::Delivered:
+            event.outcome = base::DeliveryOutcome::Sent;
+            break;
+        case Kind::Expanded:
+            event.outcome = base::DeliveryOutcome::Expanded;
+            break;
+        case Kind::Deferred:
+            event.outcome = base::DeliveryOutcome::Deferred;
+            break;
+        case Kind::Failed:
+            event.outcome = base::DeliveryOutcome::Bounced;
+            break;
     }
-    if (result.greylisted && result.kind == Kind::Deferred) event.text += " (greylisted: will be tried again soon)";
+    if (result.greylisted && result.kind == Kind::Deferred)
+        event.text += " (greylisted: will be tried again soon)";
     services_.events.emit(event);
     const bool delivered = result.kind == Kind::Delivered || result.kind == Kind::Expanded;
-    active.progress[index] = delivered ? Progress::Done : result.kind == Kind::Failed ? Progress::Failed : Progress::Deferred;
-    active.results[index] = RecipientRecord{result.kind, result.status, result.text, result.remote_mta, result.diagnostic, result.greylisted};
-    if (delivered && mail::has(recipient.notify, mail::Notify::Success)) active.succeeded[index] = result.dsn_passed_on;
+    active.progress[index] = delivered                     ? Progress::Done
+                             : result.kind == Kind::Failed ? Progress::Failed
+                                                           : Progress::Deferred;
+    active.results[index] = RecipientRecord{result.kind,       result.status,     result.text,
+                                            result.remote_mta, result.diagnostic, result.greylisted};
+    if (delivered && mail::has(recipient.notify, mail::Notify::Success))
+        active.succeeded[index] = result.dsn_passed_on;
 }
 
 env::Task<void> QueueManager::job_done(MessageKey key, std::vector<std::uint32_t> recipients) {
@@ -405,7 +443,8 @@ env::Task<void> QueueManager::job_done(MessageKey key, std::vector<std::uint32_t
             env::Batch batch;
             for (const auto index : recipients)
                 if (active.progress[index] == Progress::Done)
-                    batch.put(env::Keyspace::Envelopes, recipient_key(entry->id, index), encode(active.results[index]));
+                    batch.put(env::Keyspace::Envelopes, recipient_key(entry->id, index),
+                              encode(active.results[index]));
             if (!batch.empty()) co_await services_.store.commit(std::move(batch), env::Durability::Buffered);
         }
     }
@@ -417,12 +456,17 @@ env::Task<bool> QueueManager::notify(MessageKey key, std::shared_ptr<Active> act
     const QueueId id = entry->id;
     const auto& envelope = active->record->envelope;
     std::vector<mail::DsnRecipient> failed, late, succeeded;
-    const bool warn = options_.retry.delay_warning_time.count() > 0 && !entry->delay_warned && now - entry->arrived >= options_.retry.delay_warning_time;
+    const bool warn = options_.retry.delay_warning_time.count() > 0 && !entry->delay_warned &&
+                      now - entry->arrived >= options_.retry.delay_warning_time;
     for (const auto& [index, result] : active->results) {
         const auto& recipient = envelope.recipients[index];
-        const auto wants = [&](mail::Notify bit) { return recipient.notify == mail::Notify::Default || mail::has(recipient.notify, bit); };
-        mail::DsnRecipient line{recipient, mail::DsnAction::Failed, result.status, result.text, result.remote_mta, result.diagnostic};
-        if (active->progress[index] == Progress::Failed && wants(mail::Notify::Failure)) failed.push_back(std::move(line));
+        const auto wants = [&](mail::Notify bit) {
+            return recipient.notify == mail::Notify::Default || mail::has(recipient.notify, bit);
+        };
+        mail::DsnRecipient line{recipient,   mail::DsnAction::Failed, result.status,
+                                result.text, result.remote_mta,       result.diagnostic};
+        if (active->progress[index] == Progress::Failed && wants(mail::Notify::Failure))
+            failed.push_back(std::move(line));
         else if (active->progress[index] == Progress::Deferred && warn && wants(mail::Notify::Delay)) {
             line.action = mail::DsnAction::Delayed;
             late.push_back(std::move(line));
@@ -432,18 +476,24 @@ env::Task<bool> QueueManager::notify(MessageKey key, std::shared_ptr<Active> act
         if (passed_on) continue;
         const auto& result = active->results[index];
         const bool expanded = result.kind == RecipientResult::Kind::Expanded;
-        succeeded.push_back({envelope.recipients[index], expanded ? mail::DsnAction::Expanded : mail::DsnAction::Delivered, result.status, result.text, result.remote_mta, ""});
+        succeeded.push_back({envelope.recipients[index],
+                             expanded ? mail::DsnAction::Expanded : mail::DsnAction::Delivered, result.status,
+                             result.text, result.remote_mta, ""});
     }
     bool ok = true;
-    if (!failed.empty()) ok = co_await services_.notifier.send(mail::DsnAction::Failed, id, active->record, std::move(failed), std::nullopt);
+    if (!failed.empty())
+        ok = co_await services_.notifier.send(mail::DsnAction::Failed, id, active->record, std::move(failed),
+                                              std::nullopt);
     if (!late.empty()) {
-        const bool told = co_await services_.notifier.send(mail::DsnAction::Delayed, id, active->record, std::move(late),
-                                                           active->record->arrived + options_.retry.maximal_queue_lifetime);
+        const bool told =
+            co_await services_.notifier.send(mail::DsnAction::Delayed, id, active->record, std::move(late),
+                                             active->record->arrived + options_.retry.maximal_queue_lifetime);
         if (entry = find(key); entry && told) entry->delay_warned = true;
     }
     if (!succeeded.empty()) {
         const auto kind = succeeded.front().action;
-        const bool told = co_await services_.notifier.send(kind, id, active->record, std::move(succeeded), std::nullopt);
+        const bool told =
+            co_await services_.notifier.send(kind, id, active->record, std::move(succeeded), std::nullopt);
         if (told) active->succeeded.clear();
     }
     co_return ok;
@@ -469,28 +519,36 @@ env::Task<void> QueueManager::complete(MessageKey key) {
     }
     --active_;
     const QueueId id = entry->id;
-    const bool finished = entry->doomed || std::ranges::all_of(active->progress, [](Progress p) { return p == Progress::Done; });
+    const bool finished = entry->doomed || std::ranges::all_of(active->progress, [](Progress p) {
+                              return p == Progress::Done;
+                          });
     if (finished) {
         forget(key);
         co_await erase(id, active->record);
         services_.events.emit(base::MessageRemoved{id.text()});
     } else {
         ++entry->attempts;
-        const bool greylisted = std::ranges::all_of(active->results, [&](const auto& r) { return active->progress[r.first] != Progress::Deferred || r.second.greylisted; });
+        const bool greylisted = std::ranges::all_of(active->results, [&](const auto& r) {
+            return active->progress[r.first] != Progress::Deferred || r.second.greylisted;
+        });
         const auto next = now + next_wait(options_.retry, entry->arrived, now, greylisted);
         env::Batch batch;
         for (const auto& [index, result] : active->results) {
             RecipientRecord stored = result;
-            if (active->progress[index] == Progress::Done && stored.kind == RecipientResult::Kind::Deferred) stored.kind = RecipientResult::Kind::Failed;
+            if (active->progress[index] == Progress::Done && stored.kind == RecipientResult::Kind::Deferred)
+                stored.kind = RecipientResult::Kind::Failed;
             if (active->progress[index] == Progress::Deferred) stored.kind = RecipientResult::Kind::Deferred;
             batch.put(env::Keyspace::Envelopes, recipient_key(id, index), encode(stored));
         }
         const bool hold = entry->hold_when_idle;
-        batch.put(env::Keyspace::Envelopes, state_key(id), encode(StateRecord{entry->attempts, next, hold, entry->delay_warned}));
+        batch.put(env::Keyspace::Envelopes, state_key(id),
+                  encode(StateRecord{entry->attempts, next, hold, entry->delay_warned}));
         entry->active = nullptr;
         entry->hold_when_idle = false;
-        if (hold) entry->state = QueueState::Hold;
-        else make_due(key, *entry, next);
+        if (hold)
+            entry->state = QueueState::Hold;
+        else
+            make_due(key, *entry, next);
         co_await services_.store.commit(std::move(batch), env::Durability::Buffered);
     }
     pump();
@@ -499,7 +557,8 @@ env::Task<void> QueueManager::complete(MessageKey key) {
 env::Task<void> QueueManager::erase(QueueId id, std::shared_ptr<const EnvelopeRecord> record) {
     env::Batch batch;
     batch.erase(env::Keyspace::Envelopes, envelope_key(id));
-    auto rest = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0', end_key(id), SIZE_MAX);
+    auto rest = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0', end_key(id),
+                                              SIZE_MAX);
     if (rest)
         for (auto& entry : *rest) batch.erase(env::Keyspace::Envelopes, std::move(entry.key));
     for (std::uint32_t i = 0; i < record->chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));

@@ -1,15 +1,8 @@
-// The queue manager: an actor on its own loop, plain code, no locks. It keeps an index of every queued message in memory
-// (rebuilt from a scan at start), decides with the Scheduler what is delivered when, records results, sends notifications.
-// docs/queue_format.md tells what a crash at each instant leaves behind.
+// The queue manager: an actor on its own loop, plain code, no locks. It keeps an index of every queued
+// message in memory (rebuilt from a scan at start), decides with the Scheduler what is delivered when,
+// records results, sends notifications. docs/queue_format.md tells what a crash at each instant leaves
+// behind.
 #pragma once
-
-#include <functional>
-#include <map>
-#include <memory>
-#include <set>
-#include <string>
-#include <unordered_map>
-#include <vector>
 
 #include "base/event.hpp"
 #include "base/parameter.hpp"
@@ -21,6 +14,14 @@
 #include "queue/store_intake.hpp"
 #include "queue/transport.hpp"
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
 namespace queue {
 
 struct QueueManagerOptions {
@@ -28,8 +29,10 @@ struct QueueManagerOptions {
     std::vector<std::string> deferred_transports;
     RetryOptions retry;
     static constexpr void describe(auto& parameter) {
-        parameter("qmgr_message_active_limit", &QueueManagerOptions::active_messages_max, base::Between{1, 10000000}, "How many messages may be in delivery at once.");
-        parameter("defer_transports", &QueueManagerOptions::deferred_transports, "Transports whose mail waits until the queue is flushed.");
+        parameter("qmgr_message_active_limit", &QueueManagerOptions::active_messages_max,
+                  base::Between{1, 10000000}, "How many messages may be in delivery at once.");
+        parameter("defer_transports", &QueueManagerOptions::deferred_transports,
+                  "Transports whose mail waits until the queue is flushed.");
     }
 };
 
@@ -46,7 +49,7 @@ struct QueuedMessage {
     std::string sender;
     struct RecipientStatus {
         std::string address;
-        std::string reason;   // empty: not tried yet
+        std::string reason;  // empty: not tried yet
         bool greylisted = false;
     };
     std::vector<RecipientStatus> recipients;  // those that still wait
@@ -104,7 +107,7 @@ class QueueManager {
         std::uint64_t size = 0;
         std::uint32_t attempts = 0;
         bool delay_warned = false;
-        bool doomed = false;       // deleted or held while deliveries are under way
+        bool doomed = false;  // deleted or held while deliveries are under way
         bool hold_when_idle = false;
         std::shared_ptr<Active> active;
     };
@@ -120,7 +123,8 @@ class QueueManager {
     env::Task<void> activate(MessageKey key);
     env::Task<std::expected<std::shared_ptr<Active>, std::string>> load_active(QueueId id);
     env::Task<void> run_delivery(Scheduler::Start start);
-    void apply(Entry& entry, std::uint32_t index, const RecipientResult& result, const std::string& service, const DeliveryReport* report);
+    void apply(Entry& entry, std::uint32_t index, const RecipientResult& result, const std::string& service,
+               const DeliveryReport* report);
     void defer_jobs(std::vector<Scheduler::Returned> returned);
     env::Task<void> job_done(MessageKey key, std::vector<std::uint32_t> recipients);
     env::Task<void> complete(MessageKey key);
@@ -133,8 +137,8 @@ class QueueManager {
     Scheduler scheduler_;
     std::unordered_map<MessageKey, Entry> entries_;
     std::map<QueueId, MessageKey> by_id_;
-    std::deque<MessageKey> ready_;                               // due, waiting for a place among the active
-    std::set<std::pair<env::WallTime, MessageKey>> due_;         // deferred, by time
+    std::deque<MessageKey> ready_;                        // due, waiting for a place among the active
+    std::set<std::pair<env::WallTime, MessageKey>> due_;  // deferred, by time
     MessageKey last_key_ = 0;
     std::size_t active_ = 0;
     std::size_t deliveries_ = 0;  // deliveries and completions under way

@@ -1,10 +1,10 @@
-// The promise in a type: only the queue can make a Receipt, and only after the synced commit. The 250 for a message
-// can be produced from nothing else.
+// The promise in a type: only the queue can make a Receipt, and only after the synced commit. The 250 for a
+// message can be produced from nothing else.
 #pragma once
 
-#include <utility>
-
 #include "queue/queue_id.hpp"
+
+#include <utility>
 
 namespace queue {
 

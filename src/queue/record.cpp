@@ -75,7 +75,9 @@ class Reader {
         rest_.remove_prefix(static_cast<std::size_t>(size));
         return out;
     }
-    env::WallTime time() { return env::WallTime(std::chrono::nanoseconds(static_cast<std::int64_t>(number()))); }
+    env::WallTime time() {
+        return env::WallTime(std::chrono::nanoseconds(static_cast<std::int64_t>(number())));
+    }
     mail::Address address() {
         mail::Address out;
         out.local_part = text();
@@ -106,8 +108,12 @@ std::string big_endian(std::uint32_t value) {
 
 std::string envelope_key(const QueueId& id) { return id.text(); }
 std::string state_key(const QueueId& id) { return id.text() + std::string("\0s", 2); }
-std::string recipient_key(const QueueId& id, std::uint32_t index) { return id.text() + std::string("\0r", 2) + big_endian(index); }
-std::string body_key(const QueueId& id, std::uint32_t chunk) { return id.text() + std::string("\0", 1) + big_endian(chunk); }
+std::string recipient_key(const QueueId& id, std::uint32_t index) {
+    return id.text() + std::string("\0r", 2) + big_endian(index);
+}
+std::string body_key(const QueueId& id, std::uint32_t chunk) {
+    return id.text() + std::string("\0", 1) + big_endian(chunk);
+}
 std::string end_key(const QueueId& id) { return id.text() + '\x01'; }
 std::string incoming_key(const QueueId& id) { return std::string(incoming_prefix) + id.text(); }
 
@@ -142,8 +148,9 @@ std::string encode(const EnvelopeRecord& record) {
     out.text(envelope.dsn_envelope_id);
     out.text(envelope.content_filter);
     const auto& origin = envelope.origin;
-    for (const auto* text : {&origin.client_address, &origin.client_name, &origin.reverse_name, &origin.helo, &origin.protocol, &origin.sasl_method,
-                             &origin.sasl_username, &origin.sasl_sender, &origin.tls_protocol, &origin.tls_cipher, &origin.service})
+    for (const auto* text : {&origin.client_address, &origin.client_name, &origin.reverse_name, &origin.helo,
+                             &origin.protocol, &origin.sasl_method, &origin.sasl_username,
+                             &origin.sasl_sender, &origin.tls_protocol, &origin.tls_cipher, &origin.service})
         out.text(*text);
     out.number(origin.client_port);
     out.number(envelope.recipients.size());
@@ -172,8 +179,9 @@ std::expected<EnvelopeRecord, RecordError> decode_envelope(std::string_view byte
     envelope.dsn_envelope_id = in.text();
     envelope.content_filter = in.text();
     auto& origin = envelope.origin;
-    for (auto* text : {&origin.client_address, &origin.client_name, &origin.reverse_name, &origin.helo, &origin.protocol, &origin.sasl_method,
-                       &origin.sasl_username, &origin.sasl_sender, &origin.tls_protocol, &origin.tls_cipher, &origin.service})
+    for (auto* text : {&origin.client_address, &origin.client_name, &origin.reverse_name, &origin.helo,
+                       &origin.protocol, &origin.sasl_method, &origin.sasl_username, &origin.sasl_sender,
+                       &origin.tls_protocol, &origin.tls_cipher, &origin.service})
         *text = in.text();
     origin.client_port = static_cast<std::uint16_t>(in.number());
     const auto count = in.number();

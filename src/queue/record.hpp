@@ -1,6 +1,11 @@
-// How the queue stands in the store: keys and records (docs/queue_format.md has the tables). Decoding checks every bound;
-// a record of an unknown version is an error, never a crash.
+// How the queue stands in the store: keys and records (docs/queue_format.md has the tables). Decoding checks
+// every bound; a record of an unknown version is an error, never a crash.
 #pragma once
+
+#include "env/clock.hpp"
+#include "mail/envelope.hpp"
+#include "queue/queue_id.hpp"
+#include "queue/transport.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -8,19 +13,14 @@
 #include <string>
 #include <string_view>
 
-#include "env/clock.hpp"
-#include "mail/envelope.hpp"
-#include "queue/queue_id.hpp"
-#include "queue/transport.hpp"
-
 namespace queue {
 
 /// Keyspace::Envelopes: written once, when the message becomes ours.
 struct EnvelopeRecord {
     mail::Envelope envelope;
     env::WallTime arrived;
-    std::uint64_t size = 0;          // content octets, with what was prepended
-    std::uint32_t chunks = 0;        // pieces in Keyspace::Bodies, numbered from 0
+    std::uint64_t size = 0;    // content octets, with what was prepended
+    std::uint32_t chunks = 0;  // pieces in Keyspace::Bodies, numbered from 0
 };
 
 /// Keyspace::Envelopes: how far a message is; rewritten after each attempt that leaves something.

@@ -1,8 +1,8 @@
 #include "queue/scheduler.hpp"
 
-#include <algorithm>
-
 #include "base/check.hpp"
+
+#include <algorithm>
 
 namespace queue {
 
@@ -17,7 +17,8 @@ void Scheduler::add(const Destination& destination, Job job) {
     Queue& queue = at->second;
     if (is_new) {
         queue.options = options_(destination.transport);
-        queue.window = std::min(queue.options.initial_concurrency, std::max(queue.options.concurrency_limit, 1U));
+        queue.window =
+            std::min(queue.options.initial_concurrency, std::max(queue.options.concurrency_limit, 1U));
     }
     const auto known = queue.by_message.find(job.message);
     if (known == queue.by_message.end()) {
@@ -34,7 +35,8 @@ void Scheduler::add(const Destination& destination, Job job) {
 
 bool Scheduler::may_start(const Queue& queue, env::SteadyTime now) const {
     if (queue.waiting == 0 || now < queue.not_before) return false;
-    const auto window = queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(std::max(queue.window, 1.0));
+    const auto window =
+        queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(std::max(queue.window, 1.0));
     return queue.running < window;
 }
 
@@ -69,7 +71,8 @@ std::optional<Scheduler::Start> Scheduler::next(env::SteadyTime now) {
     return std::nullopt;
 }
 
-void Scheduler::finished(const Destination& destination, Outcome outcome, const std::string& why, env::SteadyTime now) {
+void Scheduler::finished(const Destination& destination, Outcome outcome, const std::string& why,
+                         env::SteadyTime now) {
     const auto at = queues_.find(destination);
     CHECK(at != queues_.end() && at->second.running > 0);
     Queue& queue = at->second;
@@ -135,7 +138,8 @@ void Scheduler::remove(MessageKey message) {
 std::vector<Scheduler::DestinationState> Scheduler::snapshot(env::SteadyTime now) const {
     std::vector<DestinationState> out;
     for (const auto& [destination, queue] : queues_)
-        out.push_back({destination, queue.waiting, queue.running, queue.window, now < queue.dead_until, queue.why});
+        out.push_back(
+            {destination, queue.waiting, queue.running, queue.window, now < queue.dead_until, queue.why});
     return out;
 }
 

@@ -1,28 +1,29 @@
 // Which delivery is next. Pure: no clock, no I/O; the queue manager asks, delivers, and reports back.
 //
-// Work comes as jobs: some recipients of one message for one destination (transport and next hop). Each destination has a
-// window, the number of deliveries that may run at once. It opens with `initial_concurrency`; a delivery that reached the
-// destination opens it by 1/window (one more after a whole cohort succeeded), up to the limit; a failure of the destination
-// itself (no connection, no greeting) closes it by 1/window. When as many failures as a cohort has deliveries came
-// one after the other (`failed_cohort_limit` cohorts), the destination is dead: its jobs are handed back at once, until
+// Work comes as jobs: some recipients of one message for one destination (transport and next hop). Each
+// destination has a window, the number of deliveries that may run at once. It opens with
+// `initial_concurrency`; a delivery that reached the destination opens it by 1/window (one more after a whole
+// cohort succeeded), up to the limit; a failure of the destination itself (no connection, no greeting) closes
+// it by 1/window. When as many failures as a cohort has deliveries came one after the other
+// (`failed_cohort_limit` cohorts), the destination is dead: its jobs are handed back at once, until
 // `dead_time` has passed; then one delivery probes it.
 //
-// Fairness: destinations take turns, so a slow one holds only its own window; within a destination messages take
-// turns, job by job, so that a message with 100,000 recipients does not delay a single mail behind it; a transport runs at
-// most `process_limit` deliveries in all.
+// Fairness: destinations take turns, so a slow one holds only its own window; within a destination messages
+// take turns, job by job, so that a message with 100,000 recipients does not delay a single mail behind it; a
+// transport runs at most `process_limit` deliveries in all.
 #pragma once
+
+#include "env/clock.hpp"
 
 #include <cstdint>
 #include <deque>
-#include <utility>
 #include <functional>
 #include <list>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include "env/clock.hpp"
 
 namespace queue {
 
@@ -62,7 +63,8 @@ class Scheduler {
     std::optional<Start> next(env::SteadyTime now);
     enum class Outcome { Reached, DestinationFailed };
     /// A started delivery has ended. `why`: the reason, for the jobs of a destination that dies of it.
-    void finished(const Destination& destination, Outcome outcome, const std::string& why, env::SteadyTime now);
+    void finished(const Destination& destination, Outcome outcome, const std::string& why,
+                  env::SteadyTime now);
     struct Returned {
         Destination destination;
         std::vector<Job> jobs;
@@ -72,7 +74,8 @@ class Scheduler {
     std::vector<Returned> take_returned();
     /// True when jobs for this destination would be handed back.
     bool is_dead(const Destination& destination, env::SteadyTime now) const;
-    /// When next() may have something although nothing changes: a rate delay ends. nullopt: only after a change.
+    /// When next() may have something although nothing changes: a rate delay ends. nullopt: only after a
+    /// change.
     std::optional<env::SteadyTime> next_change() const;
     /// Drops the waiting jobs of a message (hold, delete).
     void remove(MessageKey message);

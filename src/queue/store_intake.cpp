@@ -5,9 +5,12 @@ namespace {
 
 QueueError queue_error(env::StoreError error) {
     switch (error) {
-        case env::StoreError::NoSpace: return QueueError::NoSpace;
-        case env::StoreError::Closed: return QueueError::Closing;
-        case env::StoreError::Io: return QueueError::Store;
+        case env::StoreError::NoSpace:
+            return QueueError::NoSpace;
+        case env::StoreError::Closed:
+            return QueueError::Closing;
+        case env::StoreError::Io:
+            return QueueError::Store;
     }
     return QueueError::Store;
 }
@@ -16,7 +19,8 @@ env::Task<void> erase_chunks(env::Store& store, QueueId id, std::uint32_t chunks
     env::Batch batch;
     for (std::uint32_t i = 0; i <= chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));
     batch.erase(env::Keyspace::Meta, incoming_key(id));
-    co_await store.commit(std::move(batch), env::Durability::Buffered);  // what stays is swept at the next start
+    co_await store.commit(std::move(batch),
+                          env::Durability::Buffered);  // what stays is swept at the next start
 }
 
 }  // namespace
@@ -25,7 +29,8 @@ class StoreIntake::Message : public IncomingMessage {
  public:
     Message(StoreIntake& intake, QueueId id) : intake_(intake), id_(std::move(id)) {}
     ~Message() override {
-        if (chunks_written_ > 0 && !committed_) intake_.loop_.spawn(erase_chunks(intake_.store_, id_, chunks_written_));
+        if (chunks_written_ > 0 && !committed_)
+            intake_.loop_.spawn(erase_chunks(intake_.store_, id_, chunks_written_));
     }
     const QueueId& id() const override { return id_; }
     std::uint64_t size() const override { return size_; }
@@ -34,7 +39,8 @@ class StoreIntake::Message : public IncomingMessage {
         size_ += content.size();
         buffer_.append(content);
         if (buffer_.size() < intake_.options_.chunk_bytes) co_return std::expected<void, QueueError>{};
-        if (intake_.free_bytes() < intake_.options_.free_bytes_min) co_return std::unexpected(QueueError::NoSpace);
+        if (intake_.free_bytes() < intake_.options_.free_bytes_min)
+            co_return std::unexpected(QueueError::NoSpace);
         env::Batch batch;
         if (chunks_written_ == 0) batch.put(env::Keyspace::Meta, incoming_key(id_), "");
         // Chunk 0 is kept for what commit() prepends.
@@ -45,7 +51,8 @@ class StoreIntake::Message : public IncomingMessage {
         co_return std::expected<void, QueueError>{};
     }
 
-    env::Task<std::expected<Receipt, QueueError>> commit(mail::Envelope envelope, std::string prepend) override {
+    env::Task<std::expected<Receipt, QueueError>> commit(mail::Envelope envelope,
+                                                         std::string prepend) override {
         auto record = std::make_shared<EnvelopeRecord>();
         record->envelope = std::move(envelope);
         record->arrived = intake_.loop_.clock().wall();
@@ -57,7 +64,8 @@ class StoreIntake::Message : public IncomingMessage {
             record->chunks = 1;
         } else {
             batch.put(env::Keyspace::Bodies, body_key(id_, 0), std::move(prepend));
-            if (!buffer_.empty()) batch.put(env::Keyspace::Bodies, body_key(id_, ++chunks_written_), std::move(buffer_));
+            if (!buffer_.empty())
+                batch.put(env::Keyspace::Bodies, body_key(id_, ++chunks_written_), std::move(buffer_));
             record->chunks = chunks_written_ + 1;
             batch.erase(env::Keyspace::Meta, incoming_key(id_));
         }
@@ -89,7 +97,8 @@ StoreIntake::StoreIntake(env::Loop& loop, env::Store& store, QueueIdSource ids, 
                          std::function<void(Arrival)> announce)
     : loop_(loop), store_(store), ids_(ids), options_(options), announce_(std::move(announce)) {
     // As Postfix: room for a message and a half of the largest size.
-    options_.free_bytes_min = std::max(options_.free_bytes_min, options_.message_size_limit + options_.message_size_limit / 2);
+    options_.free_bytes_min =
+        std::max(options_.free_bytes_min, options_.message_size_limit + options_.message_size_limit / 2);
 }
 
 std::uint64_t StoreIntake::free_bytes() {

@@ -1,8 +1,7 @@
-// The Intake over env::Store. A small message is one synced batch; a large one writes its chunks Buffered as they fill and
-// syncs the last batch. Belongs to one loop; hands finished messages to the queue manager's loop.
+// The Intake over env::Store. A small message is one synced batch; a large one writes its chunks Buffered as
+// they fill and syncs the last batch. Belongs to one loop; hands finished messages to the queue manager's
+// loop.
 #pragma once
-
-#include <functional>
 
 #include "base/event.hpp"
 #include "env/loop.hpp"
@@ -11,11 +10,13 @@
 #include "queue/queue_id_source.hpp"
 #include "queue/record.hpp"
 
+#include <functional>
+
 namespace queue {
 
 struct IntakeOptions {
-    std::uint64_t chunk_bytes = 128 * 1024;     // postrider_queue_chunk_size
-    std::uint64_t free_bytes_min = 0;           // queue_minfree
+    std::uint64_t chunk_bytes = 128 * 1024;  // postrider_queue_chunk_size
+    std::uint64_t free_bytes_min = 0;        // queue_minfree
     std::uint64_t message_size_limit = 10240000;
 };
 

@@ -1,6 +1,12 @@
-// What the queue asks of a delivery transport, and what it hears back. delivery/ implements it; the queue knows
-// transports only by this interface and by name.
+// What the queue asks of a delivery transport, and what it hears back. delivery/ implements it; the queue
+// knows transports only by this interface and by name.
 #pragma once
+
+#include "env/clock.hpp"
+#include "env/task.hpp"
+#include "mail/envelope.hpp"
+#include "mail/status.hpp"
+#include "queue/queue_id.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -8,12 +14,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "env/clock.hpp"
-#include "env/task.hpp"
-#include "mail/envelope.hpp"
-#include "mail/status.hpp"
-#include "queue/queue_id.hpp"
 
 namespace queue {
 
@@ -30,19 +30,20 @@ class ContentReader {
 struct RecipientResult {
     enum class Kind {
         Delivered,
-        Expanded,   // replaced by other recipients (aliases): done here, no success DSN of our own
-        Deferred,   // try again later
-        Failed,     // permanent: bounce
+        Expanded,  // replaced by other recipients (aliases): done here, no success DSN of our own
+        Deferred,  // try again later
+        Failed,    // permanent: bounce
     };
     Kind kind = Kind::Deferred;
     mail::Status status{4, 0, 0};
-    std::string relay = "none";      // "host[addr]:port", "local", "virtual", "none"
-    std::string text;                // for logs and bounces: "host mx[192.0.2.1] said: 550 5.1.1 … (in reply to RCPT TO command)"
-    std::string remote_mta;          // for the DSN's Remote-MTA; empty: none
-    std::string diagnostic;          // for the DSN's Diagnostic-Code: "smtp; 550 5.1.1 …"; empty: none
+    std::string relay = "none";  // "host[addr]:port", "local", "virtual", "none"
+    std::string
+        text;  // for logs and bounces: "host mx[192.0.2.1] said: 550 5.1.1 … (in reply to RCPT TO command)"
+    std::string remote_mta;  // for the DSN's Remote-MTA; empty: none
+    std::string diagnostic;  // for the DSN's Diagnostic-Code: "smtp; 550 5.1.1 …"; empty: none
     bool greylisted = false;
-    bool destination_failed = false; // connection-level: the destination as a whole, not this message
-    bool dsn_passed_on = false;      // the next hop took over success/delay notification (RFC 3461 §5.2)
+    bool destination_failed = false;  // connection-level: the destination as a whole, not this message
+    bool dsn_passed_on = false;       // the next hop took over success/delay notification (RFC 3461 §5.2)
 };
 
 /// Recipients that share one transport and next hop, of one message.
@@ -50,11 +51,12 @@ struct DeliveryRequest {
     QueueId id;
     std::shared_ptr<const mail::Envelope> envelope;
     std::vector<mail::Recipient> recipients;
-    std::string transport;   // its master.cf name
-    std::string next_hop;    // "example.com", "[192.0.2.1]:2525", "unix:/run/lmtp"; empty: the recipient's domain
+    std::string transport;  // its master.cf name
+    std::string
+        next_hop;  // "example.com", "[192.0.2.1]:2525", "unix:/run/lmtp"; empty: the recipient's domain
     std::unique_ptr<ContentReader> content;
     env::WallTime arrived;
-    int attempt = 0;         // 0: first
+    int attempt = 0;  // 0: first
 };
 
 struct DeliveryReport {
@@ -75,16 +77,17 @@ class Transport {
 struct Route {
     std::string transport;
     std::string next_hop;
-    mail::Address recipient;     // possibly rewritten
+    mail::Address recipient;  // possibly rewritten
 };
 struct RouteError {
-    mail::Status status;         // 4.x.x deferred, 5.x.x bounced
+    mail::Status status;  // 4.x.x deferred, 5.x.x bounced
     std::string text;
 };
 class Router {
  public:
     virtual ~Router() = default;
-    virtual env::Task<std::expected<Route, RouteError>> route(mail::ReversePath sender, mail::Address recipient) = 0;
+    virtual env::Task<std::expected<Route, RouteError>> route(mail::ReversePath sender,
+                                                              mail::Address recipient) = 0;
 };
 
 }  // namespace queue

@@ -4,15 +4,21 @@
 
 namespace routing {
 
-std::pair<std::string, std::string> split_extension(const std::string& local_part, const std::string& delimiter) {
-    if (delimiter.empty() || base::iequals(local_part, "mailer-daemon") || base::iequals(local_part, "double-bounce")) return {local_part, ""};
-    if (delimiter.find('-') != std::string::npos && (base::istarts_with(local_part, "owner-") || base::iends_with(local_part, "-request"))) return {local_part, ""};
+std::pair<std::string, std::string> split_extension(const std::string& local_part,
+                                                    const std::string& delimiter) {
+    if (delimiter.empty() || base::iequals(local_part, "mailer-daemon") ||
+        base::iequals(local_part, "double-bounce"))
+        return {local_part, ""};
+    if (delimiter.find('-') != std::string::npos &&
+        (base::istarts_with(local_part, "owner-") || base::iends_with(local_part, "-request")))
+        return {local_part, ""};
     const auto at = local_part.find_first_of(delimiter, 1);
     if (at == std::string::npos) return {local_part, ""};
     return {local_part.substr(0, at), local_part.substr(at)};
 }
 
-env::Task<std::expected<std::optional<AddressFound>, tables::TableError>> look_up_address(const tables::TableList& list, mail::Address address, LookupForms forms) {
+env::Task<std::expected<std::optional<AddressFound>, tables::TableError>> look_up_address(
+    const tables::TableList& list, mail::Address address, LookupForms forms) {
     const auto [user, extension] = split_extension(address.local_part, forms.delimiter);
     const std::string at_domain = "@" + base::lower(address.domain);
     struct Form {
@@ -26,7 +32,8 @@ env::Task<std::expected<std::optional<AddressFound>, tables::TableError>> look_u
         if (!extension.empty()) tries.push_back({address.local_part, true, false});
         tries.push_back({user, true, true});
     }
-    if (forms.catch_all == LookupForms::CatchAll::Yes && !address.domain.empty()) tries.push_back({at_domain, true, true});
+    if (forms.catch_all == LookupForms::CatchAll::Yes && !address.domain.empty())
+        tries.push_back({at_domain, true, true});
     for (const auto& form : tries) {
         for (const auto& table : list.tables()) {
             // unix:passwd.byname knows users only: the bare name is its whole key.

@@ -1,10 +1,10 @@
 #include "routing/match_list.hpp"
 
-#include <fmt/format.h>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "config/values.hpp"
+
+#include <fmt/format.h>
 
 namespace routing {
 namespace {
@@ -20,7 +20,8 @@ bool is_table(std::string_view item) {
 }
 
 // Items of the text; those that are file names are replaced by the files' items.
-std::expected<std::vector<std::string>, std::string> items_of(const std::string& text, env::FileSystem& files) {
+std::expected<std::vector<std::string>, std::string> items_of(const std::string& text,
+                                                              env::FileSystem& files) {
     std::vector<std::string> out;
     for (auto& item : config::split_list(text)) {
         const bool negated = item.starts_with('!');
@@ -41,7 +42,8 @@ std::expected<std::vector<std::string>, std::string> items_of(const std::string&
 
 }  // namespace
 
-std::expected<DomainList, std::string> DomainList::make(const std::string& text, tables::Factory& factory, env::FileSystem& files, Subdomains subdomains) {
+std::expected<DomainList, std::string> DomainList::make(const std::string& text, tables::Factory& factory,
+                                                        env::FileSystem& files, Subdomains subdomains) {
     DomainList out;
     out.subdomains_ = subdomains;
     TRY_ASSIGN(const auto items, items_of(text, files));
@@ -81,7 +83,8 @@ env::Task<std::expected<bool, tables::TableError>> DomainList::contains(std::str
     co_return false;
 }
 
-std::expected<NetworkList, std::string> NetworkList::make(const std::string& text, tables::Factory& factory, env::FileSystem& files) {
+std::expected<NetworkList, std::string> NetworkList::make(const std::string& text, tables::Factory& factory,
+                                                          env::FileSystem& files) {
     NetworkList out;
     TRY_ASSIGN(const auto items, items_of(text, files));
     for (std::string_view word : items) {
@@ -100,12 +103,18 @@ std::expected<NetworkList, std::string> NetworkList::make(const std::string& tex
         const bool v6_form = host.starts_with('[') && host.ends_with(']');
         if (v6_form) host = host.substr(1, host.size() - 2);
         const auto address = env::IpAddress::parse(host);
-        if (!address) return std::unexpected(fmt::format("'{}' is not a network; write 192.0.2.0/24 or [2001:db8::]/32", base::printable(word, 60)));
+        if (!address)
+            return std::unexpected(fmt::format("'{}' is not a network; write 192.0.2.0/24 or [2001:db8::]/32",
+                                               base::printable(word, 60)));
         const bool mapped = v6_form && address->is_v4();
         const unsigned bits = address->is_v4() ? 32 : 128;
-        auto prefix = slash == std::string_view::npos ? std::optional<std::uint64_t>(bits) : base::parse_number(word.substr(slash + 1), mapped ? 128 : bits);
-        if (prefix && mapped && slash != std::string_view::npos) prefix = *prefix >= 96 ? std::optional<std::uint64_t>(*prefix - 96) : std::nullopt;
-        if (!prefix) return std::unexpected(fmt::format("'{}': bad prefix length", base::printable(word, 60)));
+        auto prefix = slash == std::string_view::npos
+                          ? std::optional<std::uint64_t>(bits)
+                          : base::parse_number(word.substr(slash + 1), mapped ? 128 : bits);
+        if (prefix && mapped && slash != std::string_view::npos)
+            prefix = *prefix >= 96 ? std::optional<std::uint64_t>(*prefix - 96) : std::nullopt;
+        if (!prefix)
+            return std::unexpected(fmt::format("'{}': bad prefix length", base::printable(word, 60)));
         item.network = *address;
         item.prefix = static_cast<unsigned>(*prefix);
         out.items_.push_back(std::move(item));

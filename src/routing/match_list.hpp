@@ -2,14 +2,14 @@
 // "127.0.0.0/8, [::1]/128, cidr:/table". Used for mydestination, relay_domains, mynetworks and their like.
 #pragma once
 
+#include "env/file_system.hpp"
+#include "env/network.hpp"
+#include "tables/factory.hpp"
+
 #include <expected>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "env/file_system.hpp"
-#include "env/network.hpp"
-#include "tables/factory.hpp"
 
 namespace routing {
 
@@ -17,7 +17,8 @@ enum class Subdomains { Exact, Parents };  // Parents: "example.com" also matche
 
 class DomainList {
  public:
-    static std::expected<DomainList, std::string> make(const std::string& text, tables::Factory& factory, env::FileSystem& files, Subdomains subdomains);
+    static std::expected<DomainList, std::string> make(const std::string& text, tables::Factory& factory,
+                                                       env::FileSystem& files, Subdomains subdomains);
     env::Task<std::expected<bool, tables::TableError>> contains(std::string domain) const;
     bool empty() const { return items_.empty(); }
 
@@ -33,7 +34,8 @@ class DomainList {
 
 class NetworkList {
  public:
-    static std::expected<NetworkList, std::string> make(const std::string& text, tables::Factory& factory, env::FileSystem& files);
+    static std::expected<NetworkList, std::string> make(const std::string& text, tables::Factory& factory,
+                                                        env::FileSystem& files);
     env::Task<std::expected<bool, tables::TableError>> contains(env::IpAddress address) const;
     /// Without asking tables: for limits and exceptions, which must answer at once.
     bool contains_now(const env::IpAddress& address) const;

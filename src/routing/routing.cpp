@@ -1,13 +1,12 @@
 #include "routing/routing.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "config/values.hpp"
 #include "mail/path.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace routing {
 namespace {
@@ -15,11 +14,14 @@ namespace {
 LookupFailure failure(const tables::TableError& error) { return {error.text}; }
 
 // "!#%&*… user@elsewhere" in a local part: the sender tells the route.
-bool has_routing_operators(std::string_view local_part) { return local_part.find_first_of("@%!") != std::string_view::npos; }
+bool has_routing_operators(std::string_view local_part) {
+    return local_part.find_first_of("@%!") != std::string_view::npos;
+}
 
 }  // namespace
 
-RouteChoice parse_transport(std::string_view text, std::string default_transport, std::string default_next_hop) {
+RouteChoice parse_transport(std::string_view text, std::string default_transport,
+                            std::string default_next_hop) {
     RouteChoice out{std::move(default_transport), std::move(default_next_hop), {}};
     const auto colon = text.find(':');
     const std::string_view name = text.substr(0, colon);
@@ -36,17 +38,21 @@ std::vector<mail::Address> parse_address_values(std::string_view text) {
     return out;
 }
 
-std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOptions options, Services services) {
+std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOptions options,
+                                                                   Services services) {
     std::unique_ptr<Routing> out(new Routing(std::move(options)));
     const RoutingOptions& o = out->options_;
     out->own_addresses_ = std::move(services.own_addresses);
-    const auto list = [&](std::string_view name, const std::string& text, Subdomains subdomains, DomainList& to) -> std::expected<void, std::string> {
+    const auto list = [&](std::string_view name, const std::string& text, Subdomains subdomains,
+                          DomainList& to) -> std::expected<void, std::string> {
         auto made = DomainList::make(text, services.factory, services.files, subdomains);
         if (!made) return std::unexpected(fmt::format("{}: {}", name, made.error()));
         to = std::move(*made);
         return {};
     };
-    const auto map = [&](std::string_view name, const std::string& text, tables::TableList& to, tables::SourceFormat format = tables::SourceFormat::Map) -> std::expected<void, std::string> {
+    const auto map = [&](std::string_view name, const std::string& text, tables::TableList& to,
+                         tables::SourceFormat format =
+                             tables::SourceFormat::Map) -> std::expected<void, std::string> {
         auto made = services.factory.open_list(text, format);
         if (!made) return std::unexpected(fmt::format("{}: {}", name, made.error().text));
         to = std::move(*made);
@@ -61,7 +67,8 @@ std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOption
     const auto alias_specs = config::split_list(o.alias_maps);
     for (const auto& spec : config::split_list(o.local_recipient_maps)) {
         const bool alias = std::ranges::find(alias_specs, spec) != alias_specs.end();
-        auto table = services.factory.open(spec, alias ? tables::SourceFormat::Alias : tables::SourceFormat::Map);
+        auto table =
+            services.factory.open(spec, alias ? tables::SourceFormat::Alias : tables::SourceFormat::Map);
         if (!table) return std::unexpected("local_recipient_maps: " + table.error().text);
         local.push_back(std::move(*table));
     }
@@ -71,12 +78,15 @@ std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOption
     TRY(map("recipient_canonical_maps", o.recipient_canonical_maps, out->recipient_canonical_maps_));
     TRY(map("transport_maps", o.transport_maps, out->transport_maps_));
     TRY(map("relocated_maps", o.relocated_maps, out->relocated_maps_));
-    TRY(map("sender_dependent_relayhost_maps", o.sender_dependent_relay_host_maps, out->sender_relay_host_maps_));
+    TRY(map("sender_dependent_relayhost_maps", o.sender_dependent_relay_host_maps,
+            out->sender_relay_host_maps_));
     TRY(map("recipient_bcc_maps", o.recipient_bcc_maps, out->recipient_bcc_maps_));
     TRY(map("sender_bcc_maps", o.sender_bcc_maps, out->sender_bcc_maps_));
     TRY(list("mydestination", o.my_destination, Subdomains::Exact, out->my_destination_));
-    TRY(list("virtual_alias_domains", o.virtual_alias_domains, Subdomains::Exact, out->virtual_alias_domains_));
-    TRY(list("virtual_mailbox_domains", o.virtual_mailbox_domains, Subdomains::Exact, out->virtual_mailbox_domains_));
+    TRY(list("virtual_alias_domains", o.virtual_alias_domains, Subdomains::Exact,
+             out->virtual_alias_domains_));
+    TRY(list("virtual_mailbox_domains", o.virtual_mailbox_domains, Subdomains::Exact,
+             out->virtual_mailbox_domains_));
     TRY(list("relay_domains", o.relay_domains, Subdomains::Parents, out->relay_domains_));
     return out;
 }
@@ -91,7 +101,8 @@ bool Routing::is_own_literal(std::string_view domain) const {
 
 mail::Address Routing::rewrite(mail::Address address) const {
     if (address.domain.empty() && options_.append_at_my_origin) address.domain = options_.my_origin;
-    if (options_.append_dot_my_domain && !address.domain.empty() && address.domain.find('.') == std::string::npos && !address.is_literal())
+    if (options_.append_dot_my_domain && !address.domain.empty() &&
+        address.domain.find('.') == std::string::npos && !address.is_literal())
         address.domain += "." + options_.my_domain;
     return address;
 }
@@ -99,10 +110,11 @@ mail::Address Routing::rewrite(mail::Address address) const {
 env::Task<std::expected<AddressClass, LookupFailure>> Routing::classify(std::string domain) {
     if (domain.empty() || is_own_literal(domain)) co_return AddressClass::Local;
     const auto in = [](const DomainList& list, const std::string& name) { return list.contains(name); };
-    const std::pair<const DomainList*, AddressClass> order[] = {{&my_destination_, AddressClass::Local},
-                                                                {&virtual_alias_domains_, AddressClass::VirtualAlias},
-                                                                {&virtual_mailbox_domains_, AddressClass::VirtualMailbox},
-                                                                {&relay_domains_, AddressClass::Relay}};
+    const std::pair<const DomainList*, AddressClass> order[] = {
+        {&my_destination_, AddressClass::Local},
+        {&virtual_alias_domains_, AddressClass::VirtualAlias},
+        {&virtual_mailbox_domains_, AddressClass::VirtualMailbox},
+        {&relay_domains_, AddressClass::Relay}};
     for (const auto& [list, meaning] : order) {
         auto found = co_await in(*list, domain);
         if (!found) co_return std::unexpected(failure(found.error()));
@@ -116,20 +128,25 @@ env::Task<std::expected<bool, LookupFailure>> Routing::is_authorized_destination
     auto meaning = co_await classify(recipient.domain);
     if (!meaning) co_return std::unexpected(meaning.error());
     if (*meaning == AddressClass::Default) co_return false;
-    // user@elsewhere@ours, user%elsewhere@ours, elsewhere!user@ours: ours on the outside, a route inside. For domains that
-    // are final here the whole local part is a name and simply unknown; for those we relay, the next hop might follow it.
+    // user@elsewhere@ours, user%elsewhere@ours, elsewhere!user@ours: ours on the outside, a route inside. For
+    // domains that are final here the whole local part is a name and simply unknown; for those we relay, the
+    // next hop might follow it.
     if (!options_.allow_untrusted_routing && has_routing_operators(recipient.local_part)) {
-        const bool last_stop = *meaning == AddressClass::VirtualMailbox || *meaning == AddressClass::VirtualAlias;
+        const bool last_stop =
+            *meaning == AddressClass::VirtualMailbox || *meaning == AddressClass::VirtualAlias;
         if (!last_stop) co_return false;
     }
     co_return true;
 }
 
 LookupForms Routing::forms(AddressClass address_class) const {
-    return {options_.recipient_delimiter, address_class == AddressClass::Local ? LookupForms::Local::Yes : LookupForms::Local::No, LookupForms::CatchAll::Yes};
+    return {options_.recipient_delimiter,
+            address_class == AddressClass::Local ? LookupForms::Local::Yes : LookupForms::Local::No,
+            LookupForms::CatchAll::Yes};
 }
 
-env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address address, std::string_view what) {
+env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address address,
+                                                                  std::string_view what) {
     const std::string shown = address.text();
     if (base::iequals(address.local_part, "postmaster") && address.domain.empty()) co_return Listing{};
     address = rewrite(std::move(address));
@@ -137,11 +154,14 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
     if (!meaning) co_return std::unexpected(meaning.error());
     const auto ways = forms(*meaning);
     const bool ours = *meaning == AddressClass::Local;
-    if (ours && (base::iequals(address.local_part, "postmaster") || base::iequals(address.local_part, "double-bounce"))) co_return Listing{};
+    if (ours && (base::iequals(address.local_part, "postmaster") ||
+                 base::iequals(address.local_part, "double-bounce")))
+        co_return Listing{};
     struct Ask {
         const tables::TableList* tables;
     };
-    std::vector<Ask> asks{{&recipient_canonical_maps_}, {&canonical_maps_}, {&virtual_alias_maps_}, {&relocated_maps_}};
+    std::vector<Ask> asks{
+        {&recipient_canonical_maps_}, {&canonical_maps_}, {&virtual_alias_maps_}, {&relocated_maps_}};
     std::string table;
     std::uint32_t code = 550;
     switch (*meaning) {
@@ -151,7 +171,10 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
             table = "local recipient";
             code = options_.unknown_local_code;
             break;
-        case AddressClass::VirtualAlias: table = "virtual alias"; code = options_.unknown_virtual_alias_code; break;
+        case AddressClass::VirtualAlias:
+            table = "virtual alias";
+            code = options_.unknown_virtual_alias_code;
+            break;
         case AddressClass::VirtualMailbox:
             if (virtual_mailbox_maps_.empty()) co_return Listing{};
             asks.push_back({&virtual_mailbox_maps_});
@@ -164,7 +187,8 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
             table = "relay recipient";
             code = options_.unknown_relay_code;
             break;
-        case AddressClass::Default: co_return Listing{};
+        case AddressClass::Default:
+            co_return Listing{};
     }
     for (const auto& ask : asks) {
         if (ask.tables->empty()) continue;
@@ -175,15 +199,22 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
     Listing out;
     out.listed = false;
     out.refusal.code = static_cast<int>(code);
-    out.refusal.status = {static_cast<std::uint16_t>(code / 100), 1, static_cast<std::uint16_t>(what == "Sender" ? 0 : 1)};
-    out.refusal.text = fmt::format("<{}>: {} address rejected: User unknown{}", shown, what, options_.show_table_name ? " in " + table + " table" : "");
+    out.refusal.status = {static_cast<std::uint16_t>(code / 100), 1,
+                          static_cast<std::uint16_t>(what == "Sender" ? 0 : 1)};
+    out.refusal.text = fmt::format("<{}>: {} address rejected: User unknown{}", shown, what,
+                                   options_.show_table_name ? " in " + table + " table" : "");
     co_return out;
 }
 
-env::Task<std::expected<Listing, LookupFailure>> Routing::recipient_listing(mail::Address recipient) { return listing(std::move(recipient), "Recipient"); }
-env::Task<std::expected<Listing, LookupFailure>> Routing::sender_listing(mail::Address sender) { return listing(std::move(sender), "Sender"); }
+env::Task<std::expected<Listing, LookupFailure>> Routing::recipient_listing(mail::Address recipient) {
+    return listing(std::move(recipient), "Recipient");
+}
+env::Task<std::expected<Listing, LookupFailure>> Routing::sender_listing(mail::Address sender) {
+    return listing(std::move(sender), "Sender");
+}
 
-env::Task<std::expected<mail::Address, std::string>> Routing::canonical(mail::Address address, const tables::TableList& specific) {
+env::Task<std::expected<mail::Address, std::string>> Routing::canonical(mail::Address address,
+                                                                        const tables::TableList& specific) {
     address = rewrite(std::move(address));
     for (const auto* tables : {&specific, static_cast<const tables::TableList*>(&canonical_maps_)}) {
         if (tables->empty()) continue;
@@ -200,7 +231,8 @@ env::Task<std::expected<mail::Address, std::string>> Routing::canonical(mail::Ad
     co_return address;
 }
 
-env::Task<std::expected<std::vector<mail::Address>, std::string>> Routing::virtual_expansion(mail::Address first) {
+env::Task<std::expected<std::vector<mail::Address>, std::string>> Routing::virtual_expansion(
+    mail::Address first) {
     std::vector<mail::Address> done;
     if (virtual_alias_maps_.empty()) {
         done.push_back(std::move(first));
@@ -223,7 +255,8 @@ env::Task<std::expected<std::vector<mail::Address>, std::string>> Routing::virtu
             done.push_back(std::move(address));
             continue;
         }
-        if (depth >= options_.virtual_alias_recursion_limit) co_return std::unexpected("virtual_alias_maps nest too deep at " + address.text());
+        if (depth >= options_.virtual_alias_recursion_limit)
+            co_return std::unexpected("virtual_alias_maps nest too deep at " + address.text());
         if (!seen.insert(base::lower(address.key())).second) {
             continue;  // expanded already on another way
         }
@@ -232,15 +265,20 @@ env::Task<std::expected<std::vector<mail::Address>, std::string>> Routing::virtu
         auto targets = parse_address_values(value);
         std::ranges::reverse(targets);  // a stack: the first is taken first
         for (auto& target : targets) {
-            if (!(*found)->extension.empty() && options_.recipient_delimiter.find((*found)->extension.front()) != std::string::npos && !target.domain.empty() &&
+            if (!(*found)->extension.empty() &&
+                options_.recipient_delimiter.find((*found)->extension.front()) != std::string::npos &&
+                !target.domain.empty() &&
                 target.local_part.find((*found)->extension.front()) == std::string::npos)
                 target.local_part += (*found)->extension;
             target = rewrite(std::move(target));
             // "user -> user": itself ends the expansion.
-            if (base::iequals(target.key(), address.key())) done.push_back(std::move(target));
-            else todo.push_back({std::move(target), depth + 1});
+            if (base::iequals(target.key(), address.key()))
+                done.push_back(std::move(target));
+            else
+                todo.push_back({std::move(target), depth + 1});
         }
-        if (done.size() + todo.size() > options_.virtual_alias_expansion_limit) co_return std::unexpected("virtual_alias_maps make too many addresses of " + address.text());
+        if (done.size() + todo.size() > options_.virtual_alias_expansion_limit)
+            co_return std::unexpected("virtual_alias_maps make too many addresses of " + address.text());
     }
     co_return done;
 }
@@ -275,13 +313,15 @@ env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Enve
             add(std::move(copy));
         }
         if (!recipient_bcc_maps_.empty()) {
-            auto found = co_await look_up_address(recipient_bcc_maps_, rewrite(recipient.address), forms(AddressClass::Local));
+            auto found = co_await look_up_address(recipient_bcc_maps_, rewrite(recipient.address),
+                                                  forms(AddressClass::Local));
             if (!found) co_return std::unexpected(found.error().text);
             if (*found) blind_copy((*found)->value);
         }
     }
     if (!sender_bcc_maps_.empty() && !envelope.sender.is_null()) {
-        auto found = co_await look_up_address(sender_bcc_maps_, envelope.sender.address(), forms(AddressClass::Local));
+        auto found =
+            co_await look_up_address(sender_bcc_maps_, envelope.sender.address(), forms(AddressClass::Local));
         if (!found) co_return std::unexpected(found.error().text);
         if (*found) blind_copy((*found)->value);
     }
@@ -290,7 +330,8 @@ env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Enve
     co_return envelope;
 }
 
-env::Task<std::expected<std::optional<std::string>, tables::TableError>> Routing::transport_entry(mail::Address recipient) {
+env::Task<std::expected<std::optional<std::string>, tables::TableError>> Routing::transport_entry(
+    mail::Address recipient) {
     if (transport_maps_.empty()) co_return std::optional<std::string>{};
     const LookupForms ways{options_.recipient_delimiter, LookupForms::Local::No, LookupForms::CatchAll::No};
     auto exact = co_await look_up_address(transport_maps_, recipient, ways);
@@ -298,7 +339,8 @@ env::Task<std::expected<std::optional<std::string>, tables::TableError>> Routing
     if (*exact) co_return (*exact)->value;
     std::string domain = base::lower(recipient.domain);
     std::vector<std::string> keys{domain};
-    for (auto dot = domain.find('.'); dot != std::string::npos; dot = domain.find('.', dot + 1)) keys.push_back(domain.substr(dot));
+    for (auto dot = domain.find('.'); dot != std::string::npos; dot = domain.find('.', dot + 1))
+        keys.push_back(domain.substr(dot));
     keys.emplace_back("*");
     for (const auto& key : keys) {
         for (const auto& table : transport_maps_.tables()) {
@@ -310,48 +352,69 @@ env::Task<std::expected<std::optional<std::string>, tables::TableError>> Routing
     co_return std::optional<std::string>{};
 }
 
-env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::ReversePath sender, mail::Address recipient) {
+env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::ReversePath sender,
+                                                                   mail::Address recipient) {
     recipient = rewrite(std::move(recipient));
-    const auto later = [](const std::string& why) { return std::unexpected(RouteFailure{{4, 3, 0}, "address lookup failure: " + why}); };
+    const auto later = [](const std::string& why) {
+        return std::unexpected(RouteFailure{{4, 3, 0}, "address lookup failure: " + why});
+    };
     auto meaning = co_await classify(recipient.domain);
     if (!meaning) co_return later(meaning.error().text);
     if (!relocated_maps_.empty()) {
         auto moved = co_await look_up_address(relocated_maps_, recipient, forms(*meaning));
         if (!moved) co_return later(moved.error().text);
-        if (*moved) co_return std::unexpected(RouteFailure{{5, 1, 6}, fmt::format("User has moved to {}", (*moved)->value)});
+        if (*moved)
+            co_return std::unexpected(
+                RouteFailure{{5, 1, 6}, fmt::format("User has moved to {}", (*moved)->value)});
     }
     RouteChoice out;
     const std::string domain = is_own_literal(recipient.domain) ? options_.my_host_name : recipient.domain;
     switch (*meaning) {
-        case AddressClass::Local: out = parse_transport(options_.local_transport, "local", domain); break;
-        case AddressClass::VirtualAlias: co_return std::unexpected(RouteFailure{{5, 1, 1}, fmt::format("User unknown in virtual alias table")});
-        case AddressClass::VirtualMailbox: out = parse_transport(options_.virtual_transport, "virtual", domain); break;
-        case AddressClass::Relay: out = parse_transport(options_.relay_transport, "relay", domain); break;
-        case AddressClass::Default: out = parse_transport(options_.default_transport, "smtp", domain); break;
+        case AddressClass::Local:
+            out = parse_transport(options_.local_transport, "local", domain);
+            break;
+        case AddressClass::VirtualAlias:
+            co_return std::unexpected(
+                RouteFailure{{5, 1, 1}, fmt::format("User unknown in virtual alias table")});
+        case AddressClass::VirtualMailbox:
+            out = parse_transport(options_.virtual_transport, "virtual", domain);
+            break;
+        case AddressClass::Relay:
+            out = parse_transport(options_.relay_transport, "relay", domain);
+            break;
+        case AddressClass::Default:
+            out = parse_transport(options_.default_transport, "smtp", domain);
+            break;
     }
     if (*meaning == AddressClass::Default || *meaning == AddressClass::Relay) {
         std::string relay_host = options_.relay_host;
         if (!sender_relay_host_maps_.empty() && !sender.is_null()) {
-            auto found = co_await look_up_address(sender_relay_host_maps_, sender.address(), forms(AddressClass::Default));
+            auto found = co_await look_up_address(sender_relay_host_maps_, sender.address(),
+                                                  forms(AddressClass::Default));
             if (!found) co_return later(found.error().text);
             if (*found) relay_host = (*found)->value == "DUNNO" ? relay_host : (*found)->value;
         }
-        const auto& configured = *meaning == AddressClass::Default ? options_.default_transport : options_.relay_transport;
+        const auto& configured =
+            *meaning == AddressClass::Default ? options_.default_transport : options_.relay_transport;
         if (!relay_host.empty() && configured.find(':') == std::string::npos) out.next_hop = relay_host;
     }
     auto entry = co_await transport_entry(recipient);
     if (!entry) co_return later(entry.error().text);
     if (*entry) {
-        // An empty next hop is the recipient's domain; "smtp:" alone does not keep the relayhost (transport(5)).
+        // An empty next hop is the recipient's domain; "smtp:" alone does not keep the relayhost
+        // (transport(5)).
         const bool names_hop = (*entry)->find(':') != std::string::npos;
-        out = parse_transport(**entry, out.transport, names_hop && !(*entry)->starts_with(':') ? domain : out.next_hop);
+        out = parse_transport(**entry, out.transport,
+                              names_hop && !(*entry)->starts_with(':') ? domain : out.next_hop);
     }
     if (out.transport == "error" || out.transport == "retry") {
         const auto status = mail::Status::parse_prefix(out.next_hop);
         std::string text = out.next_hop;
         if (status) text = base::trim(std::string_view(text).substr(status->text().size()));
-        const mail::Status fallback = out.transport == "error" ? mail::Status{5, 0, 0} : mail::Status{4, 0, 0};
-        co_return std::unexpected(RouteFailure{status.value_or(fallback), text.empty() ? "mail to this address is disabled" : text});
+        const mail::Status fallback =
+            out.transport == "error" ? mail::Status{5, 0, 0} : mail::Status{4, 0, 0};
+        co_return std::unexpected(RouteFailure{status.value_or(fallback),
+                                               text.empty() ? "mail to this address is disabled" : text});
     }
     out.recipient = std::move(recipient);
     co_return out;

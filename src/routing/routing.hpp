@@ -1,9 +1,7 @@
-// Where addresses belong and where mail goes: Postfix's trivial-rewrite, cleanup's address work, and the recipient checks,
-// over tables that were opened at load. One object belongs to one loop; immutable but for its tables' contents.
+// Where addresses belong and where mail goes: Postfix's trivial-rewrite, cleanup's address work, and the
+// recipient checks, over tables that were opened at load. One object belongs to one loop; immutable but for
+// its tables' contents.
 #pragma once
-
-#include <memory>
-#include <set>
 
 #include "base/event.hpp"
 #include "mail/envelope.hpp"
@@ -11,6 +9,9 @@
 #include "routing/directory.hpp"
 #include "routing/match_list.hpp"
 #include "routing/options.hpp"
+
+#include <memory>
+#include <set>
 
 namespace routing {
 
@@ -32,7 +33,8 @@ class Routing : public Directory {
         env::FileSystem& files;
         std::set<env::IpAddress> own_addresses;  // of this machine and proxy_interfaces
     };
-    static std::expected<std::unique_ptr<Routing>, std::string> make(RoutingOptions options, Services services);
+    static std::expected<std::unique_ptr<Routing>, std::string> make(RoutingOptions options,
+                                                                     Services services);
 
     env::Task<std::expected<AddressClass, LookupFailure>> classify(std::string domain) override;
     env::Task<std::expected<bool, LookupFailure>> is_authorized_destination(mail::Address recipient) override;
@@ -42,7 +44,8 @@ class Routing : public Directory {
     /// Rewriting and expansion of a new message's envelope (canonical, virtual aliases, blind copies).
     env::Task<std::expected<mail::Envelope, std::string>> expand(mail::Envelope envelope);
     /// Transport and next hop of a recipient.
-    env::Task<std::expected<RouteChoice, RouteFailure>> route(mail::ReversePath sender, mail::Address recipient);
+    env::Task<std::expected<RouteChoice, RouteFailure>> route(mail::ReversePath sender,
+                                                              mail::Address recipient);
 
     const RoutingOptions& options() const { return options_; }
     const tables::TableList& alias_maps() const { return alias_maps_; }
@@ -54,19 +57,25 @@ class Routing : public Directory {
     bool is_own_literal(std::string_view domain) const;
     LookupForms forms(AddressClass address_class) const;
     env::Task<std::expected<Listing, LookupFailure>> listing(mail::Address address, std::string_view what);
-    env::Task<std::expected<std::vector<mail::Address>, std::string>> virtual_expansion(mail::Address address);
-    env::Task<std::expected<mail::Address, std::string>> canonical(mail::Address address, const tables::TableList& specific);
-    env::Task<std::expected<std::optional<std::string>, tables::TableError>> transport_entry(mail::Address recipient);
+    env::Task<std::expected<std::vector<mail::Address>, std::string>> virtual_expansion(
+        mail::Address address);
+    env::Task<std::expected<mail::Address, std::string>> canonical(mail::Address address,
+                                                                   const tables::TableList& specific);
+    env::Task<std::expected<std::optional<std::string>, tables::TableError>> transport_entry(
+        mail::Address recipient);
 
     RoutingOptions options_;
     std::set<env::IpAddress> own_addresses_;
     DomainList my_destination_, virtual_alias_domains_, virtual_mailbox_domains_, relay_domains_;
-    tables::TableList virtual_alias_maps_, virtual_mailbox_maps_, relay_recipient_maps_, local_recipient_maps_, alias_maps_, canonical_maps_,
-        sender_canonical_maps_, recipient_canonical_maps_, transport_maps_, relocated_maps_, sender_relay_host_maps_, recipient_bcc_maps_, sender_bcc_maps_;
+    tables::TableList virtual_alias_maps_, virtual_mailbox_maps_, relay_recipient_maps_,
+        local_recipient_maps_, alias_maps_, canonical_maps_, sender_canonical_maps_,
+        recipient_canonical_maps_, transport_maps_, relocated_maps_, sender_relay_host_maps_,
+        recipient_bcc_maps_, sender_bcc_maps_;
 };
 
 /// "transport:nexthop", either part may be missing.
-RouteChoice parse_transport(std::string_view text, std::string default_transport, std::string default_next_hop);
+RouteChoice parse_transport(std::string_view text, std::string default_transport,
+                            std::string default_next_hop);
 /// A comma-separated list of addresses as tables hold them; what is no address is left out.
 std::vector<mail::Address> parse_address_values(std::string_view text);
 

@@ -1,10 +1,9 @@
 #include "server/control_server.hpp"
 
-#include <fmt/format.h>
-
-#include <nlohmann/json.hpp>
-
 #include "base/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace server {
 namespace {
@@ -95,7 +94,8 @@ env::Task<void> ControlServer::serve(std::shared_ptr<State> state, std::unique_p
     if (error.empty()) {
         auto request = nlohmann::json::parse(input.substr(0, input.find('\n')), nullptr, false);
         const bool usable = request.is_object() && request.contains("verb") && request["verb"].is_string();
-        const auto handler = usable ? state->handlers.find(request["verb"].get<std::string>()) : state->handlers.end();
+        const auto handler =
+            usable ? state->handlers.find(request["verb"].get<std::string>()) : state->handlers.end();
         if (handler == state->handlers.end()) {
             error = "no such request";
         } else {

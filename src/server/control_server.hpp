@@ -1,18 +1,19 @@
 // The control socket: how `postrider status`, `stop`, `reload` and the queue tools talk to a running server.
-// A Unix-domain socket in a folder only the server's user (and root) can enter. A request is one line of JSON,
-// {"verb": "status", …}; the answer is lines of JSON, the last one {"done": true} or {"done": true, "error": "…"}.
-// Belongs to one loop.
+// A Unix-domain socket in a folder only the server's user (and root) can enter. A request is one line of
+// JSON,
+// {"verb": "status", …}; the answer is lines of JSON, the last one {"done": true} or {"done": true, "error":
+// "…"}. Belongs to one loop.
 #pragma once
+
+#include "base/event.hpp"
+#include "env/loop.hpp"
+#include "env/network.hpp"
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-
-#include "base/event.hpp"
-#include "env/loop.hpp"
-#include "env/network.hpp"
 
 namespace server {
 

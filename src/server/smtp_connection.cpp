@@ -1,32 +1,43 @@
 #include "server/smtp_connection.hpp"
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
 #include "mail/received.hpp"
+
+#include <fmt/format.h>
 
 namespace server {
 namespace {
 
 policy::Stage to_policy(smtp::Stage stage) {
     switch (stage) {
-        case smtp::Stage::Connect: return policy::Stage::Connect;
-        case smtp::Stage::Helo: return policy::Stage::Helo;
-        case smtp::Stage::Mail: return policy::Stage::Mail;
-        case smtp::Stage::Rcpt: return policy::Stage::Rcpt;
-        case smtp::Stage::Data: return policy::Stage::Data;
-        case smtp::Stage::EndOfData: return policy::Stage::EndOfData;
-        case smtp::Stage::Vrfy: return policy::Stage::Vrfy;
-        case smtp::Stage::Etrn: return policy::Stage::Etrn;
+        case smtp::Stage::Connect:
+            return policy::Stage::Connect;
+        case smtp::Stage::Helo:
+            return policy::Stage::Helo;
+        case smtp::Stage::Mail:
+            return policy::Stage::Mail;
+        case smtp::Stage::Rcpt:
+            return policy::Stage::Rcpt;
+        case smtp::Stage::Data:
+            return policy::Stage::Data;
+        case smtp::Stage::EndOfData:
+            return policy::Stage::EndOfData;
+        case smtp::Stage::Vrfy:
+            return policy::Stage::Vrfy;
+        case smtp::Stage::Etrn:
+            return policy::Stage::Etrn;
     }
     return policy::Stage::Connect;
 }
 
 smtp::CommitFailure to_failure(queue::QueueError error) {
     switch (error) {
-        case queue::QueueError::NoSpace: return smtp::CommitFailure::NoSpace;
-        case queue::QueueError::Store: return smtp::CommitFailure::Store;
-        case queue::QueueError::Closing: return smtp::CommitFailure::Closing;
+        case queue::QueueError::NoSpace:
+            return smtp::CommitFailure::NoSpace;
+        case queue::QueueError::Store:
+            return smtp::CommitFailure::Store;
+        case queue::QueueError::Closing:
+            return smtp::CommitFailure::Closing;
     }
     return smtp::CommitFailure::Store;
 }
@@ -42,7 +53,9 @@ class ClosedStream : public env::Stream {
     env::Task<std::expected<void, env::IoError>> write(std::string_view, env::SteadyTime) override {
         co_return std::unexpected(env::IoError::Closed);
     }
-    env::Task<std::expected<void, env::IoError>> wait_readable(env::SteadyTime) override { co_return std::unexpected(env::IoError::Closed); }
+    env::Task<std::expected<void, env::IoError>> wait_readable(env::SteadyTime) override {
+        co_return std::unexpected(env::IoError::Closed);
+    }
     env::Task<void> shutdown(env::SteadyTime) override { co_return; }
     void close() override {}
     env::Endpoint local() const override { return {}; }
@@ -51,13 +64,24 @@ class ClosedStream : public env::Stream {
 
 }  // namespace
 
-SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service, std::unique_ptr<env::Stream> stream)
-    : services_(services), service_(std::move(service)), stream_(std::move(stream)), client_(stream_->peer()),
-      session_(service_->options, service_->tls ? service_->tls_offer : smtp::TlsOffer::No), lines_(service_->options->line_length_limit) {}
+SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service,
+                               std::unique_ptr<env::Stream> stream)
+    : services_(services),
+      service_(std::move(service)),
+      stream_(std::move(stream)),
+      client_(stream_->peer()),
+      session_(service_->options, service_->tls ? service_->tls_offer : smtp::TlsOffer::No),
+      lines_(service_->options->line_length_limit) {}
 
-env::SteadyTime SmtpConnection::deadline() const { return services_.loop.clock().steady() + service_->options->timeout; }
-std::string SmtpConnection::who() const { return fmt::format("{}[{}]", client_name_, client_.address.text()); }
-void SmtpConnection::note(base::Severity severity, std::string text) { services_.events.note(severity, service_->name, std::move(text)); }
+env::SteadyTime SmtpConnection::deadline() const {
+    return services_.loop.clock().steady() + service_->options->timeout;
+}
+std::string SmtpConnection::who() const {
+    return fmt::format("{}[{}]", client_name_, client_.address.text());
+}
+void SmtpConnection::note(base::Severity severity, std::string text) {
+    services_.events.note(severity, service_->name, std::move(text));
+}
 
 void SmtpConnection::lost(std::string_view how) {
     if (closed_) return;
@@ -69,12 +93,16 @@ env::Task<void> SmtpConnection::run() {
     limited_ = !service_->without_limits(client_.address);
     if (service_->bare_newline_allowed(client_.address)) session_.allow_bare_newline();
     co_await look_up_name();
-    services_.events.emit(base::ClientConnected{service_->name, client_name_, client_.address.text(), client_.port});
+    services_.events.emit(
+        base::ClientConnected{service_->name, client_name_, client_.address.text(), client_.port});
     std::optional<std::string> over;
-    if (limited_) over = services_.limits.count(client_.address, ClientLimits::Kind::Connection, service_->limits, services_.loop.clock().steady());
+    if (limited_)
+        over = services_.limits.count(client_.address, ClientLimits::Kind::Connection, service_->limits,
+                                      services_.loop.clock().steady());
     if (over) {
         note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
-        output_ = fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n", service_->options->host_name, client_.address.text());
+        output_ = fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n",
+                              service_->options->host_name, client_.address.text());
         co_await flush();
     } else {
         try {
@@ -90,7 +118,8 @@ env::Task<void> SmtpConnection::run() {
     if (limited_) services_.limits.disconnected(client_.address);
     co_await stream_->shutdown(services_.loop.clock().steady() + std::chrono::seconds(1));
     stream_->close();
-    services_.events.emit(base::ClientDisconnected{service_->name, client_name_, client_.address.text(), session_.counts()});
+    services_.events.emit(
+        base::ClientDisconnected{service_->name, client_name_, client_.address.text(), session_.counts()});
 }
 
 env::Task<void> SmtpConnection::converse() {
@@ -109,7 +138,9 @@ env::Task<void> SmtpConnection::converse() {
             co_await services_.loop.sleep(step.delay);
         }
         output_ += step.output;
-        if (step.closed_because) note(base::Severity::Info, fmt::format("{} after {} from {}", step.closed_because, session_.last_command(), who()));
+        if (step.closed_because)
+            note(base::Severity::Info,
+                 fmt::format("{} after {} from {}", step.closed_because, session_.last_command(), who()));
         if (step.next == smtp::Step::Next::Close) co_return;
         step = co_await act(std::move(step));
     }
@@ -119,15 +150,32 @@ env::Task<smtp::Step> SmtpConnection::act(smtp::Step step) {
     using Next = smtp::Step::Next;
     smtp::Step out;
     switch (step.next) {
-        case Next::Read: out = co_await read_command(); break;
-        case Next::Judge: out = co_await judge(step.stage); break;
-        case Next::Begin: out = co_await begin(); break;
-        case Next::ReadData: out = co_await read_data(); break;
-        case Next::ReadChunk: out = co_await read_chunk(step.chunk_octets, true); break;
-        case Next::SkipChunk: out = co_await read_chunk(step.chunk_octets, false); break;
-        case Next::Commit: out = co_await commit(); break;
-        case Next::StartTls: out = co_await start_tls(); break;
-        case Next::Close: break;
+        case Next::Read:
+            out = co_await read_command();
+            break;
+        case Next::Judge:
+            out = co_await judge(step.stage);
+            break;
+        case Next::Begin:
+            out = co_await begin();
+            break;
+        case Next::ReadData:
+            out = co_await read_data();
+            break;
+        case Next::ReadChunk:
+            out = co_await read_chunk(step.chunk_octets, true);
+            break;
+        case Next::SkipChunk:
+            out = co_await read_chunk(step.chunk_octets, false);
+            break;
+        case Next::Commit:
+            out = co_await commit();
+            break;
+        case Next::StartTls:
+            out = co_await start_tls();
+            break;
+        case Next::Close:
+            break;
     }
     co_return out;
 }
@@ -175,7 +223,8 @@ env::Task<smtp::Step> SmtpConnection::read_command() {
         if (!sent) co_return smtp::Step{};
         if (stop_asked_ && !session_.in_transaction()) {
             closed_ = true;
-            output_ = fmt::format("421 4.3.2 {} Service shutting down, try again later\r\n", service_->options->host_name);
+            output_ = fmt::format("421 4.3.2 {} Service shutting down, try again later\r\n",
+                                  service_->options->host_name);
             co_return smtp::Step{};
         }
         idle_ = !session_.in_transaction();
@@ -192,7 +241,8 @@ void SmtpConnection::ask_to_stop() {
 
 env::Task<void> SmtpConnection::say_goodbye() {
     closed_ = saying_goodbye_ = true;
-    const std::string text = fmt::format("421 4.3.2 {} Service shutting down, try again later\r\n", service_->options->host_name);
+    const std::string text =
+        fmt::format("421 4.3.2 {} Service shutting down, try again later\r\n", service_->options->host_name);
     co_await stream_->write(text, services_.loop.clock().steady() + std::chrono::milliseconds(200));
     stream_->close();
     saying_goodbye_ = false;
@@ -235,7 +285,8 @@ smtp::Judged SmtpConnection::to_judged(const policy::Verdict& verdict) {
     if (verdict.kind == policy::Verdict::Kind::Refuse) out.kind = smtp::Judged::Kind::Refuse;
     if (verdict.kind == policy::Verdict::Kind::RefuseAndClose) out.kind = smtp::Judged::Kind::RefuseAndClose;
     const auto& wanted = verdict.effects;
-    const bool any = !wanted.prepend.empty() || !wanted.filter.empty() || !wanted.redirect.empty() || !wanted.bcc.empty() || wanted.hold || wanted.discard;
+    const bool any = !wanted.prepend.empty() || !wanted.filter.empty() || !wanted.redirect.empty() ||
+                     !wanted.bcc.empty() || wanted.hold || wanted.discard;
     if (!any) return out;
     if (!effects_) effects_ = std::make_unique<policy::SideEffects>();
     effects_->prepend.insert(effects_->prepend.end(), wanted.prepend.begin(), wanted.prepend.end());
@@ -256,8 +307,10 @@ void SmtpConnection::reject_event(smtp::Stage stage, const policy::Verdict& verd
     event.address = client_.address.text();
     event.reply = verdict.reply.line();
     event.sender = session_.sender_text();
-    if (session_.has_pending_recipient()) event.recipient = session_.pending_recipient().path_text;
-    else if (session_.recipient_count() > 0) event.recipient = session_.envelope().recipients.front().address.text();
+    if (session_.has_pending_recipient())
+        event.recipient = session_.pending_recipient().path_text;
+    else if (session_.recipient_count() > 0)
+        event.recipient = session_.envelope().recipients.front().address.text();
     event.protocol = session_.helo().empty() ? "" : session_.esmtp() ? "ESMTP" : "SMTP";
     event.helo = session_.helo();
     services_.events.emit(event);
@@ -265,13 +318,17 @@ void SmtpConnection::reject_event(smtp::Stage stage, const policy::Verdict& verd
 
 env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
     if (limited_ && (stage == smtp::Stage::Mail || stage == smtp::Stage::Rcpt)) {
-        const auto kind = stage == smtp::Stage::Mail ? ClientLimits::Kind::Message : ClientLimits::Kind::Recipient;
-        const auto over = services_.limits.count(client_.address, kind, service_->limits, services_.loop.clock().steady());
+        const auto kind =
+            stage == smtp::Stage::Mail ? ClientLimits::Kind::Message : ClientLimits::Kind::Recipient;
+        const auto over =
+            services_.limits.count(client_.address, kind, service_->limits, services_.loop.clock().steady());
         if (over) {
             policy::Verdict verdict;
             verdict.kind = policy::Verdict::Kind::Refuse;
-            verdict.reply = {450, {4, 7, 1}, fmt::format("Error: too much mail from {}", client_.address.text())};
-            if (stage == smtp::Stage::Rcpt) verdict.reply.text = "Error: too many recipients from " + client_.address.text();
+            verdict.reply = {
+                450, {4, 7, 1}, fmt::format("Error: too much mail from {}", client_.address.text())};
+            if (stage == smtp::Stage::Rcpt)
+                verdict.reply.text = "Error: too many recipients from " + client_.address.text();
             reject_event(stage, verdict);
             note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
             co_return session_.on_verdict(to_judged(verdict));
@@ -292,12 +349,15 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
 env::Task<smtp::Step> SmtpConnection::begin() {
     auto message = services_.intake.begin();
     if (!message) {
-        note(base::Severity::Warning, message.error() == queue::QueueError::NoSpace ? "not enough free space in the mail queue" : "the mail queue is not available");
+        note(base::Severity::Warning, message.error() == queue::QueueError::NoSpace
+                                          ? "not enough free space in the mail queue"
+                                          : "the mail queue is not available");
         co_return session_.on_begun(to_failure(message.error()));
     }
     message_ = std::move(*message);
     content_ = std::make_unique<Content>();
-    services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_, client_.address.text(), "", "", ""});
+    services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
+                                               client_.address.text(), "", "", ""});
     co_return session_.on_begun(std::nullopt);
 }
 
@@ -347,7 +407,8 @@ env::Task<smtp::Step> SmtpConnection::read_data() {
         if (step.next != smtp::Step::Next::Judge) {
             message_.reset();
             content_.reset();
-            if (what.hops > service_->options->hop_count_limit) note(base::Severity::Warning, fmt::format("too many hops in a message from {}", who()));
+            if (what.hops > service_->options->hop_count_limit)
+                note(base::Severity::Warning, fmt::format("too many hops in a message from {}", who()));
         }
         co_return step;
     }
@@ -364,7 +425,8 @@ env::Task<smtp::Step> SmtpConnection::read_chunk(std::uint64_t octets, bool keep
                 co_return smtp::Step{};
             }
         }
-        const auto piece = std::string_view(input_).substr(used_, static_cast<std::size_t>(std::min<std::uint64_t>(octets, input_.size() - used_)));
+        const auto piece = std::string_view(input_).substr(
+            used_, static_cast<std::size_t>(std::min<std::uint64_t>(octets, input_.size() - used_)));
         used_ += piece.size();
         octets -= piece.size();
         if (keep) co_await store(piece);
@@ -393,7 +455,8 @@ mail::Envelope SmtpConnection::finished_envelope() {
     if (const auto* tls = stream_->tls()) {
         if (session_.esmtp()) out.origin.protocol += 'S';
         out.origin.tls_protocol = tls->protocol;
-        out.origin.tls_cipher = fmt::format("{} ({}/{} bits)", tls->cipher, tls->cipher_bits, tls->algorithm_bits);
+        out.origin.tls_cipher =
+            fmt::format("{} ({}/{} bits)", tls->cipher, tls->cipher_bits, tls->algorithm_bits);
     }
     if (effects_) {
         out.hold = effects_->hold;
@@ -420,7 +483,8 @@ env::Task<smtp::Step> SmtpConnection::commit() {
     std::string prepend;
     if (effects_)
         for (const auto& line : effects_->prepend) prepend += line + "\r\n";
-    prepend += mail::received_field(envelope, trace, message->id().text(), now, services_.loop.clock().zone_offset(now));
+    prepend += mail::received_field(envelope, trace, message->id().text(), now,
+                                    services_.loop.clock().zone_offset(now));
     if (service_->expand) {
         auto expanded = co_await service_->expand(std::move(envelope));
         if (!expanded) {
@@ -439,7 +503,8 @@ env::Task<smtp::Step> SmtpConnection::commit() {
 
 env::Task<bool> SmtpConnection::handshake() {
     if (limited_) {
-        const auto over = services_.limits.count(client_.address, ClientLimits::Kind::TlsSession, service_->limits, services_.loop.clock().steady());
+        const auto over = services_.limits.count(client_.address, ClientLimits::Kind::TlsSession,
+                                                 service_->limits, services_.loop.clock().steady());
         if (over) {
             note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
             closed_ = true;
@@ -455,8 +520,12 @@ env::Task<bool> SmtpConnection::handshake() {
     }
     stream_ = std::move(*encrypted);
     if (const auto* tls = stream_->tls(); tls && service_->tls_log_level > 0) {
-        const std::string trust = tls->peer_fingerprint.empty() ? "Anonymous" : tls->peer_problem.empty() ? "Trusted" : "Untrusted";
-        services_.events.emit(base::TlsEstablished{service_->name, client_name_, client_.address.text(), tls->protocol, tls->cipher, tls->cipher_bits, tls->algorithm_bits, trust, false});
+        const std::string trust = tls->peer_fingerprint.empty() ? "Anonymous"
+                                  : tls->peer_problem.empty()   ? "Trusted"
+                                                                : "Untrusted";
+        services_.events.emit(base::TlsEstablished{service_->name, client_name_, client_.address.text(),
+                                                   tls->protocol, tls->cipher, tls->cipher_bits,
+                                                   tls->algorithm_bits, trust, false});
     }
     co_return true;
 }
@@ -482,17 +551,21 @@ env::Task<void> SmtpConnection::look_up_name() {
     std::string reverse;
     const auto bytes = client_.address.bytes();
     for (std::size_t i = bytes.size(); i-- > 0;)
-        reverse += client_.address.is_v4() ? fmt::format("{}.", bytes[i]) : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
+        reverse += client_.address.is_v4() ? fmt::format("{}.", bytes[i])
+                                           : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
     const auto name = dns::Name::parse(reverse + (client_.address.is_v4() ? "in-addr.arpa" : "ip6.arpa"));
     const env::DnsAnswer pointers = co_await services_.resolver->query(*name, dns::Type::Ptr);
-    const auto* pointer = pointers.records.empty() ? nullptr : std::get_if<dns::Ptr>(&pointers.records.front());
+    const auto* pointer =
+        pointers.records.empty() ? nullptr : std::get_if<dns::Ptr>(&pointers.records.front());
     if (!pointer || pointer->target.is_root()) co_return;
     reverse_name_ = pointer->target.text();
-    const env::DnsAnswer back = co_await services_.resolver->query(pointer->target, client_.address.is_v4() ? dns::Type::A : dns::Type::Aaaa);
+    const env::DnsAnswer back = co_await services_.resolver->query(
+        pointer->target, client_.address.is_v4() ? dns::Type::A : dns::Type::Aaaa);
     for (const auto& record : back.records) {
         const auto* v4 = std::get_if<dns::A>(&record);
         const auto* v6 = std::get_if<dns::Aaaa>(&record);
-        if ((v4 && env::IpAddress::from_bytes(v4->address) == client_.address) || (v6 && env::IpAddress::from_bytes(v6->address) == client_.address))
+        if ((v4 && env::IpAddress::from_bytes(v4->address) == client_.address) ||
+            (v6 && env::IpAddress::from_bytes(v6->address) == client_.address))
             client_name_ = reverse_name_;
     }
 }

@@ -1,13 +1,7 @@
-// One SMTP connection: a coroutine that moves bytes between the stream, the protocol session, the policy and the queue. It
-// decides nothing. Belongs to its loop; keeps the service it began with when the configuration is reloaded.
+// One SMTP connection: a coroutine that moves bytes between the stream, the protocol session, the policy and
+// the queue. It decides nothing. Belongs to its loop; keeps the service it began with when the configuration
+// is reloaded.
 #pragma once
-
-#include <array>
-#include <atomic>
-#include <functional>
-#include <memory>
-#include <set>
-#include <string>
 
 #include "base/event.hpp"
 #include "env/loop.hpp"
@@ -22,6 +16,13 @@
 #include "smtp/line_decoder.hpp"
 #include "smtp/server_session.hpp"
 
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
 namespace server {
 
 /// One master.cf listener's settings: an immutable tree. A reload makes a new one.
@@ -33,11 +34,12 @@ struct SmtpService {
     std::function<bool(const env::IpAddress&)> bare_newline_allowed;  // smtpd_forbid_bare_newline_exclusions
     std::shared_ptr<const env::TlsServerContext> tls;                 // nullptr: no TLS
     smtp::TlsOffer tls_offer = smtp::TlsOffer::No;
-    bool tls_from_start = false;                                      // smtpd_tls_wrappermode
+    bool tls_from_start = false;  // smtpd_tls_wrappermode
     std::uint32_t tls_log_level = 0;
     bool peer_name_lookup = true;
     std::shared_ptr<policy::Judge> judge;
-    /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's reason.
+    /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
+    /// reason.
     std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
 };
 
@@ -54,7 +56,8 @@ struct SmtpServices {
 
 class SmtpConnection {
  public:
-    SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service, std::unique_ptr<env::Stream> stream);
+    SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service,
+                   std::unique_ptr<env::Stream> stream);
     /// From connect to close.
     env::Task<void> run();
     /// The server stops: an idle client is told 421 at once, others after their transaction.
@@ -94,9 +97,9 @@ class SmtpConnection {
     std::string reverse_name_ = "unknown";
     smtp::ServerSession session_;
     smtp::LineDecoder lines_;
-    std::string input_;           // read and not yet used
+    std::string input_;  // read and not yet used
     std::size_t used_ = 0;
-    std::string output_;          // replies not yet sent
+    std::string output_;  // replies not yet sent
     std::unique_ptr<queue::IncomingMessage> message_;
     struct Content {
         smtp::DotDecoder dots;

@@ -4,7 +4,8 @@
 
 namespace server {
 
-SmtpListener::SmtpListener(SmtpServices services, std::shared_ptr<const SmtpService> service, ConnectionCount& count)
+SmtpListener::SmtpListener(SmtpServices services, std::shared_ptr<const SmtpService> service,
+                           ConnectionCount& count)
     : services_(services), service_(std::move(service)), count_(count) {}
 
 void SmtpListener::start(std::unique_ptr<env::Listener> listener) {
@@ -20,7 +21,8 @@ void SmtpListener::stop() {
 }
 
 env::Task<void> SmtpListener::accept_loop() {
-    constexpr auto pause_after_error = std::chrono::milliseconds(100);  // out of descriptors, mostly: let some close
+    constexpr auto pause_after_error =
+        std::chrono::milliseconds(100);  // out of descriptors, mostly: let some close
     while (!stopping_) {
         auto stream = co_await listener_->accept();
         if (stopping_) break;
@@ -34,7 +36,8 @@ env::Task<void> SmtpListener::accept_loop() {
 
 env::Task<void> SmtpListener::serve(std::unique_ptr<env::Stream> stream) {
     if (++count_.open > service_->limits.connections_max) {
-        const std::string text = fmt::format("421 4.7.0 {} Error: too many connections\r\n", service_->options->host_name);
+        const std::string text =
+            fmt::format("421 4.7.0 {} Error: too many connections\r\n", service_->options->host_name);
         co_await stream->write(text, services_.loop.clock().steady() + std::chrono::seconds(1));
         stream->close();
     } else {

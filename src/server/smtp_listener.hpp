@@ -1,11 +1,11 @@
-// The accept loop of one listener on one loop: makes connections, keeps count, stops gracefully. A reload gives it a new
-// service; connections keep the one they began with. Belongs to its loop.
+// The accept loop of one listener on one loop: makes connections, keeps count, stops gracefully. A reload
+// gives it a new service; connections keep the one they began with. Belongs to its loop.
 #pragma once
+
+#include "server/smtp_connection.hpp"
 
 #include <memory>
 #include <set>
-
-#include "server/smtp_connection.hpp"
 
 namespace server {
 

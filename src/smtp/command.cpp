@@ -1,13 +1,12 @@
 #include "smtp/command.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "mail/path.hpp"
 #include "mail/xtext.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace smtp {
 namespace {
@@ -17,12 +16,22 @@ struct VerbName {
     Verb verb;
     std::string_view count_name;
 };
-constexpr VerbName verbs[] = {{"HELO", Verb::Helo, "helo"},         {"EHLO", Verb::Ehlo, "ehlo"},     {"MAIL", Verb::Mail, "mail"},
-                              {"RCPT", Verb::Rcpt, "rcpt"},         {"DATA", Verb::Data, "data"},     {"BDAT", Verb::Bdat, "bdat"},
-                              {"RSET", Verb::Rset, "rset"},         {"NOOP", Verb::Noop, "noop"},     {"QUIT", Verb::Quit, "quit"},
-                              {"VRFY", Verb::Vrfy, "vrfy"},         {"EXPN", Verb::Expn, "expn"},     {"HELP", Verb::Help, "help"},
-                              {"ETRN", Verb::Etrn, "etrn"},         {"STARTTLS", Verb::StartTls, "starttls"},
-                              {"AUTH", Verb::Auth, "auth"},         {"XCLIENT", Verb::Xclient, "xclient"},
+constexpr VerbName verbs[] = {{"HELO", Verb::Helo, "helo"},
+                              {"EHLO", Verb::Ehlo, "ehlo"},
+                              {"MAIL", Verb::Mail, "mail"},
+                              {"RCPT", Verb::Rcpt, "rcpt"},
+                              {"DATA", Verb::Data, "data"},
+                              {"BDAT", Verb::Bdat, "bdat"},
+                              {"RSET", Verb::Rset, "rset"},
+                              {"NOOP", Verb::Noop, "noop"},
+                              {"QUIT", Verb::Quit, "quit"},
+                              {"VRFY", Verb::Vrfy, "vrfy"},
+                              {"EXPN", Verb::Expn, "expn"},
+                              {"HELP", Verb::Help, "help"},
+                              {"ETRN", Verb::Etrn, "etrn"},
+                              {"STARTTLS", Verb::StartTls, "starttls"},
+                              {"AUTH", Verb::Auth, "auth"},
+                              {"XCLIENT", Verb::Xclient, "xclient"},
                               {"XFORWARD", Verb::Xforward, "xforward"}};
 
 constexpr std::size_t envelope_id_max = 100;  // RFC 3461 §4.4
@@ -37,8 +46,12 @@ Refusal bad(std::string_view what) { return {501, {5, 5, 4}, fmt::format("Error:
 
 Refusal bad_path(std::string_view syntax, mail::PathError error, bool sender) {
     if (error == mail::PathError::NonAscii)
-        return {sender ? 550 : 553, {5, 6, 7}, "Error: the address is international and SMTPUTF8 was not asked for"};
-    return {501, {5, 1, static_cast<std::uint16_t>(sender ? 7 : 3)}, fmt::format("Bad {} address syntax", syntax)};
+        return {sender ? 550 : 553,
+                {5, 6, 7},
+                "Error: the address is international and SMTPUTF8 was not asked for"};
+    return {501,
+            {5, 1, static_cast<std::uint16_t>(sender ? 7 : 3)},
+            fmt::format("Bad {} address syntax", syntax)};
 }
 
 struct Parts {
@@ -46,8 +59,10 @@ struct Parts {
     std::vector<std::string_view> parameters;
 };
 
-// "FROM:<path> parameters": a space after the colon is tolerated, as Postfix does without strict_rfc821_envelopes.
-std::optional<Parts> split_path(std::string_view argument, std::string_view keyword, const GrammarOptions& options) {
+// "FROM:<path> parameters": a space after the colon is tolerated, as Postfix does without
+// strict_rfc821_envelopes.
+std::optional<Parts> split_path(std::string_view argument, std::string_view keyword,
+                                const GrammarOptions& options) {
     if (!base::istarts_with(argument, keyword)) return std::nullopt;
     argument.remove_prefix(keyword.size());
     if (!options.strict) {
@@ -76,15 +91,20 @@ std::optional<mail::Notify> parse_notify(std::string_view value) {
     if (base::iequals(value, "NEVER")) return mail::Notify::Never;
     mail::Notify out = mail::Notify::Default;
     for (const auto word : base::split(value, ',')) {
-        if (base::iequals(word, "SUCCESS")) out = out | mail::Notify::Success;
-        else if (base::iequals(word, "FAILURE")) out = out | mail::Notify::Failure;
-        else if (base::iequals(word, "DELAY")) out = out | mail::Notify::Delay;
-        else return std::nullopt;
+        if (base::iequals(word, "SUCCESS"))
+            out = out | mail::Notify::Success;
+        else if (base::iequals(word, "FAILURE"))
+            out = out | mail::Notify::Failure;
+        else if (base::iequals(word, "DELAY"))
+            out = out | mail::Notify::Delay;
+        else
+            return std::nullopt;
     }
     return out;
 }
 
-std::optional<Refusal> mail_parameter(std::string_view word, const GrammarOptions& options, MailCommand& out) {
+std::optional<Refusal> mail_parameter(std::string_view word, const GrammarOptions& options,
+                                      MailCommand& out) {
     const auto equals = word.find('=');
     const std::string_view name = word.substr(0, equals);
     const bool has_value = equals != std::string_view::npos;
@@ -96,23 +116,32 @@ std::optional<Refusal> mail_parameter(std::string_view word, const GrammarOption
         return std::nullopt;
     }
     if (options.eight_bit && base::iequals(name, "BODY")) {
-        if (base::iequals(value, "7BIT")) out.body = mail::BodyType::SevenBit;
-        else if (base::iequals(value, "8BITMIME")) out.body = mail::BodyType::EightBitMime;
-        else if (options.chunking && base::iequals(value, "BINARYMIME")) out.body = mail::BodyType::BinaryMime;
-        else return bad("BODY parameter");
+        if (base::iequals(value, "7BIT"))
+            out.body = mail::BodyType::SevenBit;
+        else if (base::iequals(value, "8BITMIME"))
+            out.body = mail::BodyType::EightBitMime;
+        else if (options.chunking && base::iequals(value, "BINARYMIME"))
+            out.body = mail::BodyType::BinaryMime;
+        else
+            return bad("BODY parameter");
         return std::nullopt;
     }
-    if (options.smtputf8 && base::iequals(word, "SMTPUTF8")) return std::nullopt;  // seen before the path was parsed
+    if (options.smtputf8 && base::iequals(word, "SMTPUTF8"))
+        return std::nullopt;  // seen before the path was parsed
     if (options.dsn && base::iequals(name, "RET")) {
         if (out.dsn_return != mail::DsnReturn::Unspecified) return bad("RET parameter: given twice");
-        if (base::iequals(value, "FULL")) out.dsn_return = mail::DsnReturn::Full;
-        else if (base::iequals(value, "HDRS")) out.dsn_return = mail::DsnReturn::Headers;
-        else return bad("RET parameter syntax");
+        if (base::iequals(value, "FULL"))
+            out.dsn_return = mail::DsnReturn::Full;
+        else if (base::iequals(value, "HDRS"))
+            out.dsn_return = mail::DsnReturn::Headers;
+        else
+            return bad("RET parameter syntax");
         return std::nullopt;
     }
     if (options.dsn && base::iequals(name, "ENVID")) {
         const auto id = mail::decode_xtext(value);
-        if (!id || id->empty() || value.size() > envelope_id_max || !out.envelope_id.empty()) return bad("ENVID parameter syntax");
+        if (!id || id->empty() || value.size() > envelope_id_max || !out.envelope_id.empty())
+            return bad("ENVID parameter syntax");
         out.envelope_id = *id;
         return std::nullopt;
     }
@@ -125,10 +154,12 @@ std::optional<Refusal> mail_parameter(std::string_view word, const GrammarOption
     return unsupported(word);
 }
 
-std::optional<Refusal> rcpt_parameter(std::string_view word, const GrammarOptions& options, RcptCommand& out) {
+std::optional<Refusal> rcpt_parameter(std::string_view word, const GrammarOptions& options,
+                                      RcptCommand& out) {
     const auto equals = word.find('=');
     const std::string_view name = word.substr(0, equals);
-    const std::string_view value = equals != std::string_view::npos ? word.substr(equals + 1) : std::string_view{};
+    const std::string_view value =
+        equals != std::string_view::npos ? word.substr(equals + 1) : std::string_view{};
     if (options.dsn && base::iequals(name, "NOTIFY")) {
         const auto notify = parse_notify(value);
         if (!notify || out.notify != mail::Notify::Default) return bad("NOTIFY parameter syntax");
@@ -137,10 +168,14 @@ std::optional<Refusal> rcpt_parameter(std::string_view word, const GrammarOption
     }
     if (options.dsn && base::iequals(name, "ORCPT")) {
         const auto semicolon = value.find(';');
-        const auto address = semicolon == std::string_view::npos ? std::nullopt : mail::decode_xtext(value.substr(semicolon + 1));
+        const auto address = semicolon == std::string_view::npos
+                                 ? std::nullopt
+                                 : mail::decode_xtext(value.substr(semicolon + 1));
         const std::string_view type = value.substr(0, semicolon);
-        const bool type_ok = !type.empty() && std::ranges::all_of(type, [](char c) { return base::is_alnum(c) || c == '-'; });
-        if (!address || address->empty() || !type_ok || value.size() > original_max || !out.original.empty()) return bad("ORCPT parameter syntax");
+        const bool type_ok =
+            !type.empty() && std::ranges::all_of(type, [](char c) { return base::is_alnum(c) || c == '-'; });
+        if (!address || address->empty() || !type_ok || value.size() > original_max || !out.original.empty())
+            return bad("ORCPT parameter syntax");
         out.original = std::string(type) + ";" + *address;
         return std::nullopt;
     }
@@ -155,8 +190,10 @@ CommandLine parse_command_line(std::string_view line) {
     const auto end = std::min(line.find_first_of(" \t"), line.size());
     out.word = line.substr(0, end);
     out.argument = line.substr(end);
-    while (!out.argument.empty() && (out.argument.front() == ' ' || out.argument.front() == '\t')) out.argument.remove_prefix(1);
-    const auto* found = std::ranges::find_if(verbs, [&](const auto& v) { return base::iequals(v.name, out.word); });
+    while (!out.argument.empty() && (out.argument.front() == ' ' || out.argument.front() == '\t'))
+        out.argument.remove_prefix(1);
+    const auto* found =
+        std::ranges::find_if(verbs, [&](const auto& v) { return base::iequals(v.name, out.word); });
     if (found != std::end(verbs)) out.verb = found->verb;
     return out;
 }
@@ -170,7 +207,9 @@ std::expected<MailCommand, Refusal> parse_mail(std::string_view argument, const 
     const auto parts = split_path(argument, "FROM:", options);
     if (!parts) return std::unexpected(Refusal{501, {5, 5, 4}, "Syntax: MAIL FROM:<address>"});
     MailCommand out;
-    out.smtputf8 = options.smtputf8 && std::ranges::any_of(parts->parameters, [](auto p) { return base::iequals(p, "SMTPUTF8"); });
+    out.smtputf8 = options.smtputf8 && std::ranges::any_of(parts->parameters, [](auto p) {
+                       return base::iequals(p, "SMTPUTF8");
+                   });
     auto path = mail::parse_reverse_path(parts->path, path_options(options, out.smtputf8));
     if (!path) return std::unexpected(bad_path("sender", path.error(), true));
     out.path = std::move(*path);
@@ -180,7 +219,8 @@ std::expected<MailCommand, Refusal> parse_mail(std::string_view argument, const 
     return out;
 }
 
-std::expected<RcptCommand, Refusal> parse_rcpt(std::string_view argument, const GrammarOptions& options, bool utf8) {
+std::expected<RcptCommand, Refusal> parse_rcpt(std::string_view argument, const GrammarOptions& options,
+                                               bool utf8) {
     const auto parts = split_path(argument, "TO:", options);
     if (!parts) return std::unexpected(Refusal{501, {5, 5, 4}, "Syntax: RCPT TO:<address>"});
     auto path = mail::parse_forward_path(parts->path, path_options(options, utf8));
@@ -204,7 +244,8 @@ std::optional<BdatCommand> parse_bdat(std::string_view argument) {
 bool is_helo_argument(std::string_view argument) {
     constexpr std::size_t length_max = 255;
     return !argument.empty() && argument.size() <= length_max && base::is_utf8(argument) &&
-           std::ranges::none_of(argument, [](char c) { return static_cast<unsigned char>(c) < 0x21 || c == 0x7f; });
+           std::ranges::none_of(argument,
+                                [](char c) { return static_cast<unsigned char>(c) < 0x21 || c == 0x7f; });
 }
 
 }  // namespace smtp

@@ -47,12 +47,16 @@ DotDecoder::Result DotDecoder::decode_joined(std::string_view input, std::string
         }
         std::string_view line = input.substr(at, end - at);
         const bool standard = line.ends_with('\r');
-        if (standard) line.remove_suffix(1);
-        else bare_newline_ = true;
+        if (standard)
+            line.remove_suffix(1);
+        else
+            bare_newline_ = true;
         at = end + 1;
         if (at_line_start_ && !line.empty() && line.front() == '.') {
-            if (line.size() > 1) line.remove_prefix(1);
-            else if (standard && previous_standard_) return {at, true};
+            if (line.size() > 1)
+                line.remove_prefix(1);
+            else if (standard && previous_standard_)
+                return {at, true};
         }
         text(line, out);
         out.append("\r\n", 2);

@@ -1,5 +1,5 @@
-// Command lines out of arbitrary pieces (RFC 5321 §2.3.8, §4.5.3.1.4). A line that is too long is one error, never two
-// commands: its rest is swallowed. Holds at most one line.
+// Command lines out of arbitrary pieces (RFC 5321 §2.3.8, §4.5.3.1.4). A line that is too long is one error,
+// never two commands: its rest is swallowed. Holds at most one line.
 #pragma once
 
 #include <string>
@@ -13,9 +13,9 @@ class LineDecoder {
     enum class Kind { NeedMore, Line, TooLong };
     struct Result {
         Kind kind = Kind::NeedMore;
-        std::size_t consumed = 0;    // of the input
-        std::string_view line;       // without its end; valid until the next call
-        bool bare_newline = false;   // it ended in LF alone
+        std::size_t consumed = 0;   // of the input
+        std::string_view line;      // without its end; valid until the next call
+        bool bare_newline = false;  // it ended in LF alone
     };
     /// One line at most; call again with the rest.
     Result next(std::string_view input);

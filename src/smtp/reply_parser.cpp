@@ -1,10 +1,9 @@
 #include "smtp/reply_parser.hpp"
 
-#include <fmt/format.h>
-
-#include <utility>
-
 #include "base/text.hpp"
+
+#include <fmt/format.h>
+#include <utility>
 
 namespace smtp {
 
@@ -38,11 +37,13 @@ ReplyParser::Result ReplyParser::feed(std::string_view input, std::size_t& consu
         std::string_view line = line_;
         if (line.ends_with('\r')) line.remove_suffix(1);
         const auto code = base::parse_number(line.substr(0, 3), 599);
-        const bool shaped = line.size() >= 3 && code && *code >= 200 && (line.size() == 3 || line[3] == ' ' || line[3] == '-');
+        const bool shaped = line.size() >= 3 && code && *code >= 200 &&
+                            (line.size() == 3 || line[3] == ' ' || line[3] == '-');
         if (!shaped || reply_.lines.size() >= lines_max) return Result::Malformed;
         if (!reply_.lines.empty() && reply_.code != static_cast<int>(*code)) return Result::Malformed;
         reply_.code = static_cast<int>(*code);
-        reply_.lines.push_back(base::printable(line.size() > 4 ? line.substr(4) : std::string_view{}, text_max));
+        reply_.lines.push_back(
+            base::printable(line.size() > 4 ? line.substr(4) : std::string_view{}, text_max));
         const bool last = line.size() == 3 || line[3] == ' ';
         line_.clear();
         if (last) return Result::Complete;

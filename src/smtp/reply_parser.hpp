@@ -1,12 +1,12 @@
-// Replies as a client reads them (RFC 5321 §4.2), out of arbitrary pieces, safe against hostile servers: the number and the
-// length of lines are bounded, codes are checked.
+// Replies as a client reads them (RFC 5321 §4.2), out of arbitrary pieces, safe against hostile servers: the
+// number and the length of lines are bounded, codes are checked.
 #pragma once
+
+#include "mail/status.hpp"
 
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "mail/status.hpp"
 
 namespace smtp {
 
@@ -31,7 +31,7 @@ class ReplyParser {
     Reply take();
 
  private:
-    static constexpr std::size_t line_octets_max = 4096;   // RFC 5321 §4.5.3.1.5 says 512
+    static constexpr std::size_t line_octets_max = 4096;  // RFC 5321 §4.5.3.1.5 says 512
     static constexpr std::size_t lines_max = 200;
     std::string line_;
     Reply reply_;

@@ -1,5 +1,8 @@
-// The SMTP server's settings under their main.cf names (defaults as Postfix's). Immutable once a service runs.
+// The SMTP server's settings under their main.cf names (defaults as Postfix's). Immutable once a service
+// runs.
 #pragma once
+
+#include "base/parameter.hpp"
 
 #include <array>
 #include <chrono>
@@ -8,8 +11,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "base/parameter.hpp"
 
 namespace smtp {
 
@@ -59,32 +60,58 @@ struct ServerOptions {
         using base::Default;
         using O = ServerOptions;
         parameter("myhostname", &O::host_name, Default{"$myhostname"}, "This machine's full name.");
-        parameter("mail_name", &O::mail_name, Default{"Postrider"}, "The name of the mail system in Received: and notifications.");
-        parameter("smtpd_banner", &O::banner, Default{"$myhostname ESMTP $mail_name"}, "The text behind the greeting's 220; it must begin with the host name.");
-        parameter("smtpd_timeout", &O::timeout, Between{1s, 86400s}, Default{"300s"}, "How long the server waits for a command, or for a reply to be taken (RFC 5321 section 4.5.3.2.7).");
-        parameter("message_size_limit", &O::message_size_limit, Between{0, 2147483648}, "The largest message in octets; 0: no limit.");
-        parameter("smtpd_recipient_limit", &O::recipient_limit, Between{1, 1000000}, "The most recipients of one message (RFC 5321 section 4.5.3.1.8).");
-        parameter("smtpd_recipient_overshoot_limit", &O::recipient_overshoot_limit, Between{1, 1000000}, "How many recipients over the limit are refused politely before they count as errors.");
-        parameter("smtpd_soft_error_limit", &O::soft_error_limit, Between{1, 1000000}, "After so many errors each further one is answered late.");
-        parameter("smtpd_hard_error_limit", &O::hard_error_limit, Between{1, 1000000}, "After so many errors the connection is closed.");
-        parameter("smtpd_junk_command_limit", &O::junk_command_limit, Between{1, 1000000}, "How many NOOP, VRFY, ETRN and RSET a client may send before they count as errors.");
-        parameter("smtpd_error_sleep_time", &O::error_sleep_time, Between{0s, 600s}, "How late errors over smtpd_soft_error_limit are answered.");
-        parameter("line_length_limit", &O::line_length_limit, Between{512, 65536}, "The longest command line in octets.");
-        parameter("hopcount_limit", &O::hop_count_limit, Between{1, 1000}, "A message with more Received: fields is refused as a loop (RFC 5321 section 6.3).");
+        parameter("mail_name", &O::mail_name, Default{"Postrider"},
+                  "The name of the mail system in Received: and notifications.");
+        parameter("smtpd_banner", &O::banner, Default{"$myhostname ESMTP $mail_name"},
+                  "The text behind the greeting's 220; it must begin with the host name.");
+        parameter("smtpd_timeout", &O::timeout, Between{1s, 86400s}, Default{"300s"},
+                  "How long the server waits for a command, or for a reply to be taken (RFC 5321 section "
+                  "4.5.3.2.7).");
+        parameter("message_size_limit", &O::message_size_limit, Between{0, 2147483648},
+                  "The largest message in octets; 0: no limit.");
+        parameter("smtpd_recipient_limit", &O::recipient_limit, Between{1, 1000000},
+                  "The most recipients of one message (RFC 5321 section 4.5.3.1.8).");
+        parameter("smtpd_recipient_overshoot_limit", &O::recipient_overshoot_limit, Between{1, 1000000},
+                  "How many recipients over the limit are refused politely before they count as errors.");
+        parameter("smtpd_soft_error_limit", &O::soft_error_limit, Between{1, 1000000},
+                  "After so many errors each further one is answered late.");
+        parameter("smtpd_hard_error_limit", &O::hard_error_limit, Between{1, 1000000},
+                  "After so many errors the connection is closed.");
+        parameter("smtpd_junk_command_limit", &O::junk_command_limit, Between{1, 1000000},
+                  "How many NOOP, VRFY, ETRN and RSET a client may send before they count as errors.");
+        parameter("smtpd_error_sleep_time", &O::error_sleep_time, Between{0s, 600s},
+                  "How late errors over smtpd_soft_error_limit are answered.");
+        parameter("line_length_limit", &O::line_length_limit, Between{512, 65536},
+                  "The longest command line in octets.");
+        parameter("hopcount_limit", &O::hop_count_limit, Between{1, 1000},
+                  "A message with more Received: fields is refused as a loop (RFC 5321 section 6.3).");
         parameter("smtpd_helo_required", &O::helo_required, "Require HELO or EHLO before MAIL.");
         parameter("disable_vrfy_command", &O::disable_vrfy, "Refuse VRFY.");
-        parameter("strict_rfc821_envelopes", &O::strict_envelopes, "Take only addresses in <> and in the RFC's syntax.");
+        parameter("strict_rfc821_envelopes", &O::strict_envelopes,
+                  "Take only addresses in <> and in the RFC's syntax.");
         parameter("smtputf8_enable", &O::smtputf8, Default{"yes"}, "Offer SMTPUTF8 (RFC 6531).");
-        parameter("soft_bounce", &O::soft_bounce, "Answer 4xx where 5xx is meant: a net under a new configuration.");
-        parameter("smtpd_forbid_bare_newline", &O::bare_newline, Default{"normalize"}, "What a line that ends in LF alone means: normalize (take it, but never as the end of a message), reject, no.");
-        parameter("smtpd_forbid_bare_newline_exclusions", &O::bare_newline_exclusions, Default{"$mynetworks"}, "Clients that smtpd_forbid_bare_newline does not concern.");
-        parameter("smtpd_forbid_bare_newline_reject_code", &O::bare_newline_reject_code, Between{400, 599}, "The reply code of smtpd_forbid_bare_newline = reject.");
-        parameter("smtpd_forbid_unauth_pipelining", &O::forbid_unauth_pipelining, Default{"yes"}, "Close the connection when a client sends on where it must wait for a reply.");
-        parameter("smtpd_forbidden_commands", &O::forbidden_commands, Default{"CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}"}, "Commands that end the session: no mail client sends them.");
-        parameter("smtpd_noop_commands", &O::noop_commands, "Commands that are answered with 250 and do nothing.");
-        parameter("smtpd_discard_ehlo_keywords", &O::discarded_ehlo_keywords, "EHLO keywords that are not offered.");
-        parameter("smtpd_tls_received_header", &O::tls_received_header, Default{"yes"}, "Note the TLS protocol and cipher in Received:.");
-        parameter("smtpd_sasl_authenticated_header", &O::authenticated_header, "Note the login name in Received:.");
+        parameter("soft_bounce", &O::soft_bounce,
+                  "Answer 4xx where 5xx is meant: a net under a new configuration.");
+        parameter("smtpd_forbid_bare_newline", &O::bare_newline, Default{"normalize"},
+                  "What a line that ends in LF alone means: normalize (take it, but never as the end of a "
+                  "message), reject, no.");
+        parameter("smtpd_forbid_bare_newline_exclusions", &O::bare_newline_exclusions, Default{"$mynetworks"},
+                  "Clients that smtpd_forbid_bare_newline does not concern.");
+        parameter("smtpd_forbid_bare_newline_reject_code", &O::bare_newline_reject_code, Between{400, 599},
+                  "The reply code of smtpd_forbid_bare_newline = reject.");
+        parameter("smtpd_forbid_unauth_pipelining", &O::forbid_unauth_pipelining, Default{"yes"},
+                  "Close the connection when a client sends on where it must wait for a reply.");
+        parameter("smtpd_forbidden_commands", &O::forbidden_commands,
+                  Default{"CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}"},
+                  "Commands that end the session: no mail client sends them.");
+        parameter("smtpd_noop_commands", &O::noop_commands,
+                  "Commands that are answered with 250 and do nothing.");
+        parameter("smtpd_discard_ehlo_keywords", &O::discarded_ehlo_keywords,
+                  "EHLO keywords that are not offered.");
+        parameter("smtpd_tls_received_header", &O::tls_received_header, Default{"yes"},
+                  "Note the TLS protocol and cipher in Received:.");
+        parameter("smtpd_sasl_authenticated_header", &O::authenticated_header,
+                  "Note the login name in Received:.");
     }
 };
 

@@ -1,10 +1,9 @@
 #include "smtp/server_session.hpp"
 
-#include <fmt/format.h>
+#include "base/text.hpp"
 
 #include <algorithm>
-
-#include "base/text.hpp"
+#include <fmt/format.h>
 
 namespace smtp {
 namespace {
@@ -13,16 +12,20 @@ mail::ReplyText need(std::string_view what) { return {503, {5, 5, 1}, fmt::forma
 
 mail::ReplyText failure_reply(CommitFailure failure, std::string_view host) {
     switch (failure) {
-        case CommitFailure::NoSpace: return {452, {4, 3, 1}, "Insufficient system storage"};
-        case CommitFailure::Store: return {451, {4, 3, 0}, "Error: queue file write error"};
-        case CommitFailure::Closing: return {421, {4, 3, 2}, fmt::format("{} Service shutting down, try again later", host)};
+        case CommitFailure::NoSpace:
+            return {452, {4, 3, 1}, "Insufficient system storage"};
+        case CommitFailure::Store:
+            return {451, {4, 3, 0}, "Error: queue file write error"};
+        case CommitFailure::Closing:
+            return {421, {4, 3, 2}, fmt::format("{} Service shutting down, try again later", host)};
     }
     return {451, {4, 3, 0}, "Error: queue file write error"};
 }
 
 }  // namespace
 
-ServerSession::ServerSession(std::shared_ptr<const ServerOptions> options, TlsOffer tls) : options_(std::move(options)), tls_(tls) {}
+ServerSession::ServerSession(std::shared_ptr<const ServerOptions> options, TlsOffer tls)
+    : options_(std::move(options)), tls_(tls) {}
 
 void ServerSession::count(Verb verb, bool success) {
     auto& tried = attempts_[static_cast<std::size_t>(verb)];
@@ -109,7 +112,8 @@ Step ServerSession::greet(const Judged& judged) {
 
 Step ServerSession::close_with(int code, std::string_view text) {
     Step out;
-    out.output = fmt::format("{} {} {} {}\r\n", code, code == 421 ? "4.4.2" : "5.5.0", options_->host_name, text);
+    out.output =
+        fmt::format("{} {} {} {}\r\n", code, code == 421 ? "4.4.2" : "5.5.0", options_->host_name, text);
     out.next = Step::Next::Close;
     return out;
 }
@@ -123,16 +127,19 @@ Step ServerSession::on_line(std::string_view line, bool more, bool bare_newline)
     const CommandLine command = parse_command_line(line);
     verb_ = command.verb;
     if (bare_newline && options_->bare_newline == BareNewline::Reject && !bare_newline_allowed_) {
-        Step out = refuse({static_cast<int>(options_->bare_newline_reject_code), {5, 5, 2}, "Error: bare <LF> received"});
+        Step out = refuse(
+            {static_cast<int>(options_->bare_newline_reject_code), {5, 5, 2}, "Error: bare <LF> received"});
         out.next = Step::Next::Close;
         out.closed_because = "bare <LF>";
         return out;
     }
-    if (line.find('\0') != std::string_view::npos) return refuse({500, {5, 5, 2}, "Error: NUL octet received"});
+    if (line.find('\0') != std::string_view::npos)
+        return refuse({500, {5, 5, 2}, "Error: NUL octet received"});
     if (command.word.empty()) return refuse({500, {5, 5, 2}, "Error: bad syntax"});
     last_command_ = command.verb == Verb::Unknown ? "UNKNOWN" : base::upper(command.word);
-    const bool must_be_last = command.verb == Verb::Helo || command.verb == Verb::Ehlo || command.verb == Verb::Data ||
-                              command.verb == Verb::StartTls || command.verb == Verb::Auth;
+    const bool must_be_last = command.verb == Verb::Helo || command.verb == Verb::Ehlo ||
+                              command.verb == Verb::Data || command.verb == Verb::StartTls ||
+                              command.verb == Verb::Auth;
     if (must_be_last && more && !(command.verb == Verb::Data && state_ != State::Rcpt)) {
         pipelined_early_ = true;
         if (options_->forbid_unauth_pipelining) {
@@ -147,40 +154,55 @@ Step ServerSession::on_line(std::string_view line, bool more, bool bare_newline)
 
 Step ServerSession::dispatch(const CommandLine& command) {
     const Verb verb = command.verb;
-    const bool before_tls = verb == Verb::Helo || verb == Verb::Ehlo || verb == Verb::Noop || verb == Verb::Quit || verb == Verb::StartTls;
+    const bool before_tls = verb == Verb::Helo || verb == Verb::Ehlo || verb == Verb::Noop ||
+                            verb == Verb::Quit || verb == Verb::StartTls;
     if (tls_ == TlsOffer::Required && !encrypted_ && !before_tls && verb != Verb::Unknown)
         return refuse({530, {5, 7, 0}, "Must issue a STARTTLS command first"});
     if (chunking_ && verb != Verb::Bdat && verb != Verb::Rset && verb != Verb::Quit && verb != Verb::Noop)
         return refuse(need("MAIL transaction in progress"));
     const bool junk = verb == Verb::Rset || verb == Verb::Noop || verb == Verb::Vrfy || verb == Verb::Etrn;
     if (junk && ++junk_ > options_->junk_command_limit) ++errors_;
-    if (junk && errors_ >= options_->hard_error_limit) return refuse({421, {4, 7, 0}, options_->host_name + " Error: too many errors"});
+    if (junk && errors_ >= options_->hard_error_limit)
+        return refuse({421, {4, 7, 0}, options_->host_name + " Error: too many errors"});
     switch (verb) {
         case Verb::Helo:
-        case Verb::Ehlo: return helo(command);
-        case Verb::Mail: return mail_from(command.argument);
-        case Verb::Rcpt: return rcpt_to(command.argument);
-        case Verb::Data: return data(command.argument);
-        case Verb::Bdat: return bdat(command.argument);
+        case Verb::Ehlo:
+            return helo(command);
+        case Verb::Mail:
+            return mail_from(command.argument);
+        case Verb::Rcpt:
+            return rcpt_to(command.argument);
+        case Verb::Data:
+            return data(command.argument);
+        case Verb::Bdat:
+            return bdat(command.argument);
         case Verb::Rset:
             if (!command.argument.empty()) return refuse({501, {5, 5, 4}, "Syntax: RSET"});
             reset_transaction();
             return ok(250, {2, 0, 0}, "Ok");
-        case Verb::Noop: return ok(250, {2, 0, 0}, "Ok");
+        case Verb::Noop:
+            return ok(250, {2, 0, 0}, "Ok");
         case Verb::Quit: {
             Step out = ok(221, {2, 0, 0}, "Bye");
             out.next = Step::Next::Close;
             return out;
         }
-        case Verb::Vrfy: return vrfy(command.argument);
-        case Verb::Help: return ok(214, {2, 0, 0}, "See RFC 5321: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY STARTTLS");
-        case Verb::StartTls: return start_tls(command.argument);
-        case Verb::Auth: return refuse({503, {5, 5, 1}, "Error: authentication not enabled"});
+        case Verb::Vrfy:
+            return vrfy(command.argument);
+        case Verb::Help:
+            return ok(214, {2, 0, 0},
+                      "See RFC 5321: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY STARTTLS");
+        case Verb::StartTls:
+            return start_tls(command.argument);
+        case Verb::Auth:
+            return refuse({503, {5, 5, 1}, "Error: authentication not enabled"});
         case Verb::Expn:
         case Verb::Etrn:
         case Verb::Xclient:
-        case Verb::Xforward: return refuse({502, {5, 5, 1}, "Error: command not implemented"});
-        case Verb::Unknown: break;
+        case Verb::Xforward:
+            return refuse({502, {5, 5, 1}, "Error: command not implemented"});
+        case Verb::Unknown:
+            break;
     }
     const auto named = [&](const std::vector<std::string>& list) {
         return std::ranges::any_of(list, [&](const auto& word) { return base::iequals(word, command.word); });
@@ -198,7 +220,8 @@ Step ServerSession::dispatch(const CommandLine& command) {
 
 Step ServerSession::helo(const CommandLine& command) {
     const bool extended = command.verb == Verb::Ehlo;
-    if (!is_helo_argument(command.argument)) return refuse({501, {5, 5, 4}, extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"});
+    if (!is_helo_argument(command.argument))
+        return refuse({501, {5, 5, 4}, extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"});
     pending_helo_ = command.argument;
     esmtp_ = extended;
     helo_ = pending_helo_;
@@ -206,7 +229,8 @@ Step ServerSession::helo(const CommandLine& command) {
 }
 
 bool ServerSession::offers(std::string_view keyword) const {
-    return std::ranges::none_of(options_->discarded_ehlo_keywords, [&](const auto& word) { return base::iequals(word, keyword); });
+    return std::ranges::none_of(options_->discarded_ehlo_keywords,
+                                [&](const auto& word) { return base::iequals(word, keyword); });
 }
 
 Step ServerSession::ehlo_reply() const {
@@ -219,10 +243,12 @@ Step ServerSession::ehlo_reply() const {
     keywords.emplace_back("CHUNKING");
     if (offers("CHUNKING")) keywords.emplace_back("BINARYMIME");
     keywords.push_back(fmt::format("LIMITS RCPTMAX={}", options_->recipient_limit));
-    std::erase_if(keywords, [&](const std::string& k) { return !offers(std::string_view(k).substr(0, k.find(' '))); });
+    std::erase_if(keywords,
+                  [&](const std::string& k) { return !offers(std::string_view(k).substr(0, k.find(' '))); });
     Step out;
     out.output = fmt::format("250{}{}\r\n", keywords.empty() ? ' ' : '-', lines);
-    for (std::size_t i = 0; i < keywords.size(); ++i) out.output += fmt::format("250{}{}\r\n", i + 1 < keywords.size() ? '-' : ' ', keywords[i]);
+    for (std::size_t i = 0; i < keywords.size(); ++i)
+        out.output += fmt::format("250{}{}\r\n", i + 1 < keywords.size() ? '-' : ' ', keywords[i]);
     return out;
 }
 
@@ -239,7 +265,8 @@ GrammarOptions ServerSession::grammar() const {
 
 Step ServerSession::mail_from(std::string_view argument) {
     if (state_ == State::Start && options_->helo_required) return refuse(need("send HELO/EHLO first"));
-    if (state_ == State::Mail || state_ == State::Rcpt || state_ == State::Content) return refuse(need("nested MAIL command"));
+    if (state_ == State::Mail || state_ == State::Rcpt || state_ == State::Content)
+        return refuse(need("nested MAIL command"));
     auto command = parse_mail(argument, grammar());
     if (!command) return refuse(command.error());
     if (options_->message_size_limit > 0 && command->size > options_->message_size_limit)
@@ -303,10 +330,13 @@ Step ServerSession::bdat(std::string_view argument) {
     chunk_last_ = command->last;
     const bool ready = state_ == State::Rcpt || (state_ == State::Content && chunking_);
     if (!ready) {
-        content_refusal_ = state_ == State::Mail ? mail::ReplyText{554, {5, 5, 1}, "Error: no valid recipients"} : need("need RCPT command");
+        content_refusal_ = state_ == State::Mail
+                               ? mail::ReplyText{554, {5, 5, 1}, "Error: no valid recipients"}
+                               : need("need RCPT command");
         chunk_refused_ = true;
-    } else if (options_->message_size_limit > 0 && (chunk_octets_ > options_->message_size_limit ||
-                                                    received_octets_ + chunk_octets_ > options_->message_size_limit)) {
+    } else if (options_->message_size_limit > 0 &&
+               (chunk_octets_ > options_->message_size_limit ||
+                received_octets_ + chunk_octets_ > options_->message_size_limit)) {
         content_refusal_ = {552, {5, 3, 4}, "Error: message size exceeds fixed limit"};
         chunk_refused_ = true;
     }
@@ -326,7 +356,8 @@ Step ServerSession::bdat(std::string_view argument) {
 
 Step ServerSession::vrfy(std::string_view argument) {
     if (options_->disable_vrfy) return refuse({502, {5, 5, 1}, "VRFY command is disabled"});
-    if (argument.empty() || argument.size() > options_->line_length_limit) return refuse({501, {5, 5, 4}, "Syntax: VRFY address"});
+    if (argument.empty() || argument.size() > options_->line_length_limit)
+        return refuse({501, {5, 5, 4}, "Syntax: VRFY address"});
     // Whether the mailbox exists is not told: that would be a directory for spammers (RFC 5321 §7.3).
     return ok(252, {2, 0, 0}, base::printable(argument, 300));
 }
@@ -382,8 +413,11 @@ Step ServerSession::on_verdict(const Judged& judged) {
             count(verb_, true);
             return reply({250, {0, 0, 0}, options_->host_name});
         }
-        case Stage::Mail: state_ = State::Mail; return ok(250, {2, 1, 0}, "Ok");
-        case Stage::Rcpt: return accepted_recipient();
+        case Stage::Mail:
+            state_ = State::Mail;
+            return ok(250, {2, 1, 0}, "Ok");
+        case Stage::Rcpt:
+            return accepted_recipient();
         case Stage::Data: {
             judged_data_ = true;
             Step out;
@@ -395,7 +429,8 @@ Step ServerSession::on_verdict(const Judged& judged) {
             out.next = Step::Next::Commit;
             return out;
         }
-        default: return ok(250, {2, 0, 0}, "Ok");
+        default:
+            return ok(250, {2, 0, 0}, "Ok");
     }
 }
 
@@ -445,7 +480,8 @@ Step ServerSession::on_content(const ContentSummary& summary) {
         if (begun || chunk_last_) reset_transaction();
         return out;
     }
-    if (verb_ == Verb::Bdat && !chunk_last_ && !summary.failure) return ok(250, {2, 0, 0}, fmt::format("Ok: {} bytes", chunk_octets_));
+    if (verb_ == Verb::Bdat && !chunk_last_ && !summary.failure)
+        return ok(250, {2, 0, 0}, fmt::format("Ok: {} bytes", chunk_octets_));
     const auto refusal = final_reply(summary);
     if (!refusal.is_positive()) {
         Step out = refuse(refusal);

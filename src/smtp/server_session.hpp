@@ -1,5 +1,6 @@
-// The server side of SMTP (RFC 5321 §4) without I/O: lines and verdicts in, replies and the next thing to do out. It knows
-// the grammar and the legal order; it decides no policy. One object for one connection; small while idle.
+// The server side of SMTP (RFC 5321 §4) without I/O: lines and verdicts in, replies and the next thing to do
+// out. It knows the grammar and the legal order; it decides no policy. One object for one connection; small
+// while idle.
 //
 // The driver calls greet(), sends Step::output, and does what Step::next says:
 //   Read          read a line: on_line()
@@ -13,6 +14,10 @@
 //   Close         after the output, close
 #pragma once
 
+#include "mail/envelope.hpp"
+#include "smtp/command.hpp"
+#include "smtp/server_options.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -21,20 +26,26 @@
 #include <string>
 #include <string_view>
 
-#include "mail/envelope.hpp"
-#include "smtp/command.hpp"
-#include "smtp/server_options.hpp"
-
 namespace smtp {
 
 enum class Stage { Connect, Helo, Mail, Rcpt, Data, EndOfData, Vrfy, Etrn };
 
 struct Step {
     std::string output;  // replies, to be sent before the next thing
-    enum class Next { Read, Judge, Begin, ReadData, ReadChunk, SkipChunk, Commit, StartTls, Close } next = Next::Read;
+    enum class Next {
+        Read,
+        Judge,
+        Begin,
+        ReadData,
+        ReadChunk,
+        SkipChunk,
+        Commit,
+        StartTls,
+        Close
+    } next = Next::Read;
     Stage stage = Stage::Connect;
     std::uint64_t chunk_octets = 0;
-    std::chrono::seconds delay{0};       // wait so long before the output
+    std::chrono::seconds delay{0};         // wait so long before the output
     const char* closed_because = nullptr;  // for the log: "too many errors", "improper command pipelining"
 };
 
@@ -78,7 +89,9 @@ class ServerSession {
 
     const std::string& helo() const { return helo_; }
     bool esmtp() const { return esmtp_; }
-    bool in_transaction() const { return state_ == State::Mail || state_ == State::Rcpt || state_ == State::Content; }
+    bool in_transaction() const {
+        return state_ == State::Mail || state_ == State::Rcpt || state_ == State::Content;
+    }
     const mail::Envelope& envelope() const { return envelope_; }
     const std::string& sender_text() const { return sender_text_; }
     /// The recipient that Judge(Rcpt) is about.
@@ -125,11 +138,11 @@ class ServerSession {
     bool esmtp_ = false;
     bool bare_newline_allowed_ = false;
     bool pipelined_early_ = false;
-    bool chunking_ = false;        // this message comes by BDAT
+    bool chunking_ = false;  // this message comes by BDAT
     bool chunk_last_ = false;
     bool chunk_refused_ = false;
     bool judged_data_ = false;
-    Verb verb_ = Verb::Unknown;    // the command being handled
+    Verb verb_ = Verb::Unknown;  // the command being handled
     Stage stage_ = Stage::Connect;
     std::string helo_;
     std::string pending_helo_;

@@ -1,12 +1,11 @@
 #include "spf/check.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/text.hpp"
 #include "spf/macro.hpp"
 #include "spf/record.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace spf {
 namespace {
@@ -15,16 +14,21 @@ std::string reverse_name(const env::IpAddress& ip) {
     std::string out;
     const auto bytes = ip.bytes();
     for (std::size_t i = bytes.size(); i-- > 0;)
-        out += ip.is_v4() ? fmt::format("{}.", bytes[i]) : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
+        out += ip.is_v4() ? fmt::format("{}.", bytes[i])
+                          : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
     return out + (ip.is_v4() ? "in-addr.arpa" : "ip6.arpa");
 }
 
 Result result_of(Qualifier qualifier) {
     switch (qualifier) {
-        case Qualifier::Pass: return Result::Pass;
-        case Qualifier::Fail: return Result::Fail;
-        case Qualifier::SoftFail: return Result::SoftFail;
-        case Qualifier::Neutral: return Result::Neutral;
+        case Qualifier::Pass:
+            return Result::Pass;
+        case Qualifier::Fail:
+            return Result::Fail;
+        case Qualifier::SoftFail:
+            return Result::SoftFail;
+        case Qualifier::Neutral:
+            return Result::Neutral;
     }
     return Result::Neutral;
 }
@@ -48,10 +52,16 @@ using Matched = std::expected<Match, Abort>;
 /// One check_host() with its recursion: the limits are shared by all of it.
 class Evaluation {
  public:
-    Evaluation(env::Resolver& resolver, const env::Clock& clock, Query query, Limits limits, std::string sender)
-        : resolver_(resolver), clock_(clock), query_(std::move(query)), limits_(limits), end_(clock.steady() + limits.time_max) {
+    Evaluation(env::Resolver& resolver, const env::Clock& clock, Query query, Limits limits,
+               std::string sender)
+        : resolver_(resolver),
+          clock_(clock),
+          query_(std::move(query)),
+          limits_(limits),
+          end_(clock.steady() + limits.time_max) {
         const auto at = sender.rfind('@');
-        values_.local_part = at == 0 || at == std::string::npos ? "postmaster" : sender.substr(0, at);  // §4.3
+        values_.local_part =
+            at == 0 || at == std::string::npos ? "postmaster" : sender.substr(0, at);  // §4.3
         values_.sender_domain = at == std::string::npos ? sender : sender.substr(at + 1);
         values_.sender = values_.local_part + "@" + values_.sender_domain;
         values_.ip = query_.ip;
@@ -80,7 +90,8 @@ class Evaluation {
     }
 
     env::Task<std::expected<env::DnsAnswer, Abort>> ask(dns::Name name, dns::Type type) {
-        if (clock_.steady() >= end_) co_return std::unexpected(Abort{Result::TempError, "the check took too long"});
+        if (clock_.steady() >= end_)
+            co_return std::unexpected(Abort{Result::TempError, "the check took too long"});
         env::DnsAnswer answer = co_await resolver_.query(std::move(name), type);
         if (answer.temporary()) co_return std::unexpected(Abort{Result::TempError, "DNS: " + answer.why});
         co_return answer;
@@ -88,12 +99,14 @@ class Evaluation {
 
     std::optional<Abort> count_void(const env::DnsAnswer& answer) {
         if (answer.ok() || ++void_lookups_ <= limits_.void_lookups_max) return std::nullopt;
-        return Abort{Result::PermError, fmt::format("more than {} look-ups without an answer", limits_.void_lookups_max)};
+        return Abort{Result::PermError,
+                     fmt::format("more than {} look-ups without an answer", limits_.void_lookups_max)};
     }
 
     std::optional<Abort> count_term() {
         if (++dns_terms_ <= limits_.dns_terms_max) return std::nullopt;
-        return Abort{Result::PermError, fmt::format("more than {} terms that ask DNS", limits_.dns_terms_max)};
+        return Abort{Result::PermError,
+                     fmt::format("more than {} terms that ask DNS", limits_.dns_terms_max)};
     }
 
     // §4.4, §4.5
@@ -122,7 +135,9 @@ class Evaluation {
         if (!*text) co_return out;
         auto record = parse_record(**text);
         if (!record)
-            co_return failed(Abort{Result::PermError, fmt::format("{}: {}", record.error().term, record.error().why)}, domain);
+            co_return failed(
+                Abort{Result::PermError, fmt::format("{}: {}", record.error().term, record.error().why)},
+                domain);
         for (const auto& mechanism : record->mechanisms) {
             auto matched = co_await evaluate(mechanism, domain);
             if (!matched) {
@@ -167,29 +182,43 @@ class Evaluation {
     env::Task<Matched> evaluate(const Mechanism& mechanism, std::string domain) {
         using Kind = Mechanism::Kind;
         switch (mechanism.kind) {
-            case Kind::All: co_return Match::Yes;
+            case Kind::All:
+                co_return Match::Yes;
             case Kind::Ip4:
             case Kind::Ip6: {
-                constexpr unsigned mapped_bits = 96;  // an ip6: network within ::ffff:0:0/96 means IPv4 clients
+                constexpr unsigned mapped_bits =
+                    96;  // an ip6: network within ::ffff:0:0/96 means IPv4 clients
                 const bool mapped = mechanism.kind == Kind::Ip6 && mechanism.network.is_v4();
                 if (mapped && mechanism.prefix6 < mapped_bits) co_return Match::No;
-                const unsigned prefix = mapped                             ? mechanism.prefix6 - mapped_bits
+                const unsigned prefix = mapped                        ? mechanism.prefix6 - mapped_bits
                                         : mechanism.kind == Kind::Ip6 ? mechanism.prefix6
-                                                                           : mechanism.prefix4;
+                                                                      : mechanism.prefix4;
                 co_return query_.ip.in_network(mechanism.network, prefix) ? Match::Yes : Match::No;
             }
-            default: break;
+            default:
+                break;
         }
         if (auto over = count_term()) co_return std::unexpected(*over);
         const std::string target = co_await expand(mechanism.domain_spec, domain);
         Matched matched = Match::No;
         switch (mechanism.kind) {
-            case Kind::Include: matched = co_await include(target); break;
-            case Kind::A: matched = co_await host_matches(target, mechanism); break;
-            case Kind::Mx: matched = co_await mx(target, mechanism); break;
-            case Kind::Ptr: matched = co_await ptr(target); break;
-            case Kind::Exists: matched = co_await exists(target); break;
-            default: break;
+            case Kind::Include:
+                matched = co_await include(target);
+                break;
+            case Kind::A:
+                matched = co_await host_matches(target, mechanism);
+                break;
+            case Kind::Mx:
+                matched = co_await mx(target, mechanism);
+                break;
+            case Kind::Ptr:
+                matched = co_await ptr(target);
+                break;
+            case Kind::Exists:
+                matched = co_await exists(target);
+                break;
+            default:
+                break;
         }
         co_return matched;
     }
@@ -198,11 +227,17 @@ class Evaluation {
     env::Task<Matched> include(std::string target) {
         Verdict verdict = co_await check(target, Explain::No);
         switch (verdict.result) {
-            case Result::Pass: co_return Match::Yes;
-            case Result::TempError: co_return std::unexpected(Abort{Result::TempError, verdict.problem});
-            case Result::PermError: co_return std::unexpected(Abort{Result::PermError, verdict.problem});
-            case Result::None: co_return std::unexpected(Abort{Result::PermError, "include:" + target + " has no SPF record"});
-            default: co_return Match::No;
+            case Result::Pass:
+                co_return Match::Yes;
+            case Result::TempError:
+                co_return std::unexpected(Abort{Result::TempError, verdict.problem});
+            case Result::PermError:
+                co_return std::unexpected(Abort{Result::PermError, verdict.problem});
+            case Result::None:
+                co_return std::unexpected(
+                    Abort{Result::PermError, "include:" + target + " has no SPF record"});
+            default:
+                co_return Match::No;
         }
     }
 
@@ -236,7 +271,8 @@ class Evaluation {
         if (!answer) co_return std::unexpected(answer.error());
         if (auto over = count_void(*answer)) co_return std::unexpected(*over);
         if (answer->records.size() > limits_.mx_names_max)
-            co_return std::unexpected(Abort{Result::PermError, fmt::format("more than {} MX hosts", limits_.mx_names_max)});
+            co_return std::unexpected(
+                Abort{Result::PermError, fmt::format("more than {} MX hosts", limits_.mx_names_max)});
         for (const auto& record : answer->records) {
             const auto* exchange = std::get_if<dns::Mx>(&record);
             if (!exchange || exchange->exchange.is_root()) continue;
@@ -280,7 +316,9 @@ class Evaluation {
         if (!wanted) co_return Match::No;
         const auto names = co_await validated_names();
         if (!names) co_return std::unexpected(names.error());
-        co_return std::ranges::any_of(*names, [&](const dns::Name& n) { return n.is_within(*wanted); }) ? Match::Yes : Match::No;
+        co_return std::ranges::any_of(*names, [&](const dns::Name& n) { return n.is_within(*wanted); })
+            ? Match::Yes
+            : Match::No;
     }
 
     // §7.3, the p macro
@@ -304,11 +342,13 @@ class Evaluation {
         if (!answer || answer->records.size() != 1) co_return std::string{};
         const auto* txt = std::get_if<dns::Txt>(&answer->records.front());
         const std::string text = txt ? txt->joined() : "";
-        if (text.empty() || text.size() > limits_.exp_octets_max || !is_valid_macro_text(text, MacroPlace::Explanation))
+        if (text.empty() || text.size() > limits_.exp_octets_max ||
+            !is_valid_macro_text(text, MacroPlace::Explanation))
             co_return std::string{};
         values_.domain = domain;
         if (uses_validated_name(text)) values_.validated_name = co_await validated_name(domain);
-        co_return base::printable(expand_macros(text, values_, MacroPlace::Explanation), limits_.exp_octets_max);
+        co_return base::printable(expand_macros(text, values_, MacroPlace::Explanation),
+                                  limits_.exp_octets_max);
     }
 
     env::Resolver& resolver_;
@@ -324,11 +364,13 @@ class Evaluation {
 }  // namespace
 
 std::string_view to_text(Result result) {
-    constexpr std::string_view words[] = {"none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"};
+    constexpr std::string_view words[] = {"none",     "neutral",   "pass",     "fail",
+                                          "softfail", "temperror", "permerror"};
     return words[static_cast<std::size_t>(result)];
 }
 
-env::Task<Verdict> check_mail_from(env::Resolver& resolver, const env::Clock& clock, Query query, Limits limits) {
+env::Task<Verdict> check_mail_from(env::Resolver& resolver, const env::Clock& clock, Query query,
+                                   Limits limits) {
     std::string sender = query.mail_from.empty() ? "postmaster@" + query.helo : query.mail_from;
     Evaluation evaluation(resolver, clock, std::move(query), limits, std::move(sender));
     Verdict verdict = co_await evaluation.run();
@@ -351,9 +393,10 @@ std::string received_spf(const Verdict& verdict, const Query& query, std::string
         }
         return out + "\"";
     };
-    std::string out = fmt::format("Received-SPF: {} receiver={};\r\n\tclient-ip={}; envelope-from={};\r\n\thelo={}; identity={}",
-                                  to_text(verdict.result), quoted(query.receiver), quoted(query.ip.text()),
-                                  quoted(query.mail_from), quoted(query.helo), identity);
+    std::string out = fmt::format(
+        "Received-SPF: {} receiver={};\r\n\tclient-ip={}; envelope-from={};\r\n\thelo={}; identity={}",
+        to_text(verdict.result), quoted(query.receiver), quoted(query.ip.text()), quoted(query.mail_from),
+        quoted(query.helo), identity);
     if (!verdict.mechanism.empty()) out += fmt::format(";\r\n\tmechanism={}", quoted(verdict.mechanism));
     if (!verdict.problem.empty()) out += fmt::format(";\r\n\tproblem={}", quoted(verdict.problem));
     return out + "\r\n";

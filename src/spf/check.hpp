@@ -1,14 +1,14 @@
-// check_host() of RFC 7208 §4: may this client send mail for this domain? A coroutine over env::Resolver with the
-// processing limits of §4.6.4; whatever a domain publishes, the number of questions is bounded.
+// check_host() of RFC 7208 §4: may this client send mail for this domain? A coroutine over env::Resolver with
+// the processing limits of §4.6.4; whatever a domain publishes, the number of questions is bounded.
 #pragma once
-
-#include <cstdint>
-#include <string>
-#include <string_view>
 
 #include "env/clock.hpp"
 #include "env/network.hpp"
 #include "env/resolver.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace spf {
 
@@ -19,16 +19,17 @@ std::string_view to_text(Result result);
 struct Query {
     env::IpAddress ip;
     std::string helo;
-    std::string mail_from;  // "local@domain", "@domain", or empty: then the identity is postmaster@helo (§2.4)
+    std::string
+        mail_from;  // "local@domain", "@domain", or empty: then the identity is postmaster@helo (§2.4)
     std::string receiver = "unknown";
 };
 
 struct Limits {
-    unsigned dns_terms_max = 10;      // §4.6.4: include, a, mx, ptr, exists, redirect
-    unsigned void_lookups_max = 2;    // §4.6.4
-    unsigned mx_names_max = 10;       // §4.6.4: more is a permerror
-    unsigned ptr_names_max = 10;      // §4.6.4: the rest is ignored
-    unsigned exp_octets_max = 500;    // of an explanation
+    unsigned dns_terms_max = 10;        // §4.6.4: include, a, mx, ptr, exists, redirect
+    unsigned void_lookups_max = 2;      // §4.6.4
+    unsigned mx_names_max = 10;         // §4.6.4: more is a permerror
+    unsigned ptr_names_max = 10;        // §4.6.4: the rest is ignored
+    unsigned exp_octets_max = 500;      // of an explanation
     std::chrono::seconds time_max{20};  // §4.6.4: at least 20 s
 };
 
@@ -43,9 +44,11 @@ struct Verdict {
 };
 
 /// The MAIL FROM identity (or postmaster@helo for the null sender).
-env::Task<Verdict> check_mail_from(env::Resolver& resolver, const env::Clock& clock, Query query, Limits limits = {});
+env::Task<Verdict> check_mail_from(env::Resolver& resolver, const env::Clock& clock, Query query,
+                                   Limits limits = {});
 /// The HELO identity (§2.3).
-env::Task<Verdict> check_helo(env::Resolver& resolver, const env::Clock& clock, Query query, Limits limits = {});
+env::Task<Verdict> check_helo(env::Resolver& resolver, const env::Clock& clock, Query query,
+                              Limits limits = {});
 
 /// The Received-SPF field (§9.1) with CRLF; nothing the peer sent can break it.
 std::string received_spf(const Verdict& verdict, const Query& query, std::string_view identity);

@@ -1,11 +1,10 @@
 #include "spf/check.hpp"
 
-#include <gtest/gtest.h>
-
-#include <map>
-
 #include "spf/macro.hpp"
 #include "spf/record.hpp"
+
+#include <gtest/gtest.h>
+#include <map>
 
 namespace spf {
 namespace {
@@ -17,13 +16,16 @@ class StillClock : public env::Clock {
     std::chrono::minutes zone_offset(env::WallTime) const override { return {}; }
 };
 
-/// Answers from a map; a missing name is NXDOMAIN, a name of another type NODATA, a name with "servfail" SERVFAIL.
+/// Answers from a map; a missing name is NXDOMAIN, a name of another type NODATA, a name with "servfail"
+/// SERVFAIL.
 class MapResolver : public env::Resolver {
  public:
     std::map<std::pair<std::string, dns::Type>, std::vector<dns::Record>> zone;
     unsigned questions = 0;
 
-    void txt(const std::string& name, const std::string& text) { zone[{name, dns::Type::Txt}].push_back(dns::Txt{{text}}); }
+    void txt(const std::string& name, const std::string& text) {
+        zone[{name, dns::Type::Txt}].push_back(dns::Txt{{text}});
+    }
     void a(const std::string& name, const std::string& address) {
         dns::A record;
         std::ranges::copy(env::IpAddress::parse(address)->bytes(), record.address.begin());
@@ -50,7 +52,8 @@ class MapResolver : public env::Resolver {
 
 Verdict check(MapResolver& resolver, const std::string& ip, const std::string& from = "ann@example.com") {
     StillClock clock;
-    return env::run_now(check_mail_from(resolver, clock, Query{*env::IpAddress::parse(ip), "mail.example.com", from, "here"}));
+    return env::run_now(check_mail_from(resolver, clock,
+                                        Query{*env::IpAddress::parse(ip), "mail.example.com", from, "here"}));
 }
 
 TEST(Check, Mechanisms) {
@@ -59,22 +62,29 @@ TEST(Check, Mechanisms) {
         Result result;
     };
     for (const auto& [record, ip, result] : {
-             Case{"v=spf1 -all", "192.0.2.1", Result::Fail}, Case{"v=spf1 ~all", "192.0.2.1", Result::SoftFail},
-             Case{"v=spf1", "192.0.2.1", Result::Neutral}, Case{"v=spf1 ?all", "192.0.2.1", Result::Neutral},
+             Case{"v=spf1 -all", "192.0.2.1", Result::Fail},
+             Case{"v=spf1 ~all", "192.0.2.1", Result::SoftFail},
+             Case{"v=spf1", "192.0.2.1", Result::Neutral},
+             Case{"v=spf1 ?all", "192.0.2.1", Result::Neutral},
              Case{"v=spf1 ip4:192.0.2.0/24 -all", "192.0.2.77", Result::Pass},
              Case{"v=spf1 ip4:192.0.2.0/24 -all", "198.51.100.1", Result::Fail},
              Case{"v=spf1 ip6:2001:db8::/32 -all", "2001:db8::1", Result::Pass},
-             Case{"v=spf1 a -all", "192.0.2.10", Result::Pass}, Case{"v=spf1 a:host.example.net/24 -all", "198.51.100.9", Result::Pass},
-             Case{"v=spf1 mx -all", "198.51.100.1", Result::Pass}, Case{"v=spf1 exists:%{i}.list.example.com -all", "192.0.2.5", Result::Pass},
+             Case{"v=spf1 a -all", "192.0.2.10", Result::Pass},
+             Case{"v=spf1 a:host.example.net/24 -all", "198.51.100.9", Result::Pass},
+             Case{"v=spf1 mx -all", "198.51.100.1", Result::Pass},
+             Case{"v=spf1 exists:%{i}.list.example.com -all", "192.0.2.5", Result::Pass},
              Case{"v=spf1 include:other.example -all", "203.0.113.1", Result::Pass},
              Case{"v=spf1 include:other.example -all", "203.0.113.2", Result::Fail},
              Case{"v=spf1 include:nothing.example -all", "203.0.113.2", Result::PermError},
              Case{"v=spf1 redirect=other.example", "203.0.113.1", Result::Pass},
              Case{"v=spf1 redirect=nothing.example", "203.0.113.1", Result::PermError},
              Case{"v=spf1 a:servfail.example -all", "203.0.113.1", Result::TempError},
-             Case{"v=spf1 -all ip4:bad", "203.0.113.1", Result::PermError},  // syntax errors count anywhere (§4.6)
-             Case{"v=spf1 include:example.com -all", "203.0.113.1", Result::PermError},  // loops end at ten terms
-             Case{"v=spf1 a:void1.example a:void2.example a:void3.example ~all", "203.0.113.1", Result::PermError},
+             Case{"v=spf1 -all ip4:bad", "203.0.113.1",
+                  Result::PermError},  // syntax errors count anywhere (§4.6)
+             Case{"v=spf1 include:example.com -all", "203.0.113.1",
+                  Result::PermError},  // loops end at ten terms
+             Case{"v=spf1 a:void1.example a:void2.example a:void3.example ~all", "203.0.113.1",
+                  Result::PermError},
          }) {
         MapResolver resolver;
         resolver.txt("example.com", record);
@@ -105,7 +115,8 @@ TEST(Check, ExplanationIsExpandedAndClean) {
     MapResolver resolver;
     resolver.txt("example.com", "v=spf1 exp=why.%{d} -all");
     resolver.txt("why.example.com", "%{i} is not one of %{d}'s (%{l}, %{c})");
-    EXPECT_EQ(check(resolver, "192.0.2.1").explanation, "192.0.2.1 is not one of example.com's (ann, 192.0.2.1)");
+    EXPECT_EQ(check(resolver, "192.0.2.1").explanation,
+              "192.0.2.1 is not one of example.com's (ann, 192.0.2.1)");
 }
 
 TEST(Check, MxNamesAreLimited) {
@@ -126,13 +137,16 @@ TEST(Macro, RfcExamples) {
     struct Case {
         std::string_view macro, expected;
     };
-    for (const auto& [macro, expected] : {
-             Case{"%{s}", "strong-bad@email.example.com"}, Case{"%{o}", "email.example.com"}, Case{"%{d4}", "email.example.com"},
-             Case{"%{d3}", "email.example.com"}, Case{"%{d2}", "example.com"}, Case{"%{d1}", "com"}, Case{"%{dr}", "com.example.email"},
-             Case{"%{d2r}", "example.email"}, Case{"%{l}", "strong-bad"}, Case{"%{l-}", "strong.bad"}, Case{"%{lr}", "strong-bad"},
-             Case{"%{lr-}", "bad.strong"}, Case{"%{l1r-}", "strong"}, Case{"%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"},
-             Case{"%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"}, Case{"%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"},
-             Case{"%%%_%-", "% %20"}, Case{"%{S}", "strong-bad%40email.example.com"}})
+    for (const auto& [macro, expected] :
+         {Case{"%{s}", "strong-bad@email.example.com"}, Case{"%{o}", "email.example.com"},
+          Case{"%{d4}", "email.example.com"}, Case{"%{d3}", "email.example.com"},
+          Case{"%{d2}", "example.com"}, Case{"%{d1}", "com"}, Case{"%{dr}", "com.example.email"},
+          Case{"%{d2r}", "example.email"}, Case{"%{l}", "strong-bad"}, Case{"%{l-}", "strong.bad"},
+          Case{"%{lr}", "strong-bad"}, Case{"%{lr-}", "bad.strong"}, Case{"%{l1r-}", "strong"},
+          Case{"%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"},
+          Case{"%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"},
+          Case{"%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"},
+          Case{"%%%_%-", "% %20"}, Case{"%{S}", "strong-bad%40email.example.com"}})
         EXPECT_EQ(expand_macros(macro, values, MacroPlace::DomainSpec), expected) << macro;
     values.ip = *env::IpAddress::parse("2001:db8::cb01");
     EXPECT_EQ(expand_macros("%{ir}.%{v}._spf.%{d2}", values, MacroPlace::DomainSpec),
@@ -140,24 +154,28 @@ TEST(Macro, RfcExamples) {
 }
 
 TEST(Macro, Syntax) {
-    for (const std::string_view good : {"example.com", "%{d}", "a.%{i}", "%{d2r-.}.example.com", "_spf.example.com.", "%{s}.xn--a"})
+    for (const std::string_view good :
+         {"example.com", "%{d}", "a.%{i}", "%{d2r-.}.example.com", "_spf.example.com.", "%{s}.xn--a"})
         EXPECT_TRUE(is_valid_macro_text(good, MacroPlace::DomainSpec)) << good;
-    for (const std::string_view bad : {"", "example", "%{d0}", "%{q}", "%{d", "%x", "a b.com", "a.123", "%{c}", "example.-com", "%{d}x"})
+    for (const std::string_view bad :
+         {"", "example", "%{d0}", "%{q}", "%{d", "%x", "a b.com", "a.123", "%{c}", "example.-com", "%{d}x"})
         EXPECT_FALSE(is_valid_macro_text(bad, MacroPlace::DomainSpec)) << bad;
 }
 
 TEST(Record, Errors) {
     for (const std::string_view bad :
-         {"v=spf1 ip4:1.2.3", "v=spf1 ip4:1.2.3.4/33", "v=spf1 ip4:1.2.3.4/01", "v=spf1 ip6:1.2.3.4", "v=spf1 all:x", "v=spf1 include",
-          "v=spf1 a:", "v=spf1 foo", "v=spf1 redirect=a.com redirect=b.com", "v=spf1 a/33", "v=spf1 a//129", "v=spf1 exists", "v=spf1 1x=y",
-          "v=spf1 ptr/24"})
+         {"v=spf1 ip4:1.2.3", "v=spf1 ip4:1.2.3.4/33", "v=spf1 ip4:1.2.3.4/01", "v=spf1 ip6:1.2.3.4",
+          "v=spf1 all:x", "v=spf1 include", "v=spf1 a:", "v=spf1 foo", "v=spf1 redirect=a.com redirect=b.com",
+          "v=spf1 a/33", "v=spf1 a//129", "v=spf1 exists", "v=spf1 1x=y", "v=spf1 ptr/24"})
         EXPECT_FALSE(parse_record(bad).has_value()) << bad;
-    for (const std::string_view good : {"v=spf1 a/24//64 mx:a.com//48 ?ptr x-y=%{d} exp=e.com", "v=spf1   -ALL  ", "v=spf1 a:%{d}/0"})
+    for (const std::string_view good :
+         {"v=spf1 a/24//64 mx:a.com//48 ?ptr x-y=%{d} exp=e.com", "v=spf1   -ALL  ", "v=spf1 a:%{d}/0"})
         EXPECT_TRUE(parse_record(good).has_value()) << good;
 }
 
 TEST(ReceivedSpf, PeerTextCannotBreakIt) {
-    const auto field = received_spf(Verdict{}, Query{*env::IpAddress::parse("192.0.2.1"), "a\"\r\nX: y", "b\\@c", "here"}, "mailfrom");
+    const auto field = received_spf(
+        Verdict{}, Query{*env::IpAddress::parse("192.0.2.1"), "a\"\r\nX: y", "b\\@c", "here"}, "mailfrom");
     EXPECT_EQ(field.find("\r\nX:"), std::string::npos);
     EXPECT_TRUE(field.ends_with("\r\n"));
 }

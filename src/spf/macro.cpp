@@ -1,12 +1,11 @@
 #include "spf/macro.hpp"
 
-#include <fmt/format.h>
+#include "base/text.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <ranges>
 #include <vector>
-
-#include "base/text.hpp"
 
 namespace spf {
 namespace {
@@ -52,24 +51,37 @@ MacroExpand parse_expand(std::string_view text, MacroPlace place) {
 std::string ip_macro(const env::IpAddress& ip) {
     if (ip.is_v4()) return ip.text();
     std::string out;
-    for (const auto octet : ip.bytes()) out += fmt::format("{}{:x}.{:x}", out.empty() ? "" : ".", octet >> 4, octet & 15);
+    for (const auto octet : ip.bytes())
+        out += fmt::format("{}{:x}.{:x}", out.empty() ? "" : ".", octet >> 4, octet & 15);
     return out;
 }
 
 std::string value_of(char letter, const MacroValues& values) {
     switch (base::to_lower(letter)) {
-        case 's': return values.sender;
-        case 'l': return values.local_part;
-        case 'o': return values.sender_domain;
-        case 'd': return values.domain;
-        case 'i': return ip_macro(values.ip);
-        case 'p': return values.validated_name;
-        case 'h': return values.helo;
-        case 'c': return values.ip.text();
-        case 'r': return values.receiver;
-        case 't': return std::to_string(values.unix_time);
-        case 'v': return values.ip.is_v4() ? "in-addr" : "ip6";
-        default: return {};
+        case 's':
+            return values.sender;
+        case 'l':
+            return values.local_part;
+        case 'o':
+            return values.sender_domain;
+        case 'd':
+            return values.domain;
+        case 'i':
+            return ip_macro(values.ip);
+        case 'p':
+            return values.validated_name;
+        case 'h':
+            return values.helo;
+        case 'c':
+            return values.ip.text();
+        case 'r':
+            return values.receiver;
+        case 't':
+            return std::to_string(values.unix_time);
+        case 'v':
+            return values.ip.is_v4() ? "in-addr" : "ip6";
+        default:
+            return {};
     }
 }
 
@@ -97,8 +109,10 @@ std::string transform(const std::string& value, const MacroExpand& how) {
 std::string url_escape(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        if (base::is_alnum(c) || std::string_view("-._~").find(c) != std::string_view::npos) out += c;
-        else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        if (base::is_alnum(c) || std::string_view("-._~").find(c) != std::string_view::npos)
+            out += c;
+        else
+            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
     }
     return out;
 }
@@ -158,9 +172,12 @@ std::string expand_macros(std::string_view text, const MacroValues& values, Macr
             continue;
         }
         const std::string_view two = text.substr(i, 2);
-        if (two == "%%") out += '%';
-        else if (two == "%_") out += ' ';
-        else if (two == "%-") out += "%20";
+        if (two == "%%")
+            out += '%';
+        else if (two == "%_")
+            out += ' ';
+        else if (two == "%-")
+            out += "%20";
         else {
             const auto expand = parse_expand(text.substr(i), place);
             if (expand.length == 0) return out;  // not valid: the caller checked

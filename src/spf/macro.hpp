@@ -1,20 +1,21 @@
-// Macro expansion (RFC 7208 §7). Pure: the one macro that asks DNS, %{p}, is answered by the caller beforehand.
+// Macro expansion (RFC 7208 §7). Pure: the one macro that asks DNS, %{p}, is answered by the caller
+// beforehand.
 #pragma once
+
+#include "env/network.hpp"
 
 #include <string>
 #include <string_view>
 
-#include "env/network.hpp"
-
 namespace spf {
 
 struct MacroValues {
-    std::string sender;              // %{s}: local-part@domain
-    std::string local_part;          // %{l}
-    std::string sender_domain;       // %{o}
-    std::string domain;              // %{d}: the current <domain>
-    env::IpAddress ip;               // %{i}, %{c}, %{v}
-    std::string helo;                // %{h}
+    std::string sender;                      // %{s}: local-part@domain
+    std::string local_part;                  // %{l}
+    std::string sender_domain;               // %{o}
+    std::string domain;                      // %{d}: the current <domain>
+    env::IpAddress ip;                       // %{i}, %{c}, %{v}
+    std::string helo;                        // %{h}
     std::string validated_name = "unknown";  // %{p}
     std::string receiver = "unknown";        // %{r}
     std::uint64_t unix_time = 0;             // %{t}

@@ -1,10 +1,10 @@
 #include "spf/record.hpp"
 
-#include <algorithm>
-
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "spf/macro.hpp"
+
+#include <algorithm>
 
 namespace spf {
 namespace {
@@ -30,7 +30,9 @@ std::size_t find_cidr(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text.substr(i, 2) == "%{") in_macro = true;
         if (text[i] == '}') in_macro = false;
-        if (text[i] == '/' && !in_macro && text.substr(i).find_first_not_of("/0123456789") == std::string_view::npos) return i;
+        if (text[i] == '/' && !in_macro &&
+            text.substr(i).find_first_not_of("/0123456789") == std::string_view::npos)
+            return i;
     }
     return std::string_view::npos;
 }
@@ -77,15 +79,19 @@ std::expected<Mechanism, std::string> parse_mechanism(std::string_view term) {
     const std::string_view name = term.substr(0, name_end);
     std::string_view rest = term.substr(name_end);
     using Kind = Mechanism::Kind;
-    constexpr std::pair<std::string_view, Kind> kinds[] = {{"all", Kind::All}, {"include", Kind::Include}, {"a", Kind::A},
-                                                           {"mx", Kind::Mx},   {"ptr", Kind::Ptr},         {"ip4", Kind::Ip4},
-                                                           {"ip6", Kind::Ip6}, {"exists", Kind::Exists}};
-    const auto* kind = std::ranges::find_if(kinds, [&](const auto& k) { return base::iequals(k.first, name); });
+    constexpr std::pair<std::string_view, Kind> kinds[] = {
+        {"all", Kind::All}, {"include", Kind::Include}, {"a", Kind::A},     {"mx", Kind::Mx},
+        {"ptr", Kind::Ptr}, {"ip4", Kind::Ip4},         {"ip6", Kind::Ip6}, {"exists", Kind::Exists}};
+    const auto* kind =
+        std::ranges::find_if(kinds, [&](const auto& k) { return base::iequals(k.first, name); });
     if (kind == std::end(kinds)) return std::unexpected("unknown mechanism");
     out.kind = kind->second;
-    if (out.kind == Kind::All) return rest.empty() ? std::expected<Mechanism, std::string>(out) : std::unexpected("all takes no argument");
+    if (out.kind == Kind::All)
+        return rest.empty() ? std::expected<Mechanism, std::string>(out)
+                            : std::unexpected("all takes no argument");
     if (out.kind == Kind::Ip4 || out.kind == Kind::Ip6) {
-        if (!rest.starts_with(':') || !parse_network(rest.substr(1), out)) return std::unexpected("not an address or network");
+        if (!rest.starts_with(':') || !parse_network(rest.substr(1), out))
+            return std::unexpected("not an address or network");
         return out;
     }
     if (out.kind == Kind::A || out.kind == Kind::Mx) {
@@ -96,7 +102,8 @@ std::expected<Mechanism, std::string> parse_mechanism(std::string_view term) {
         }
     }
     const bool optional = out.kind == Kind::A || out.kind == Kind::Mx || out.kind == Kind::Ptr;
-    if (rest.empty()) return optional ? std::expected<Mechanism, std::string>(out) : std::unexpected("needs a domain");
+    if (rest.empty())
+        return optional ? std::expected<Mechanism, std::string>(out) : std::unexpected("needs a domain");
     if (!rest.starts_with(':') || !is_valid_macro_text(rest.substr(1), MacroPlace::DomainSpec))
         return std::unexpected("bad domain");
     out.domain_spec = rest.substr(1);
@@ -106,12 +113,14 @@ std::expected<Mechanism, std::string> parse_mechanism(std::string_view term) {
 }  // namespace
 
 bool is_spf1(std::string_view text) {
-    return base::istarts_with(text, version) && (text.size() == version.size() || text[version.size()] == ' ');
+    return base::istarts_with(text, version) &&
+           (text.size() == version.size() || text[version.size()] == ' ');
 }
 
 std::expected<Record, RecordError> parse_record(std::string_view text) {
     Record record;
-    for (const std::string_view term : base::split_any(text.substr(std::min(version.size(), text.size())), " ")) {
+    for (const std::string_view term :
+         base::split_any(text.substr(std::min(version.size(), text.size())), " ")) {
         // A modifier is name "=" …; a mechanism's name is followed by ':' or '/' first.
         const auto equals = term.find('=');
         if (equals == std::string_view::npos || term.find_first_of(":/%") < equals) {

@@ -1,6 +1,8 @@
-// An SPF record as a value (RFC 7208 §4.6.1, §12): directives and modifiers. The whole record is parsed before anything is
-// asked: a syntax error anywhere is a permerror (§4.6).
+// An SPF record as a value (RFC 7208 §4.6.1, §12): directives and modifiers. The whole record is parsed
+// before anything is asked: a syntax error anywhere is a permerror (§4.6).
 #pragma once
+
+#include "env/network.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -9,8 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "env/network.hpp"
-
 namespace spf {
 
 enum class Qualifier : char { Pass = '+', Fail = '-', SoftFail = '~', Neutral = '?' };
@@ -18,11 +18,11 @@ enum class Qualifier : char { Pass = '+', Fail = '-', SoftFail = '~', Neutral = 
 struct Mechanism {
     enum class Kind { All, Include, A, Mx, Ptr, Ip4, Ip6, Exists } kind = Kind::All;
     Qualifier qualifier = Qualifier::Pass;
-    std::string domain_spec;       // unexpanded; empty: the current domain
-    unsigned prefix4 = 32;         // a, mx: dual-cidr-length; ip4, ip6: the network's
+    std::string domain_spec;  // unexpanded; empty: the current domain
+    unsigned prefix4 = 32;    // a, mx: dual-cidr-length; ip4, ip6: the network's
     unsigned prefix6 = 128;
-    env::IpAddress network;        // ip4, ip6
-    std::string text;              // as published, for explanations
+    env::IpAddress network;  // ip4, ip6
+    std::string text;        // as published, for explanations
 };
 
 struct Record {

@@ -1,17 +1,17 @@
-// Opens tables by their main.cf form "type:name" (DATABASE_README's types). hash:, btree: and texthash: read the source text
-// file itself, and read it anew when it changes; nothing needs postmap. A broken new version leaves the old one in force.
-// One factory (and what it opens) belongs to one loop.
+// Opens tables by their main.cf form "type:name" (DATABASE_README's types). hash:, btree: and texthash: read
+// the source text file itself, and read it anew when it changes; nothing needs postmap. A broken new version
+// leaves the old one in force. One factory (and what it opens) belongs to one loop.
 #pragma once
-
-#include <expected>
-#include <map>
-#include <memory>
-#include <string>
 
 #include "base/event.hpp"
 #include "env/clock.hpp"
 #include "env/file_system.hpp"
 #include "tables/table.hpp"
+
+#include <expected>
+#include <map>
+#include <memory>
+#include <string>
 
 namespace tables {
 
@@ -28,9 +28,11 @@ struct TableServices {
 class Factory {
  public:
     explicit Factory(TableServices services) : services_(services) {}
-    std::expected<std::shared_ptr<Table>, TableError> open(const std::string& spec, SourceFormat format = SourceFormat::Map);
+    std::expected<std::shared_ptr<Table>, TableError> open(const std::string& spec,
+                                                           SourceFormat format = SourceFormat::Map);
     /// "hash:/a, regexp:/b"
-    std::expected<TableList, TableError> open_list(const std::string& specs, SourceFormat format = SourceFormat::Map);
+    std::expected<TableList, TableError> open_list(const std::string& specs,
+                                                   SourceFormat format = SourceFormat::Map);
 
  private:
     TableServices services_;

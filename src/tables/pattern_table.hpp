@@ -1,9 +1,10 @@
-// regexp: and pcre: tables (regexp_table(5), pcre_table(5)) with PCRE2. Matching is bounded, so no subject makes it run away.
+// regexp: and pcre: tables (regexp_table(5), pcre_table(5)) with PCRE2. Matching is bounded, so no subject
+// makes it run away.
 #pragma once
 
-#include <memory>
-
 #include "tables/simple_tables.hpp"
+
+#include <memory>
 
 namespace tables {
 

@@ -1,8 +1,8 @@
 #include "tables/simple_tables.hpp"
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
+
+#include <fmt/format.h>
 
 namespace tables {
 namespace {
@@ -48,9 +48,13 @@ void FileTable::refresh() {
     if (now - looked_ < look_every) return;
     looked_ = now;
     const auto stat = services_.files.stat(path_);
-    if (!stat || (stat->modified == known_.modified && stat->size == known_.size && stat->inode == known_.inode)) return;
+    if (!stat ||
+        (stat->modified == known_.modified && stat->size == known_.size && stat->inode == known_.inode))
+        return;
     auto done = read();
-    if (!done) services_.events.note(base::Severity::Warning, "", done.error() + "; the table as it was stays in force");
+    if (!done)
+        services_.events.note(base::Severity::Warning, "",
+                              done.error() + "; the table as it was stays in force");
 }
 
 std::expected<void, std::string> TextTable::parse(std::string_view text) {
@@ -81,7 +85,8 @@ env::Task<Found> PasswdTable::lookup(std::string key) {
     auto user = users_.find(key);
     if (!user) co_return std::unexpected(TableError{"the user database cannot be read"});
     if (!*user) co_return std::optional<std::string>{};
-    co_return std::optional(fmt::format("{}:x:{}:{}:{}:{}:{}", (*user)->name, (*user)->uid, (*user)->gid, (*user)->full_name, (*user)->home, (*user)->shell));
+    co_return std::optional(fmt::format("{}:x:{}:{}:{}:{}:{}", (*user)->name, (*user)->uid, (*user)->gid,
+                                        (*user)->full_name, (*user)->home, (*user)->shell));
 }
 
 std::expected<void, std::string> CidrTable::parse(std::string_view text) {
@@ -114,13 +119,18 @@ std::expected<void, std::string> CidrTable::parse(std::string_view text) {
         std::string_view host = pattern.substr(0, slash);
         if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
         const auto address = env::IpAddress::parse(host);
-        if (!address) return std::unexpected(fmt::format("line {}: '{}' is not an address or network", number, base::printable(pattern, 60)));
+        if (!address)
+            return std::unexpected(fmt::format("line {}: '{}' is not an address or network", number,
+                                               base::printable(pattern, 60)));
         const unsigned bits = address->is_v4() ? 32 : 128;
-        const auto prefix = slash == std::string_view::npos ? std::optional<std::uint64_t>(bits) : base::parse_number(pattern.substr(slash + 1), bits);
+        const auto prefix = slash == std::string_view::npos
+                                ? std::optional<std::uint64_t>(bits)
+                                : base::parse_number(pattern.substr(slash + 1), bits);
         if (!prefix) return std::unexpected(fmt::format("line {}: bad prefix length", number));
         rule.network = *address;
         rule.prefix = static_cast<unsigned>(*prefix);
-        if (rule.kind == Rule::Kind::Match && rule.value.empty()) return std::unexpected(fmt::format("line {}: no value", number));
+        if (rule.kind == Rule::Kind::Match && rule.value.empty())
+            return std::unexpected(fmt::format("line {}: no value", number));
         rules.push_back(std::move(rule));
     }
     if (depth != 0) return std::unexpected("if without endif");
@@ -143,8 +153,10 @@ env::Task<Found> CidrTable::lookup(std::string key) {
             continue;
         }
         const bool matches = address->in_network(rule.network, rule.prefix) != rule.negated;
-        if (rule.kind == Rule::Kind::If) skipping = matches ? 0 : 1;
-        else if (matches) co_return std::optional(rule.value);
+        if (rule.kind == Rule::Kind::If)
+            skipping = matches ? 0 : 1;
+        else if (matches)
+            co_return std::optional(rule.value);
     }
     co_return std::optional<std::string>{};
 }

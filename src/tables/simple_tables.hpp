@@ -1,4 +1,5 @@
-// The table types without a library: text files, inline:, static:, cidr:, unionmap:, fail:, unix:passwd.byname. Made by the factory.
+// The table types without a library: text files, inline:, static:, cidr:, unionmap:, fail:,
+// unix:passwd.byname. Made by the factory.
 #pragma once
 
 #include "env/network.hpp"
@@ -9,7 +10,8 @@ namespace tables {
 /// A file that is read again when it changed; looked at once a second at most. Derived classes parse.
 class FileTable : public Table {
  public:
-    FileTable(std::string spec, std::string path, TableServices services) : spec_(std::move(spec)), path_(std::move(path)), services_(services) {}
+    FileTable(std::string spec, std::string path, TableServices services)
+        : spec_(std::move(spec)), path_(std::move(path)), services_(services) {}
     const std::string& spec() const override { return spec_; }
     /// First reading; an error means the table cannot be opened.
     std::expected<void, TableError> load();
@@ -29,7 +31,8 @@ class FileTable : public Table {
 
 class TextTable : public FileTable {
  public:
-    TextTable(std::string spec, std::string path, TableServices services, SourceFormat format) : FileTable(std::move(spec), std::move(path), services), format_(format) {}
+    TextTable(std::string spec, std::string path, TableServices services, SourceFormat format)
+        : FileTable(std::move(spec), std::move(path), services), format_(format) {}
     env::Task<Found> lookup(std::string key) override;
     bool takes_whole_key_only() const override { return false; }
 
@@ -84,7 +87,8 @@ class StaticTable : public Table {
 
 class UnionTable : public Table {
  public:
-    UnionTable(std::string spec, std::vector<std::shared_ptr<Table>> tables) : spec_(std::move(spec)), tables_(std::move(tables)) {}
+    UnionTable(std::string spec, std::vector<std::shared_ptr<Table>> tables)
+        : spec_(std::move(spec)), tables_(std::move(tables)) {}
     env::Task<Found> lookup(std::string key) override;
     bool takes_whole_key_only() const override { return false; }
     const std::string& spec() const override { return spec_; }
@@ -97,7 +101,9 @@ class UnionTable : public Table {
 class FailTable : public Table {
  public:
     explicit FailTable(std::string spec) : spec_(std::move(spec)) {}
-    env::Task<Found> lookup(std::string) override { co_return std::unexpected(TableError{spec_ + ": fails by design"}); }
+    env::Task<Found> lookup(std::string) override {
+        co_return std::unexpected(TableError{spec_ + ": fails by design"});
+    }
     bool takes_whole_key_only() const override { return false; }
     const std::string& spec() const override { return spec_; }
 

@@ -1,8 +1,8 @@
 // Reading table sources: postmap(1) and aliases(5) text (factory.hpp: parse_source).
-#include <fmt/format.h>
-
 #include "base/text.hpp"
 #include "tables/factory.hpp"
+
+#include <fmt/format.h>
 
 namespace tables {
 namespace {
@@ -24,8 +24,10 @@ std::vector<Line> logical(std::string_view text) {
         if (line.ends_with('\r')) line.remove_suffix(1);
         const auto content = base::trim(line);
         if (content.empty() || content.front() == '#') continue;
-        if ((line.front() == ' ' || line.front() == '\t') && !out.empty()) out.back().text += " " + std::string(content);
-        else out.push_back({std::string(content), number});
+        if ((line.front() == ' ' || line.front() == '\t') && !out.empty())
+            out.back().text += " " + std::string(content);
+        else
+            out.push_back({std::string(content), number});
     }
     return out;
 }
@@ -58,10 +60,12 @@ std::expected<Entries, std::string> parse_source(std::string_view text, SourceFo
         const std::string key = base::lower(take_key(rest, format));
         rest = base::trim(rest);
         if (format == SourceFormat::Alias) {
-            if (!rest.starts_with(':')) return std::unexpected(fmt::format("line {}: not \"name: value\"", number));
+            if (!rest.starts_with(':'))
+                return std::unexpected(fmt::format("line {}: not \"name: value\"", number));
             rest = base::trim(rest.substr(1));
         }
-        if (key.empty() || rest.empty()) return std::unexpected(fmt::format("line {}: not \"key value\"", number));
+        if (key.empty() || rest.empty())
+            return std::unexpected(fmt::format("line {}: not \"key value\"", number));
         out.emplace(key, rest);  // the first of a name counts, as postmap warns
     }
     return out;

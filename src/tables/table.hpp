@@ -1,6 +1,8 @@
-// A lookup table ("hash:/etc/aliases"): key to value. Postfix's DATABASE_README semantics; the search order over
-// address forms belongs to routing/ and policy/. One object serves one loop.
+// A lookup table ("hash:/etc/aliases"): key to value. Postfix's DATABASE_README semantics; the search order
+// over address forms belongs to routing/ and policy/. One object serves one loop.
 #pragma once
+
+#include "env/task.hpp"
 
 #include <expected>
 #include <memory>
@@ -8,8 +10,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "env/task.hpp"
 
 namespace tables {
 
@@ -25,7 +25,8 @@ class Table {
     virtual ~Table() = default;
     /// Keyed tables (hash, lmdb, …) fold keys to lower case; regexp/pcre/cidr see the key as it is.
     virtual env::Task<Found> lookup(std::string key) = 0;
-    /// True for regexp, pcre, cidr, static, …: partial keys (domain, user@, parent domains) are not tried with these.
+    /// True for regexp, pcre, cidr, static, …: partial keys (domain, user@, parent domains) are not tried
+    /// with these.
     virtual bool takes_whole_key_only() const = 0;
     /// "hash:/etc/postfix/virtual", for logs.
     virtual const std::string& spec() const = 0;
