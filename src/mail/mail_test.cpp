@@ -1,0 +1,97 @@
+// Status codes, xtext, dates, the header scanner and the trace field.
+#include "mail/date.hpp"
+#include "mail/header.hpp"
+#include "mail/received.hpp"
+#include "mail/status.hpp"
+#include "mail/xtext.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mail {
+namespace {
+
+TEST(Status, IsReadOnlyWhereItStands) {
+    EXPECT_EQ(Status::parse_prefix("5.1.1 no such user"), (Status{5, 1, 1}));
+    EXPECT_EQ(Status::parse_prefix("2.0.0"), (Status{2, 0, 0}));
+    EXPECT_EQ(Status::parse_prefix("4.7.999 x"), (Status{4, 7, 999}));
+    for (const auto* none : {"", "5.1", "5.1.1no", "3.1.1 x", "5..1", "5.1.1234 x", "x5.1.1", "5.1.1.1"})
+        EXPECT_EQ(Status::parse_prefix(none), std::nullopt) << none;
+}
+
+TEST(Xtext, DecodesStrictly) {
+    EXPECT_EQ(decode_xtext("a+2Bb+3Dc"), "a+b=c");
+    EXPECT_EQ(encode_xtext("a+b=c d"), "a+2Bb+3Dc+20d");
+    for (const auto* wrong : {"a+2", "a+", "a=b", "a b", "a+0D+0A", "+00", "a+2g", "\x80"})
+        EXPECT_EQ(decode_xtext(wrong), std::nullopt) << wrong;
+}
+
+TEST(Date, LooksAsRfc5322Says) {
+    const TimePoint at{std::chrono::seconds(1795460713)};
+    EXPECT_EQ(format_date(at, std::chrono::minutes(0)), "Mon, 23 Nov 2026 19:05:13 +0000");
+    EXPECT_EQ(format_date(at, std::chrono::minutes(60)), "Mon, 23 Nov 2026 20:05:13 +0100");
+    EXPECT_EQ(format_date(at, std::chrono::minutes(-570)), "Mon, 23 Nov 2026 09:35:13 -0930");
+}
+
+TEST(HeaderScanner, CountsTheSameHoweverTheOctetsArrive) {
+    const std::string message =
+        "Received: one\r\n\tfolded Received: no\r\nreceived : two\r\nMessage-ID:\r\n <x@y>\r\nFrom: "
+        "a@b\r\nTo: c@d\r\nDelivered-To: e@f\r\n\r\nReceived: in the body\r\n";
+    for (std::size_t cut = 0; cut <= message.size(); ++cut) {
+        HeaderScanner scanner;
+        scanner.feed(message.substr(0, cut));
+        scanner.feed(message.substr(cut));
+        scanner.finish();
+        EXPECT_EQ(scanner.received_count(), 2) << cut;
+        EXPECT_EQ(scanner.message_id(), "<x@y>") << cut;
+        EXPECT_TRUE(scanner.has_from()) << cut;
+        EXPECT_FALSE(scanner.has_date()) << cut;
+        EXPECT_EQ(scanner.delivered_to(), std::vector<std::string>{"e@f"}) << cut;
+    }
+}
+
+TEST(HeaderScanner, KeepsLittleOfAHeaderWithoutEnd) {
+    HeaderScanner scanner;
+    for (int i = 0; i < 10000; ++i) scanner.feed("Delivered-To: " + std::string(100, 'x') + "\r\n");
+    EXPECT_EQ(scanner.delivered_to().size(), HeaderLimits{}.delivered_to_max);
+}
+
+Envelope sample() {
+    Envelope envelope;
+    envelope.origin.helo = "client.example.net";
+    envelope.origin.client_name = "mx.example.net";
+    envelope.origin.client_address = "192.0.2.7";
+    envelope.origin.protocol = "ESMTPS";
+    envelope.origin.tls_protocol = "TLSv1.3";
+    envelope.origin.tls_cipher = "X (256/256 bits)";
+    envelope.recipients.resize(1);
+    envelope.recipients[0].address = {"bob", "example.org"};
+    envelope.recipients[0].original = {"bob", "example.org"};
+    return envelope;
+}
+
+TEST(Received, NamesClientProtocolAndTheSingleRecipient) {
+    TraceOptions options;
+    options.host_name = "mail.example.com";
+    const TimePoint at{std::chrono::seconds(1795460713)};
+    const std::string field = received_field(sample(), options, "4QABC", at, std::chrono::minutes(0));
+    EXPECT_TRUE(field.starts_with("Received: from client.example.net (mx.example.net [192.0.2.7])\r\n"))
+        << field;
+    EXPECT_NE(field.find("by mail.example.com (Postrider) with ESMTPS id 4QABC"), std::string::npos) << field;
+    EXPECT_NE(field.find("for <bob@example.org>; Mon, 23 Nov 2026 19:05:13 +0000"), std::string::npos)
+        << field;
+    Envelope two = sample();
+    two.recipients.push_back(two.recipients.front());
+    EXPECT_EQ(received_field(two, options, "4QABC", at, std::chrono::minutes(0)).find("bob@"),
+              std::string::npos);
+}
+
+TEST(Received, NothingThatAPeerSaidBreaksOut) {
+    Envelope envelope = sample();
+    envelope.origin.helo = "x\r\nEvil: yes\r\n\r\nbody (";
+    const std::string field = received_field(envelope, {}, "4QABC", TimePoint{}, std::chrono::minutes(0));
+    for (std::size_t at = field.find("\r\n"); at + 2 < field.size(); at = field.find("\r\n", at + 2))
+        EXPECT_EQ(field[at + 2], '\t') << field;
+}
+
+}  // namespace
+}  // namespace mail

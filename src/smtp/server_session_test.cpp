@@ -1,0 +1,316 @@
+// The session as a table of conversations: each line is a command and the code of its reply. The helper plays
+// the driver: the policy accepts, the queue takes everything, unless a case says otherwise.
+#include "smtp/server_session.hpp"
+
+#include <gtest/gtest.h>
+
+namespace smtp {
+namespace {
+
+class Driver {
+ public:
+    explicit Driver(TlsOffer tls = TlsOffer::No, ServerOptions options = defaults())
+        : session(std::make_shared<ServerOptions>(options), tls) {
+        settle(session.greet({}));
+    }
+    static ServerOptions defaults() {
+        ServerOptions options;
+        options.host_name = "mail.example.com";
+        options.forbidden_commands = {"CONNECT", "GET", "POST"};
+        options.banner = "mail.example.com ESMTP Postrider";
+        return options;
+    }
+    /// The replies to one line, all steps taken.
+    std::string say(std::string_view line, bool more = false) {
+        output.clear();
+        settle(session.on_line(line, more, false));
+        return output;
+    }
+    int code(std::string_view line) { return std::atoi(say(line).c_str()); }
+
+    ServerSession session;
+    std::string output;
+    ContentSummary content;
+    Judged verdict;  // for `refused_stage`
+    std::optional<Stage> refused_stage;
+    std::optional<CommitFailure> begin_failure, commit_failure;
+    int commits = 0;
+    bool closed = false;
+
+ private:
+    void settle(Step step) {
+        using Next = Step::Next;
+        for (;;) {
+            output += step.output;
+            switch (step.next) {
+                case Next::Read:
+                    return;
+                case Next::Close:
+                    closed = true;
+                    return;
+                case Next::Judge:
+                    step = session.on_verdict(refused_stage == step.stage ? verdict : Judged{});
+                    break;
+                case Next::Begin:
+                    step = session.on_begun(begin_failure);
+                    break;
+                case Next::ReadData:
+                    step = session.on_content(content);
+                    break;
+                case Next::ReadChunk:
+                    content.size += step.chunk_octets;
+                    step = session.on_content(content);
+                    break;
+                case Next::SkipChunk:
+                    step = session.on_content(content);
+                    break;
+                case Next::Commit:
+                    if (commit_failure) {
+                        step = session.on_commit_failed(*commit_failure);
+                    } else {
+                        ++commits;
+                        session.take_envelope();
+                        step = session.on_committed("4QABC");
+                    }
+                    break;
+                case Next::StartTls:
+                    step = session.on_tls();
+                    break;
+            }
+        }
+    }
+};
+
+using Conversation = std::vector<std::pair<const char*, int>>;
+
+void expect(const Conversation& lines, Driver& driver) {
+    for (const auto& [line, code] : lines)
+        EXPECT_EQ(driver.code(line), code) << line << " -> " << driver.output;
+}
+
+TEST(ServerSession, TheClassicDialogue) {
+    Driver d;
+    EXPECT_EQ(d.output, "220 mail.example.com ESMTP Postrider\r\n");
+    EXPECT_EQ(d.say("HELO client.example.net"), "250 mail.example.com\r\n");
+    EXPECT_EQ(d.say("MAIL FROM:<ann@example.net>"), "250 2.1.0 Ok\r\n");
+    EXPECT_EQ(d.say("RCPT TO:<bob@example.org>"), "250 2.1.5 Ok\r\n");
+    EXPECT_EQ(d.say("DATA"), "354 End data with <CR><LF>.<CR><LF>\r\n250 2.0.0 Ok: queued as 4QABC\r\n");
+    EXPECT_EQ(d.say("QUIT"), "221 2.0.0 Bye\r\n");
+    EXPECT_TRUE(d.closed);
+}
+
+TEST(ServerSession, WhatIsLegalWhen) {
+    const Conversation conversations[] = {
+        {{"MAIL FROM:<a@b.example>", 250}},  // without HELO, unless it is required
+        {{"EHLO c", 250}, {"RCPT TO:<a@b.example>", 503}, {"DATA", 503}, {"BDAT 1 LAST", 503}},
+        {{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"MAIL FROM:<a@b.example>", 503}},
+        {{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"DATA", 554}},
+        {{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"RSET", 250}, {"RCPT TO:<a@b.example>", 503}},
+        {{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"EHLO c", 250}, {"RCPT TO:<a@b.example>", 503}},
+        {{"EHLO", 501}, {"HELO", 501}, {"EHLO c", 250}},
+        {{"EHLO c", 250},
+         {"VRFY ann", 252},
+         {"NOOP", 250},
+         {"NOOP x", 250},
+         {"RSET", 250},
+         {"FOO", 502},
+         {"EXPN list", 502}},
+        {{"EHLO c", 250}, {"STARTTLS", 502}},
+        {{"EHLO c", 250}, {"DATA x", 501}, {"RSET x", 501}},
+    };
+    for (const auto& conversation : conversations) {
+        Driver d;
+        expect(conversation, d);
+    }
+}
+
+TEST(ServerSession, MailAndRcptParameters) {
+    const std::pair<const char*, int> mails[] = {
+        {"MAIL FROM:<a@b.example> SIZE=1000", 250},
+        {"MAIL FROM:<a@b.example> SIZE=99999999999", 552},
+        {"MAIL FROM:<a@b.example> SIZE=x", 501},
+        {"MAIL FROM:<a@b.example> BODY=8BITMIME", 250},
+        {"MAIL FROM:<a@b.example> BODY=BINARYMIME", 250},
+        {"MAIL FROM:<a@b.example> BODY=9BIT", 501},
+        {"MAIL FROM:<a@b.example> SMTPUTF8", 250},
+        {"MAIL FROM:<a@b.example> RET=HDRS ENVID=x+2By", 250},
+        {"MAIL FROM:<a@b.example> RET=SOME", 501},
+        {"MAIL FROM:<a@b.example> FOO=1", 555},
+        {"MAIL FROM:<>", 250},
+        {"MAIL FROM:<a@b.example", 501},
+        {"MAIL FROM: <a@b.example>", 250},
+        {"MAIL <a@b.example>", 501},
+        {"mail from:<a@b.example>", 250},
+        {"MAIL FROM:<gr\xc3\xbc\xc3\x9f@b.example>", 550},
+        {"MAIL FROM:<gr\xc3\xbc\xc3\x9f@b.example> SMTPUTF8", 250},
+    };
+    for (const auto& [line, code] : mails) {
+        Driver d;
+        d.say("EHLO c");
+        EXPECT_EQ(d.code(line), code) << line << " -> " << d.output;
+    }
+    const std::pair<const char*, int> recipients[] = {
+        {"RCPT TO:<bob@example.org> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob@example.org", 250},
+        {"RCPT TO:<bob@example.org> NOTIFY=NEVER", 250},
+        {"RCPT TO:<bob@example.org> NOTIFY=NEVER,SUCCESS", 501},
+        {"RCPT TO:<bob@example.org> NOTIFY=", 501},
+        {"RCPT TO:<bob@example.org> SIZE=1", 555},
+        {"RCPT TO:<>", 501},
+        {"RCPT TO:<gr\xc3\xbc\xc3\x9f@example.org>", 553},
+        {"RCPT TO:<Postmaster>", 250},
+        {"RCPT TO:<bob@example.org> ORCPT=x", 501},
+    };
+    for (const auto& [line, code] : recipients) {
+        Driver d;
+        expect({{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}}, d);
+        EXPECT_EQ(d.code(line), code) << line << " -> " << d.output;
+    }
+}
+
+TEST(ServerSession, NoParametersAfterHelo) {
+    Driver d;
+    expect({{"HELO c", 250}, {"MAIL FROM:<a@b.example> SIZE=10", 555}}, d);
+}
+
+TEST(ServerSession, TheEhloOffer) {
+    Driver d(TlsOffer::Offered);
+    const std::string offer = d.say("EHLO c");
+    for (const auto* keyword : {"PIPELINING", "SIZE 10240000", "STARTTLS", "ENHANCEDSTATUSCODES", "8BITMIME",
+                                "DSN", "SMTPUTF8", "CHUNKING", "BINARYMIME", "LIMITS RCPTMAX=1000"})
+        EXPECT_NE(offer.find(keyword), std::string::npos) << keyword << "\n" << offer;
+    Driver plain;
+    EXPECT_EQ(plain.say("EHLO c").find("STARTTLS"), std::string::npos);
+}
+
+TEST(ServerSession, TlsForgetsEverythingAndIsOfferedOnce) {
+    Driver d(TlsOffer::Offered);
+    expect({{"EHLO c", 250},
+            {"MAIL FROM:<a@b.example>", 250},
+            {"STARTTLS", 503},
+            {"RSET", 250},
+            {"STARTTLS", 220}},
+           d);
+    EXPECT_EQ(d.session.helo(), "");
+    EXPECT_EQ(d.say("EHLO c").find("STARTTLS"), std::string::npos);
+    EXPECT_GE(d.code("STARTTLS"), 500);
+}
+
+TEST(ServerSession, RequiredTlsRefusesMailInClear) {
+    Driver d(TlsOffer::Required);
+    expect({{"EHLO c", 250},
+            {"MAIL FROM:<a@b.example>", 530},
+            {"NOOP", 250},
+            {"STARTTLS", 220},
+            {"EHLO c", 250},
+            {"MAIL FROM:<a@b.example>", 250}},
+           d);
+}
+
+TEST(ServerSession, Chunking) {
+    Driver d;
+    expect({{"EHLO c", 250},
+            {"MAIL FROM:<a@b.example> BODY=BINARYMIME", 250},
+            {"RCPT TO:<bob@example.org>", 250},
+            {"DATA", 503},
+            {"BDAT 1000", 250},
+            {"BDAT 0 LAST", 250}},
+           d);
+    EXPECT_EQ(d.commits, 1);
+    Driver refused;
+    expect({{"EHLO c", 250},
+            {"BDAT 10 LAST", 503},
+            {"BDAT x", 501},
+            {"BDAT", 501},
+            {"BDAT 99999999999999999999999 LAST", 501}},
+           refused);
+    EXPECT_EQ(refused.commits, 0);
+}
+
+TEST(ServerSession, ARefusalAtEachStageIsFinal) {
+    for (const auto stage : {Stage::Connect, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::EndOfData}) {
+        Driver d;
+        d.verdict = {Judged::Kind::Refuse, {554, {5, 7, 1}, "no"}};
+        d.refused_stage = stage;
+        if (stage == Stage::Connect) {
+            ServerSession session(std::make_shared<ServerOptions>(Driver::defaults()), TlsOffer::No);
+            EXPECT_TRUE(session.greet(d.verdict).output.starts_with("554"));
+            continue;
+        }
+        for (const auto* line : {"EHLO c", "MAIL FROM:<a@b.example>", "RCPT TO:<bob@example.org>", "DATA"})
+            d.say(line);
+        EXPECT_EQ(d.commits, 0) << static_cast<int>(stage);
+    }
+}
+
+TEST(ServerSession, QueueFailuresAreTemporary) {
+    Driver full;
+    full.commit_failure = CommitFailure::NoSpace;
+    expect({{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"RCPT TO:<bob@example.org>", 250}}, full);
+    EXPECT_NE(full.say("DATA").find("452 4.3.1"), std::string::npos);
+    full.commit_failure.reset();
+    expect({{"MAIL FROM:<a@b.example>", 250}, {"RCPT TO:<bob@example.org>", 250}}, full);
+    EXPECT_NE(full.say("DATA").find("250 2.0.0"), std::string::npos);
+    Driver store;
+    store.commit_failure = CommitFailure::Store;
+    expect({{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"RCPT TO:<bob@example.org>", 250}}, store);
+    EXPECT_NE(store.say("DATA").find("451 4.3.0"), std::string::npos);
+}
+
+TEST(ServerSession, ContentThatIsTooLargeOrLoops) {
+    Driver large;
+    large.content.size = 99999999;
+    expect({{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"RCPT TO:<bob@example.org>", 250}}, large);
+    EXPECT_NE(large.say("DATA").find("552 5.3.4"), std::string::npos) << large.output;
+    EXPECT_EQ(large.commits, 0);
+    Driver loop;
+    loop.content.hops = 51;
+    expect({{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}, {"RCPT TO:<bob@example.org>", 250}}, loop);
+    EXPECT_NE(loop.say("DATA").find("554 5.4.0"), std::string::npos) << loop.output;
+    EXPECT_EQ(loop.commits, 0);
+}
+
+TEST(ServerSession, ErrorsEndTheSession) {
+    Driver d;
+    d.say("EHLO c");
+    int said = 0;
+    while (!d.closed && said < 1000) {
+        d.say("FOO");
+        ++said;
+    }
+    EXPECT_EQ(said, static_cast<int>(Driver::defaults().hard_error_limit));
+    EXPECT_NE(d.output.find("421 4.7.0"), std::string::npos) << d.output;
+}
+
+TEST(ServerSession, TheRecipientLimit) {
+    ServerOptions options = Driver::defaults();
+    options.recipient_limit = 3;
+    Driver d(TlsOffer::No, options);
+    expect({{"EHLO c", 250},
+            {"MAIL FROM:<a@b.example>", 250},
+            {"RCPT TO:<a@example.org>", 250},
+            {"RCPT TO:<b@example.org>", 250},
+            {"RCPT TO:<c@example.org>", 250},
+            {"RCPT TO:<d@example.org>", 452}},
+           d);
+}
+
+TEST(ServerSession, CommandsOfOtherProtocolsCloseAtOnce) {
+    for (const auto* line : {"GET / HTTP/1.1", "POST /x HTTP/1.0", "CONNECT a:25 HTTP/1.0"}) {
+        Driver d;
+        d.say(line);
+        EXPECT_TRUE(d.closed) << line;
+    }
+}
+
+TEST(ServerSession, EveryReplyIsWholeLines) {
+    for (const auto* line : {"EHLO a\x01", "MAIL FROM:<a\x7f@b>", "VRFY a\tb", "\xff\xfe", "", " ", "EHLO [",
+                             "HELP", "NOOP \x1b[0m"}) {
+        Driver d;
+        const std::string out = d.say(line);
+        EXPECT_TRUE(out.ends_with("\r\n")) << line;
+        for (const char c : out) EXPECT_TRUE(c == '\r' || c == '\n' || (c >= 0x20 && c < 0x7f)) << line;
+    }
+}
+
+}  // namespace
+}  // namespace smtp
