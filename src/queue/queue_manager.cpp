@@ -325,7 +325,8 @@ env::Task<void> QueueManager::run_delivery(Scheduler::Start start) {
     const Destination destination = start.destination;
     if (!entry || entry->doomed || !entry->active) {
         scheduler_.finished(destination, Scheduler::Outcome::Reached, "", services_.loop.clock().steady());
-        co_await job_done(key, {});
+        std::vector<std::uint32_t> nobody;
+        co_await job_done(key, std::move(nobody));
         co_return;
     }
     const std::shared_ptr<Active> active = entry->active;
