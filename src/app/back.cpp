@@ -65,7 +65,8 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     const std::string queue_directory = configuration.get("queue_directory");
     auto services = site.services;
     // Postfix's own transports exist also where a short master.cf does not list them.
-    for (const auto& [name, command] : {std::pair{"virtual", "virtual"},
+    for (const auto& [name, command] : {std::pair{"local", "local"},
+                                        {"virtual", "virtual"},
                                         {"smtp", "smtp"},
                                         {"relay", "smtp"},
                                         {"lmtp", "lmtp"},
@@ -89,6 +90,18 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
             transport = std::make_unique<delivery::SmtpClientTransport>(
                 service.name, protocol, config::bind<delivery::SmtpClientOptions>(own, diagnostics), world,
                 queue_directory);
+        } else if (service.command == "local") {
+            delivery::LocalTransport::Services local{
+                environment_.loop, *generation->factory, environment_.users, *generation->routing, intake_,
+                environment_.events, agent_,
+                // The generation's own transports: it outlives every delivery it began.
+                [transports = &generation->transports](const std::string& name) -> queue::Transport* {
+                    const auto found = transports->find(name);
+                    return found == transports->end() ? nullptr : found->second.get();
+                }};
+            TRY_ASSIGN(transport,
+                       delivery::LocalTransport::make(config::bind<delivery::LocalOptions>(own, diagnostics),
+                                                      std::move(local)));
         } else if (service.command == "discard") {
             transport = std::make_unique<delivery::DiscardTransport>();
         }

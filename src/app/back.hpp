@@ -4,6 +4,7 @@
 
 #include "app/front.hpp"
 #include "delivery/agent.hpp"
+#include "delivery/local_transport.hpp"
 #include "delivery/simple_transports.hpp"
 #include "delivery/smtp_client.hpp"
 #include "delivery/virtual_transport.hpp"

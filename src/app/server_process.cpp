@@ -2,6 +2,8 @@
 
 #include "app/back.hpp"
 #include "app/control.hpp"
+#include "app/delivery_helper.hpp"
+#include "app/helper_agent.hpp"
 #include "app/machine.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
@@ -156,12 +158,14 @@ env::Task<void> next_epoch(env::Store& store, std::uint64_t& epoch, bool& ok) {
 class Server {
  public:
     Server(std::shared_ptr<const Site> site, ProgramOptions options, std::vector<BoundListener> listeners,
-           int control, std::size_t loops)
+           int control, HelperChannel helper, std::size_t loops)
         : site_(std::move(site)),
           options_(std::move(options)),
           listeners_(std::move(listeners)),
           control_descriptor_(control),
-          loop_count_(loops) {}
+          helper_(helper),
+          loop_count_(loops),
+          files_(helper) {}
     int run();
 
  private:
@@ -181,9 +185,10 @@ class Server {
     ProgramOptions options_;
     std::vector<BoundListener> listeners_;
     int control_descriptor_;
+    HelperChannel helper_;
     std::size_t loop_count_;
     platform::SystemClock clock_;
-    platform::PosixFileSystem files_;
+    HelperFiles files_;
     platform::PosixUsers users_;
     std::unique_ptr<platform::LogWriter> log_;
     std::unique_ptr<platform::ThreadPool> pool_;
@@ -192,7 +197,8 @@ class Server {
     std::unique_ptr<LoopWorld> back_world_;
     server::ClientLimits limits_;
     server::ConnectionCount count_;
-    std::unique_ptr<delivery::InProcessAgent> agent_;
+    std::unique_ptr<delivery::InProcessAgent> own_agent_;
+    std::unique_ptr<HelperAgent> agent_;
     std::vector<std::unique_ptr<Front>> fronts_;
     std::unique_ptr<Back> back_;
     std::unique_ptr<server::ControlServer> control_;
@@ -247,8 +253,11 @@ std::string Server::start() {
     intake.message_size_limit =
         config::bind<smtp::ServerOptions>(*site_->configuration, ignored).message_size_limit;
     const std::string host = site_->configuration->get("myhostname");
-    agent_ = std::make_unique<delivery::InProcessAgent>(back_world_->loop, back_world_->workers, files_, host,
-                                                        static_cast<std::uint64_t>(::getpid()), ::geteuid());
+    own_agent_ =
+        std::make_unique<delivery::InProcessAgent>(back_world_->loop, back_world_->workers, files_, host,
+                                                   static_cast<std::uint64_t>(::getpid()), ::geteuid());
+    agent_ = std::make_unique<HelperAgent>(back_world_->loop, back_world_->network, *own_agent_, ::geteuid(),
+                                           helper_);
     back_ =
         std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
     for (std::size_t i = 0; i < loop_count_; ++i) {
@@ -380,6 +389,26 @@ int Server::run() {
 
 }  // namespace
 
+// Keys and tables that only root may read: the helper reads these, and no others, for the server.
+static std::set<std::string> files_named_in(const Site& site) {
+    std::set<std::string> out;
+    const auto take = [&](const config::Configuration& configuration) {
+        for (const auto& setting : configuration.settings()) {
+            const std::string_view name = setting.name;
+            if (!name.ends_with("_file") && !name.ends_with("_files") && !name.ends_with("CAfile") &&
+                !name.ends_with("_maps"))
+                continue;
+            for (const auto& word : config::split_list(configuration.get(name)))
+                if (const auto slash = word.find('/');
+                    slash == 0 || (slash != std::string::npos && word[slash - 1] == ':'))
+                    out.insert(word.substr(slash));
+        }
+    };
+    take(*site.configuration);
+    for (const auto& service : site.services) take(site.configuration->with_overrides(service));
+    return out;
+}
+
 int run_server(const std::string& directory) {
     sigset_t signals;
     sigemptyset(&signals);
@@ -394,6 +423,12 @@ int run_server(const std::string& directory) {
         return fail("the configuration has errors; postrider check says all of them");
     config::Diagnostics bound;
     auto options = config::bind<ProgramOptions>(*site->configuration, bound);
+    HelperSettings helper_settings;
+    helper_settings.host_name = site->configuration->get("myhostname");
+    helper_settings.spool_directory = site->configuration->get("mail_spool_directory");
+    helper_settings.readable = files_named_in(*site);
+    const auto helper = start_delivery_helper(helper_settings);
+    if (!helper) return fail(helper.error());
     const std::size_t loops =
         options.loops > 0 ? options.loops : std::max(1U, std::thread::hardware_concurrency());
     for (const auto& folder : {options.queue_directory, options.store_directory}) {
@@ -418,7 +453,7 @@ int run_server(const std::string& directory) {
             static_cast<void>(::chown(options.log_file.c_str(), entry->pw_uid, entry->pw_gid) + 0);
     }
     if (auto problem = drop_privileges(options.mail_owner); !problem.empty()) return fail(problem);
-    Server server(site, std::move(options), std::move(*listeners), *control, loops);
+    Server server(site, std::move(options), std::move(*listeners), *control, *helper, loops);
     return server.run();
 }
 

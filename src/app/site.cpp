@@ -2,6 +2,7 @@
 
 #include "app/options.hpp"
 #include "base/text.hpp"
+#include "delivery/local_transport.hpp"
 #include "delivery/smtp_client.hpp"
 #include "delivery/virtual_transport.hpp"
 #include "policy/options.hpp"
@@ -45,7 +46,7 @@ std::shared_ptr<const config::Registry> make_registry() {
         config::Registry::collect<ProgramOptions, TlsServerOptions, DestinationLimitOptions,
                                   smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
                                   routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions,
-                                  queue::NotifierOptions, delivery::VirtualOptions,
+                                  queue::NotifierOptions, delivery::VirtualOptions, delivery::LocalOptions,
                                   delivery::SmtpClientOptions, NamesOnly>());
 }
 
@@ -90,6 +91,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<queue::RetryOptions>(c, diagnostics);
     config::bind<routing::RoutingOptions>(c, diagnostics);
     config::bind<delivery::VirtualOptions>(c, diagnostics);
+    config::bind<delivery::LocalOptions>(c, diagnostics);
     config::bind<smtp::ServerOptions>(c, diagnostics);
     config::bind<server::ClientLimitOptions>(c, diagnostics);
     config::bind<policy::PolicyOptions>(c, diagnostics);

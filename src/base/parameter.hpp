@@ -42,6 +42,9 @@ struct Unit {
     char letter = 's';
 };
 
+/// The value is taken as it is written: its $names are filled in when it is used.
+struct Raw {};
+
 /// The parameter is read for compatibility and has no effect here; the sentence says why.
 struct Ignored {
     std::string_view why;

@@ -111,7 +111,9 @@ Options bind(const Configuration& configuration, Diagnostics& diagnostics) {
         (detail::take_unit(unit, tags), ...);
         const auto raw = configuration.raw(name);
         if (!raw) return;
-        auto text = configuration.expand(*raw);
+        constexpr bool as_written = (std::is_same_v<Tags, base::Raw> || ...);
+        std::expected<std::string, std::string> text = *raw;
+        if constexpr (!as_written) text = configuration.expand(*raw);
         if (!text) {
             place.error(text.error());
             return;

@@ -8,6 +8,7 @@
 #include "queue/transport.hpp"
 
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <string>
 #include <variant>
@@ -51,6 +52,9 @@ struct AgentJob {
     std::variant<MaildirJob, MboxJob, CommandJob> what;
 };
 
+/// The largest file read_file() reads.
+constexpr std::uint64_t list_file_octets_max = 4 << 20;
+
 struct AgentResult {
     mail::Status status{4, 3, 0};
     std::string text;  // "delivered to maildir", "temporary failure. Command output: …"
@@ -61,9 +65,12 @@ class Agent {
  public:
     virtual ~Agent() = default;
     virtual env::Task<AgentResult> run(AgentJob job, queue::ContentReader& content) = 0;
-    /// False when other users' files cannot be written (not started as root): local delivery is refused with
-    /// a reason.
-    virtual bool can_change_user() const = 0;
+    /// A small file (.forward, :include:) as that user sees it. nullopt: there is none. Refused when others
+    /// than its owner or root may write it. Error: a temporary failure, for logs.
+    virtual env::Task<std::expected<std::optional<std::string>, std::string>> read_file(Credentials as,
+                                                                                        std::string path) = 0;
+    /// False when jobs for that user are refused (not started as root).
+    virtual bool can_deliver_as(std::uint32_t uid) const = 0;
 };
 
 }  // namespace delivery

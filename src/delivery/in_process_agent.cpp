@@ -62,4 +62,44 @@ env::Task<AgentResult> InProcessAgent::run(AgentJob job, queue::ContentReader& c
     }
 }
 
+std::expected<std::optional<std::string>, std::string> read_list_file(env::FileSystem& files,
+                                                                      const std::string& path,
+                                                                      std::uint32_t uid) {
+    const auto stat = files.stat(path);
+    if (!stat && (stat.error() == env::FileError::NotFound || stat.error() == env::FileError::NotDirectory))
+        return std::nullopt;
+    if (!stat) return std::unexpected(fmt::format("{}: {}", path, env::to_text(stat.error())));
+    constexpr std::uint32_t writable_by_others = 0022;
+    const bool safe = stat->kind == env::FileStat::Kind::File && (stat->owner == uid || stat->owner == 0) &&
+                      (stat->mode & writable_by_others) == 0;
+    if (!safe)
+        return std::unexpected(
+            fmt::format("{} must be a file that only its owner (the user, or root) may write", path));
+    auto text = files.read(path, list_file_octets_max);
+    if (!text) return std::unexpected(fmt::format("{}: {}", path, env::to_text(text.error())));
+    return std::move(*text);
+}
+
+namespace {
+
+struct ReadTrip {
+    env::FileSystem* files;
+    std::string path;
+    std::uint32_t uid;
+    std::expected<std::optional<std::string>, std::string> operator()() const {
+        return read_list_file(*files, path, uid);
+    }
+};
+
+}  // namespace
+
+env::Task<std::expected<std::optional<std::string>, std::string>> InProcessAgent::read_file(
+    Credentials as, std::string path) {
+    if (as.uid != own_uid_)
+        co_return std::unexpected(fmt::format("{} belongs to another user than the server's", path));
+    ReadTrip trip{&files_, std::move(path), as.uid};
+    auto out = co_await workers_.run(std::move(trip));
+    co_return out;
+}
+
 }  // namespace delivery

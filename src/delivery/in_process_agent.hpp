@@ -20,7 +20,9 @@ class InProcessAgent : public Agent {
           process_(process),
           own_uid_(own_uid) {}
     env::Task<AgentResult> run(AgentJob job, queue::ContentReader& content) override;
-    bool can_change_user() const override { return false; }
+    env::Task<std::expected<std::optional<std::string>, std::string>> read_file(Credentials as,
+                                                                                std::string path) override;
+    bool can_deliver_as(std::uint32_t uid) const override { return uid == own_uid_; }
 
  private:
     env::Loop& loop_;
@@ -31,5 +33,10 @@ class InProcessAgent : public Agent {
     std::uint32_t own_uid_;
     std::uint64_t counter_ = 0;
 };
+
+/// The check and the reading behind Agent::read_file(), blocking.
+std::expected<std::optional<std::string>, std::string> read_list_file(env::FileSystem& files,
+                                                                      const std::string& path,
+                                                                      std::uint32_t uid);
 
 }  // namespace delivery
