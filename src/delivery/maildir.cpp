@@ -55,11 +55,7 @@ class MaildirWriter : public MailboxWriter {
         path_ = tmp + "/" + name_;
         auto file = files_.open(path_, env::OpenMode::CreateExclusive, file_mode);
         if (!file && file.error() == env::FileError::NotFound && job_.create_parents) {
-            for (const auto* folder : {"/tmp", "/new", "/cur"}) {
-                auto made = make_path(files_, job_.directory + folder);
-                if (!made) return failed("create", job_.directory + folder, made.error());
-            }
-            static_cast<void>(files_.sync_directory(job_.directory));
+            if (auto made = make_folders(); !made.status.is_success()) return made;
             file = files_.open(path_, env::OpenMode::CreateExclusive, file_mode);
         }
         if (!file) return failed("create", path_, file.error());
@@ -77,6 +73,11 @@ class MaildirWriter : public MailboxWriter {
         const std::string target = job_.directory + "/new/" + name_ + fmt::format(",S={}", octets_);
         // link + unlink, not rename: a name that exists already must never be overwritten.
         auto linked = files_.link(path_, target);
+        if (!linked && linked.error() == env::FileError::NotFound && job_.create_parents) {
+            // Another delivery is just making this Maildir and has not come to new/ yet.
+            if (auto made = make_folders(); !made.status.is_success()) return made;
+            linked = files_.link(path_, target);
+        }
         if (!linked) return failed("create", target, linked.error());
         static_cast<void>(files_.remove(path_));
         path_.clear();
@@ -91,6 +92,14 @@ class MaildirWriter : public MailboxWriter {
     }
 
  private:
+    AgentResult make_folders() {
+        for (const auto* folder : {"/tmp", "/new", "/cur"}) {
+            auto made = make_path(files_, job_.directory + folder);
+            if (!made) return failed("create", job_.directory + folder, made.error());
+        }
+        static_cast<void>(files_.sync_directory(job_.directory));
+        return ok();
+    }
     AgentResult put(const std::string& bytes) {
         octets_ += bytes.size();
         auto written = file_->write(bytes);
