@@ -153,4 +153,8 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     return {};
 }
 
+env::Task<std::expected<mail::Envelope, std::string>> Back::expand(mail::Envelope envelope) {
+    return generations_.back()->routing->expand(std::move(envelope));
+}
+
 }  // namespace app

@@ -20,6 +20,9 @@ class Back {
     /// Before start(), and for each reload.
     std::expected<void, std::string> use(const Site& site, const std::set<env::IpAddress>& own_addresses);
     queue::QueueManager& manager() { return *manager_; }
+    /// For messages that do not come over the network (pickup).
+    queue::Intake& intake() { return intake_; }
+    env::Task<std::expected<mail::Envelope, std::string>> expand(mail::Envelope envelope);
 
  private:
     struct Generation;

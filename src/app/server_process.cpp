@@ -14,6 +14,7 @@
 #include "platform/openssl_tls.hpp"
 #include "platform/rocks_store.hpp"
 #include "platform/system.hpp"
+#include "server/pickup.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -119,6 +120,11 @@ std::expected<void, std::string> prepare_folder(const std::string& path, const s
         if (::mkdir(so_far.c_str(), so_far == path ? mode : 0755) != 0 && errno != EEXIST)
             return std::unexpected(fmt::format("cannot make {}: {}", so_far, std::strerror(errno)));
     }
+    struct stat folder{};
+    // The umask may have taken bits of a new folder's mode; a folder that is there keeps its own, unless it
+    // must be open.
+    if (::stat(path.c_str(), &folder) == 0 && (folder.st_mode & 07777 & mode) != mode)
+        static_cast<void>(::chmod(path.c_str(), mode) + 0);
     if (::geteuid() != 0) return {};
     const passwd* entry = ::getpwnam(owner.c_str());
     if (!entry)
@@ -158,11 +164,12 @@ env::Task<void> next_epoch(env::Store& store, std::uint64_t& epoch, bool& ok) {
 class Server {
  public:
     Server(std::shared_ptr<const Site> site, ProgramOptions options, std::vector<BoundListener> listeners,
-           int control, HelperChannel helper, std::size_t loops)
+           int control, int pickup, HelperChannel helper, std::size_t loops)
         : site_(std::move(site)),
           options_(std::move(options)),
           listeners_(std::move(listeners)),
           control_descriptor_(control),
+          pickup_descriptor_(pickup),
           helper_(helper),
           loop_count_(loops),
           files_(helper) {}
@@ -175,6 +182,7 @@ class Server {
     }
     std::string start();
     std::string build();
+    void start_pickup(std::uint64_t message_size_limit);
     void reload();
     void stop();
     template <class F>
@@ -185,6 +193,7 @@ class Server {
     ProgramOptions options_;
     std::vector<BoundListener> listeners_;
     int control_descriptor_;
+    int pickup_descriptor_;
     HelperChannel helper_;
     std::size_t loop_count_;
     platform::SystemClock clock_;
@@ -202,6 +211,7 @@ class Server {
     std::vector<std::unique_ptr<Front>> fronts_;
     std::unique_ptr<Back> back_;
     std::unique_ptr<server::ControlServer> control_;
+    std::unique_ptr<server::Pickup> pickup_;
     std::set<env::IpAddress> own_;
 };
 
@@ -286,10 +296,32 @@ std::string Server::start() {
     actions.started = clock_.wall();
     add_control_handlers(*control_, back_->manager(), back_world_->loop, std::move(actions));
     control_->start(back_world_->network.adopt_listener(control_descriptor_));
+    start_pickup(intake.message_size_limit);
     for (const auto& listener : listeners_)
         fronts_[listener.loop]->add_listener(
             listener.service, fronts_world_[listener.loop]->network.adopt_listener(listener.descriptor));
     return "";
+}
+
+void Server::start_pickup(std::uint64_t message_size_limit) {
+    constexpr std::uint64_t envelope_octets_max = 64 << 20;
+    config::Diagnostics ignored;
+    const auto smtp = config::bind<smtp::ServerOptions>(*site_->configuration, ignored);
+    server::PickupOptions options;
+    options.folder = options_.queue_directory + "/maildrop";
+    options.file_octets_max =
+        (message_size_limit == 0 ? UINT32_MAX : message_size_limit) + envelope_octets_max;
+    options.trace.host_name = smtp.host_name;
+    options.trace.mail_name = smtp.mail_name;
+    server::Pickup::Services services{
+        back_world_->loop,
+        back_world_->workers,
+        files_,
+        back_->intake(),
+        *log_,
+        [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); }};
+    pickup_ = std::make_unique<server::Pickup>(std::move(services), std::move(options));
+    pickup_->start(back_world_->network.adopt_listener(pickup_descriptor_));
 }
 
 template <class F>
@@ -340,6 +372,7 @@ void Server::stop() {
     auto done = std::make_shared<std::atomic<bool>>(false);
     back_world_->loop.post([this, done] {
         control_->close();
+        pickup_->stop();
         back_world_->loop.spawn(stop_queue(*back_, *done));
     });
     while (!done->load() && clock_.steady() < until) std::this_thread::sleep_for(look_again);
@@ -381,6 +414,7 @@ int Server::run() {
     fronts_.clear();
     back_.reset();
     control_.reset();
+    pickup_.reset();
     fronts_world_.clear();
     back_world_.reset();
     database_.reset();
@@ -439,6 +473,15 @@ int run_server(const std::string& directory) {
     auto listeners =
         bind_listeners(*site, options, std::min<std::size_t>(loops, queue::QueueIdSource::loops_max - 1));
     if (!listeners) return fail(listeners.error());
+    // Any program on the machine may leave a message, none may see another's; and knock.
+    auto maildrop = prepare_folder(options.queue_directory + "/maildrop", options.mail_owner, 01733);
+    auto open_to_all = prepare_folder(options.queue_directory + "/public", options.mail_owner, 0755);
+    if (!maildrop || !open_to_all) return fail(maildrop ? open_to_all.error() : maildrop.error());
+    auto pickup =
+        platform::open_listener(env::Endpoint{{}, 0, options.queue_directory + "/public/pickup"}, 0666);
+    if (!pickup)
+        return fail(fmt::format("cannot listen on {}/public/pickup: {}", options.queue_directory,
+                                env::to_text(pickup.error())));
     auto control = platform::open_listener(env::Endpoint{{}, 0, options.control_socket}, 0600);
     if (!control)
         return fail(
@@ -453,7 +496,7 @@ int run_server(const std::string& directory) {
             static_cast<void>(::chown(options.log_file.c_str(), entry->pw_uid, entry->pw_gid) + 0);
     }
     if (auto problem = drop_privileges(options.mail_owner); !problem.empty()) return fail(problem);
-    Server server(site, std::move(options), std::move(*listeners), *control, *helper, loops);
+    Server server(site, std::move(options), std::move(*listeners), *control, *pickup, *helper, loops);
     return server.run();
 }
 

@@ -46,6 +46,10 @@ int postsuper(const Invocation&);
 int postcat(const Invocation&);
 int session(const Invocation&);
 int run(const Invocation&);
+int sendmail(const Invocation&);
+int postmap(const Invocation&);
+int postalias(const Invocation&);
+int newaliases(const Invocation&);
 int parameters(const Invocation&);
 
 }  // namespace commands

@@ -34,6 +34,21 @@ constexpr Verb verb_table[] = {
 };
 
 constexpr Verb program_table[] = {
+    {"sendmail", "hand a message to the mail system", sendmail,
+     "usage: sendmail [-t] [-i] [-f SENDER] [-F NAME] [-N NOTIFY] [-R full|hdrs] [-V ENVID] [-v] "
+     "[RECIPIENT...]\n"
+     "       sendmail -bs | -bv RECIPIENT... | -bp | -bi | -q\n\n"
+     "The message is read from standard input and is on disk when the exit status is 0, also while the "
+     "server is down.\n\n"
+     "Example: printf 'Subject: hello\\n\\nHi.\\n' | sendmail ann@example.org\n",
+     false},
+    {"newaliases", "check the alias files (they are read as they are)", newaliases, "usage: newaliases\n"},
+    {"postmap", "check a table's source text, or look a key up", postmap,
+     "usage: postmap TYPE:FILE...\n       postmap -q KEY TYPE:FILE...   (-q - reads keys from standard "
+     "input)\n",
+     false},
+    {"postalias", "check an alias file, or look a key up", postalias,
+     "usage: postalias TYPE:FILE...\n       postalias -q KEY TYPE:FILE...\n", false},
     {"postfix", "start, stop, reload, check, status, flush", postfix,
      "usage: postfix [-c DIR] start | start-fg | stop | reload | check | status | flush\n"},
     {"postconf", "print or change parameters", postconf,

@@ -68,6 +68,13 @@ class FileSystem {
                                                                  std::uint32_t permissions) = 0;
     /// The whole file; TooLarge above `max` octets. Follows links.
     virtual std::expected<std::string, FileError> read(const std::string& path, std::uint64_t max) = 0;
+    struct Opened {
+        FileStat stat;  // of the very file that was read
+        std::string text;
+    };
+    /// A file that strangers may have placed: never follows a link, never waits for a pipe; Io when it is no
+    /// plain file.
+    virtual std::expected<Opened, FileError> read_foreign(const std::string& path, std::uint64_t max) = 0;
     /// Follows links; lstat() does not.
     virtual std::expected<FileStat, FileError> stat(const std::string& path) = 0;
     virtual std::expected<FileStat, FileError> lstat(const std::string& path) = 0;

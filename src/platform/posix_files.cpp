@@ -121,10 +121,9 @@ std::expected<std::unique_ptr<env::File>, FileError> PosixFileSystem::open(const
     return std::make_unique<PosixFile>(descriptor);
 }
 
-std::expected<std::string, FileError> PosixFileSystem::read(const std::string& path, std::uint64_t max) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return std::unexpected(file_error(errno));
-    const PosixFile closer(descriptor);
+namespace {
+
+std::expected<std::string, FileError> read_to_end(int descriptor, std::uint64_t max) {
     std::string out;
     for (;;) {
         constexpr std::size_t piece = 64 * 1024;
@@ -137,6 +136,28 @@ std::expected<std::string, FileError> PosixFileSystem::read(const std::string& p
         if (got == 0) return out;
         if (out.size() > max) return std::unexpected(FileError::TooLarge);
     }
+}
+
+}  // namespace
+
+std::expected<std::string, FileError> PosixFileSystem::read(const std::string& path, std::uint64_t max) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return std::unexpected(file_error(errno));
+    const PosixFile closer(descriptor);
+    return read_to_end(descriptor, max);
+}
+
+std::expected<env::FileSystem::Opened, FileError> PosixFileSystem::read_foreign(const std::string& path,
+                                                                                std::uint64_t max) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (descriptor < 0) return std::unexpected(file_error(errno));
+    const PosixFile closer(descriptor);
+    struct stat info{};
+    if (::fstat(descriptor, &info) != 0) return std::unexpected(file_error(errno));
+    if (!S_ISREG(info.st_mode)) return std::unexpected(FileError::Io);
+    auto text = read_to_end(descriptor, max);
+    if (!text) return std::unexpected(text.error());
+    return Opened{to_stat(info), std::move(*text)};
 }
 
 std::expected<env::FileStat, FileError> PosixFileSystem::stat(const std::string& path) {

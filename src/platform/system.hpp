@@ -65,6 +65,7 @@ class PosixFileSystem : public env::FileSystem {
                                                                    env::OpenMode mode,
                                                                    std::uint32_t permissions) override;
     std::expected<std::string, env::FileError> read(const std::string& path, std::uint64_t max) override;
+    std::expected<Opened, env::FileError> read_foreign(const std::string& path, std::uint64_t max) override;
     std::expected<env::FileStat, env::FileError> stat(const std::string& path) override;
     std::expected<env::FileStat, env::FileError> lstat(const std::string& path) override;
     std::expected<void, env::FileError> make_directory(const std::string& path,

@@ -1,0 +1,74 @@
+#include "mail/address_list.hpp"
+
+#include "base/text.hpp"
+#include "mail/path.hpp"
+
+namespace mail {
+namespace {
+
+/// One list member, collected until its comma: what stands in <> wins over what stands outside.
+struct Member {
+    std::string outside, inside;
+    bool bracketed = false;
+};
+
+void finish(Member& member, AddressList& out) {
+    const std::string text(base::trim(member.bracketed ? member.inside : member.outside));
+    const bool empty = text.empty();
+    member = {};
+    if (empty) return;
+    const PathOptions tolerant{PathOptions::Utf8::Allow, PathOptions::Form::Tolerant};
+    // A source route ("@a,@b:user@c") is dropped (RFC 5322 §4.4).
+    const auto colon = text.starts_with('@') ? text.find(':') : std::string::npos;
+    auto address = parse_mailbox(colon == std::string::npos ? text : text.substr(colon + 1), tolerant);
+    if (address)
+        out.addresses.push_back(std::move(*address));
+    else
+        out.wrong.push_back(text);
+}
+
+}  // namespace
+
+AddressList parse_address_list(std::string_view text) {
+    AddressList out;
+    Member member;
+    int comment = 0;
+    bool quoted = false, angle = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        std::string& to = angle ? member.inside : member.outside;
+        if (c == '\\' && i + 1 < text.size()) {
+            ++i;
+            if (comment == 0) {
+                to += c;
+                to += text[i];
+            }
+        } else if (comment > 0) {
+            comment += c == '(' ? 1 : c == ')' ? -1 : 0;
+        } else if (quoted) {
+            to += c;
+            quoted = c != '"';
+        } else if (c == '"') {
+            to += c;
+            quoted = true;
+        } else if (c == '(') {
+            ++comment;
+        } else if (c == '<' && !angle) {
+            angle = member.bracketed = true;
+        } else if (c == '>' && angle) {
+            angle = false;
+        } else if ((c == ',' || c == ';') && !angle) {
+            finish(member, out);
+        } else if (c == ':' && !angle) {
+            member = {};  // a group's name
+        } else if (!base::is_space(c)) {
+            to += c;
+        } else if (!to.empty() && to.back() != ' ') {
+            to += ' ';
+        }
+    }
+    finish(member, out);
+    return out;
+}
+
+}  // namespace mail

@@ -1,0 +1,20 @@
+// Addresses out of header fields (RFC 5322 §3.4): "Ann <ann@example.org>, (Bob) bob@example.org; team: a@b,
+// c@d;". Tolerant: what is no address is left out and named. Pure; used by sendmail -t.
+#pragma once
+
+#include "mail/address.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mail {
+
+struct AddressList {
+    std::vector<Address> addresses;
+    std::vector<std::string> wrong;
+};
+/// `text`: a field's value, unfolded or not.
+AddressList parse_address_list(std::string_view text);
+
+}  // namespace mail

@@ -1,0 +1,52 @@
+// pickup(8): takes what sendmail(1) left in the maildrop folder into the queue. Woken through a socket that
+// anybody on the machine may knock on (what is said there is ignored), and every `poll_interval` all the
+// same. Belongs to the queue's loop; files are read on workers.
+#pragma once
+
+#include "base/event.hpp"
+#include "env/file_system.hpp"
+#include "env/loop.hpp"
+#include "env/network.hpp"
+#include "env/workers.hpp"
+#include "mail/received.hpp"
+#include "queue/intake.hpp"
+#include "queue/maildrop.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace server {
+
+struct PickupOptions {
+    std::string folder;
+    std::uint64_t file_octets_max = 0;  // message_size_limit and its envelope
+    mail::TraceOptions trace;
+    std::chrono::seconds poll_interval{10};
+};
+
+class Pickup {
+ public:
+    struct Services {
+        env::Loop& loop;
+        env::Workers& workers;
+        env::FileSystem& files;
+        queue::Intake& intake;
+        base::EventSink& events;
+        std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+    };
+    Pickup(Services services, PickupOptions options);
+    ~Pickup();
+    void start(std::unique_ptr<env::Listener> listener);
+    void stop();
+
+ private:
+    struct State;
+    static env::Task<void> listen(std::shared_ptr<State> state);
+    static env::Task<void> work(std::shared_ptr<State> state);
+    static env::Task<void> scan(std::shared_ptr<State> state);
+    static env::Task<bool> take(std::shared_ptr<State> state, std::string name);
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace server
