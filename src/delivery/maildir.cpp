@@ -22,17 +22,32 @@ AgentResult failed(std::string_view doing, const std::string& path, env::FileErr
 constexpr std::uint32_t directory_mode = 0700;
 constexpr std::uint32_t file_mode = 0600;
 
+std::string parent_of(const std::string& path) {
+    const auto slash = path.find_last_of('/');
+    return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+}
+
 std::expected<void, env::FileError> make_path(env::FileSystem& files, const std::string& path) {
     auto made = files.make_directory(path, directory_mode);
-    if (made || made.error() == env::FileError::Exists) return {};
-    if (made.error() != env::FileError::NotFound) return made;
-    const auto slash = path.find_last_of('/');
-    if (slash == std::string::npos || slash == 0) return made;
-    auto parent = make_path(files, path.substr(0, slash));
-    if (!parent) return parent;
-    made = files.make_directory(path, directory_mode);
-    if (!made && made.error() != env::FileError::Exists) return made;
-    return files.sync_directory(path.substr(0, slash));
+    if (!made && made.error() == env::FileError::NotFound && path.size() > 1) {
+        auto parent = make_path(files, parent_of(path));
+        if (!parent) return parent;
+        made = files.make_directory(path, directory_mode);
+    }
+    if (!made && made.error() == env::FileError::Exists) return {};
+    return made;
+}
+
+/// A name is durable only when its folder was synced: this folder and all above it. Those above that we may not read were
+/// not made by us.
+std::expected<void, env::FileError> sync_path(env::FileSystem& files, const std::string& path) {
+    auto synced = files.sync_directory(path);
+    for (std::string at = path; synced && at.size() > 1;) {
+        at = parent_of(at);
+        auto above = files.sync_directory(at);
+        if (!above && above.error() != env::FileError::PermissionDenied) synced = above;
+    }
+    return synced;
 }
 
 class MaildirWriter : public MailboxWriter {
@@ -73,11 +88,6 @@ class MaildirWriter : public MailboxWriter {
         const std::string target = job_.directory + "/new/" + name_ + fmt::format(",S={}", octets_);
         // link + unlink, not rename: a name that exists already must never be overwritten.
         auto linked = files_.link(path_, target);
-        if (!linked && linked.error() == env::FileError::NotFound && job_.create_parents) {
-            // Another delivery is just making this Maildir and has not come to new/ yet.
-            if (auto made = make_folders(); !made.status.is_success()) return made;
-            linked = files_.link(path_, target);
-        }
         if (!linked) return failed("create", target, linked.error());
         static_cast<void>(files_.remove(path_));
         path_.clear();
@@ -92,12 +102,16 @@ class MaildirWriter : public MailboxWriter {
     }
 
  private:
+    // tmp/ comes last: where it is, everything else is there and durable, also after a crash half-way.
     AgentResult make_folders() {
-        for (const auto* folder : {"/tmp", "/new", "/cur"}) {
+        for (const auto* folder : {"/cur", "/new"}) {
             auto made = make_path(files_, job_.directory + folder);
             if (!made) return failed("create", job_.directory + folder, made.error());
         }
-        static_cast<void>(files_.sync_directory(job_.directory));
+        auto synced = sync_path(files_, job_.directory);
+        if (!synced) return failed("create", job_.directory, synced.error());
+        auto made = make_path(files_, job_.directory + "/tmp");
+        if (!made) return failed("create", job_.directory + "/tmp", made.error());
         return ok();
     }
     AgentResult put(const std::string& bytes) {

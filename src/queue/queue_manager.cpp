@@ -558,13 +558,22 @@ env::Task<void> QueueManager::complete(MessageKey key) {
 env::Task<void> QueueManager::erase(QueueId id, std::shared_ptr<const EnvelopeRecord> record) {
     env::Batch batch;
     batch.erase(env::Keyspace::Envelopes, envelope_key(id));
-    auto rest = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0', end_key(id),
-                                              SIZE_MAX);
-    if (rest)
-        for (auto& entry : *rest) batch.erase(env::Keyspace::Envelopes, std::move(entry.key));
+    // Key by key, which the store does faster than a range, unless there are many.
+    constexpr std::uint32_t few = 16;
+    const auto recipients = static_cast<std::uint32_t>(record->envelope.recipients.size());
+    batch.erase(env::Keyspace::Envelopes, state_key(id));
+    if (recipients > few) batch.erase_range(env::Keyspace::Envelopes, envelope_key(id) + '\0', end_key(id));
+    for (std::uint32_t i = 0; i < recipients && recipients <= few; ++i) batch.erase(env::Keyspace::Envelopes, recipient_key(id, i));
     for (std::uint32_t i = 0; i < record->chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));
-    // Not synced: after a crash the message may be delivered again, which is the lesser evil.
-    co_await services_.store.commit(std::move(batch), env::Durability::Buffered);
+    // Not synced: after a crash the message may be delivered again, which is the lesser evil. While the store fails it is
+    // tried again: a message left there would come back at the next start.
+    constexpr auto pause = std::chrono::seconds(1);
+    for (;;) {
+        env::Batch copy = batch;
+        auto done = co_await services_.store.commit(std::move(copy), env::Durability::Buffered);
+        if (done || stopping_) co_return;
+        co_await services_.loop.sleep(pause);
+    }
 }
 
 }  // namespace queue
