@@ -38,8 +38,8 @@ std::expected<void, env::FileError> make_path(env::FileSystem& files, const std:
     return made;
 }
 
-/// A name is durable only when its folder was synced: this folder and all above it. Those above that we may not read were
-/// not made by us.
+/// A name is durable only when its folder was synced: this folder and all above it. Those above that we may
+/// not read were not made by us.
 std::expected<void, env::FileError> sync_path(env::FileSystem& files, const std::string& path) {
     auto synced = files.sync_directory(path);
     for (std::string at = path; synced && at.size() > 1;) {

@@ -65,7 +65,12 @@ void QueueManager::forget(MessageKey key) {
 
 env::Task<std::expected<std::size_t, std::string>> QueueManager::load() {
     constexpr std::size_t page = 1000;
-    co_await sweep_incoming();
+    const std::string first(incoming_prefix);
+    auto left = co_await services_.store.scan(env::Keyspace::Meta, first, first + '\xff', SIZE_MAX);
+    if (!left) co_return std::unexpected("the queue cannot be read");
+    std::vector<std::string> marks;
+    for (auto& entry : *left) marks.push_back(std::move(entry.key));
+    if (!marks.empty()) services_.loop.spawn(sweep(std::move(marks)));
     std::string from;
     Entry* current = nullptr;
     MessageKey current_key = 0;
@@ -109,19 +114,27 @@ env::Task<std::expected<std::size_t, std::string>> QueueManager::load() {
     co_return entries_.size();
 }
 
-env::Task<void> QueueManager::sweep_incoming() {
-    const std::string from(incoming_prefix);
-    auto left = co_await services_.store.scan(env::Keyspace::Meta, from, from + '\xff', SIZE_MAX);
-    if (!left) co_return;
-    for (const auto& [key, value] : *left) {
-        const auto id = QueueId::parse(std::string_view(key).substr(incoming_prefix.size()));
-        env::Batch batch;
-        batch.erase(env::Keyspace::Meta, key);
-        if (id) {
-            auto envelope = co_await services_.store.read(env::Keyspace::Envelopes, envelope_key(*id));
-            if (envelope && !*envelope) batch.erase_range(env::Keyspace::Bodies, id->text(), end_key(*id));
+/// Chunks that never became a message, as found before the first new one was begun. Tried again while the
+/// store fails.
+env::Task<void> QueueManager::sweep(std::vector<std::string> marks) {
+    constexpr auto pause = std::chrono::seconds(1);
+    for (const auto& mark : marks) {
+        const auto id = QueueId::parse(std::string_view(mark).substr(incoming_prefix.size()));
+        while (!stopping_) {
+            env::Batch batch;
+            batch.erase(env::Keyspace::Meta, mark);
+            bool known = true;
+            if (id) {
+                auto envelope = co_await services_.store.read(env::Keyspace::Envelopes, envelope_key(*id));
+                known = envelope.has_value();
+                if (known && !*envelope) batch.erase_range(env::Keyspace::Bodies, id->text(), end_key(*id));
+            }
+            if (known) {
+                auto done = co_await services_.store.commit(std::move(batch), env::Durability::Buffered);
+                if (done) break;
+            }
+            co_await services_.loop.sleep(pause);
         }
-        co_await services_.store.commit(std::move(batch), env::Durability::Buffered);
     }
 }
 
@@ -563,10 +576,11 @@ env::Task<void> QueueManager::erase(QueueId id, std::shared_ptr<const EnvelopeRe
     const auto recipients = static_cast<std::uint32_t>(record->envelope.recipients.size());
     batch.erase(env::Keyspace::Envelopes, state_key(id));
     if (recipients > few) batch.erase_range(env::Keyspace::Envelopes, envelope_key(id) + '\0', end_key(id));
-    for (std::uint32_t i = 0; i < recipients && recipients <= few; ++i) batch.erase(env::Keyspace::Envelopes, recipient_key(id, i));
+    for (std::uint32_t i = 0; i < recipients && recipients <= few; ++i)
+        batch.erase(env::Keyspace::Envelopes, recipient_key(id, i));
     for (std::uint32_t i = 0; i < record->chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));
-    // Not synced: after a crash the message may be delivered again, which is the lesser evil. While the store fails it is
-    // tried again: a message left there would come back at the next start.
+    // Not synced: after a crash the message may be delivered again, which is the lesser evil. While the store
+    // fails it is tried again: a message left there would come back at the next start.
     constexpr auto pause = std::chrono::seconds(1);
     for (;;) {
         env::Batch copy = batch;

@@ -130,7 +130,7 @@ class QueueManager {
     env::Task<void> complete(MessageKey key);
     env::Task<bool> notify(MessageKey key, std::shared_ptr<Active> active, env::WallTime now);
     env::Task<void> erase(QueueId id, std::shared_ptr<const EnvelopeRecord> record);
-    env::Task<void> sweep_incoming();
+    env::Task<void> sweep(std::vector<std::string> marks);
 
     Services services_;
     QueueManagerOptions options_;

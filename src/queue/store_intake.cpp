@@ -15,12 +15,21 @@ QueueError queue_error(env::StoreError error) {
     return QueueError::Store;
 }
 
-env::Task<void> erase_chunks(env::Store& store, QueueId id, std::uint32_t chunks) {
-    env::Batch batch;
-    for (std::uint32_t i = 0; i <= chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));
-    batch.erase(env::Keyspace::Meta, incoming_key(id));
-    co_await store.commit(std::move(batch),
-                          env::Durability::Buffered);  // what stays is swept at the next start
+/// What a message that did not become ours left behind. Tried again while the store fails: a commit that
+/// reported an error may have happened all the same, and the client was told to send again.
+env::Task<void> erase_traces(env::Loop& loop, env::Store& store, QueueId id, std::uint32_t chunks) {
+    constexpr auto pause = std::chrono::seconds(1);
+    constexpr int attempts_max = 3600;
+    for (int attempt = 0; attempt < attempts_max; ++attempt) {
+        env::Batch batch;
+        for (std::uint32_t i = 0; i <= chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));
+        batch.erase(env::Keyspace::Meta, incoming_key(id));
+        batch.erase(env::Keyspace::Envelopes, envelope_key(id));
+        batch.erase(env::Keyspace::Envelopes, state_key(id));
+        auto done = co_await store.commit(std::move(batch), env::Durability::Buffered);
+        if (done || done.error() == env::StoreError::Closed) co_return;
+        co_await loop.sleep(pause);
+    }
 }
 
 }  // namespace
@@ -29,8 +38,8 @@ class StoreIntake::Message : public IncomingMessage {
  public:
     Message(StoreIntake& intake, QueueId id) : intake_(intake), id_(std::move(id)) {}
     ~Message() override {
-        if (chunks_written_ > 0 && !committed_)
-            intake_.loop_.spawn(erase_chunks(intake_.store_, id_, chunks_written_));
+        if (touched_store_ && !committed_)
+            intake_.loop_.spawn(erase_traces(intake_.loop_, intake_.store_, id_, chunks_written_));
     }
     const QueueId& id() const override { return id_; }
     std::uint64_t size() const override { return size_; }
@@ -42,6 +51,7 @@ class StoreIntake::Message : public IncomingMessage {
         if (intake_.free_bytes() < intake_.options_.free_bytes_min)
             co_return std::unexpected(QueueError::NoSpace);
         env::Batch batch;
+        touched_store_ = true;
         if (chunks_written_ == 0) batch.put(env::Keyspace::Meta, incoming_key(id_), "");
         // Chunk 0 is kept for what commit() prepends.
         batch.put(env::Keyspace::Bodies, body_key(id_, ++chunks_written_), std::move(buffer_));
@@ -75,6 +85,7 @@ class StoreIntake::Message : public IncomingMessage {
             state.hold = true;
             batch.put(env::Keyspace::Envelopes, state_key(id_), encode(state));
         }
+        touched_store_ = true;
         auto done = co_await intake_.store_.commit(std::move(batch), env::Durability::Synced);
         if (!done) co_return std::unexpected(queue_error(done.error()));
         committed_ = true;
@@ -90,6 +101,7 @@ class StoreIntake::Message : public IncomingMessage {
     std::string buffer_;
     std::uint64_t size_ = 0;
     std::uint32_t chunks_written_ = 0;
+    bool touched_store_ = false;
     bool committed_ = false;
 };
 

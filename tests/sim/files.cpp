@@ -43,7 +43,10 @@ class SimFiles::OpenFile : public env::File {
     bool holds_lock_ = false;
 };
 
-SimFiles::SimFiles(Scheduler& scheduler, SimRandom random) : scheduler_(scheduler), random_(std::move(random)), root_(std::make_shared<Node>()) { root_->directory = true; }
+SimFiles::SimFiles(Scheduler& scheduler, SimRandom random)
+    : scheduler_(scheduler), random_(std::move(random)), root_(std::make_shared<Node>()) {
+    root_->directory = true;
+}
 
 std::expected<void, FileError> SimFiles::fault() {
     if (random_.chance(faults.no_space)) return std::unexpected(FileError::NoSpace);
@@ -75,7 +78,8 @@ env::FileStat SimFiles::stat_of(const Node& node) const {
     return out;
 }
 
-std::expected<std::unique_ptr<env::File>, FileError> SimFiles::open(const std::string& path, env::OpenMode mode, std::uint32_t) {
+std::expected<std::unique_ptr<env::File>, FileError> SimFiles::open(const std::string& path,
+                                                                    env::OpenMode mode, std::uint32_t) {
     TRY(fault());
     const auto [folder, name] = parent(path);
     if (!folder) return std::unexpected(FileError::NotFound);
@@ -100,7 +104,8 @@ std::expected<std::string, FileError> SimFiles::read(const std::string& path, st
     return node->content;
 }
 
-std::expected<env::FileSystem::Opened, FileError> SimFiles::read_foreign(const std::string& path, std::uint64_t max) {
+std::expected<env::FileSystem::Opened, FileError> SimFiles::read_foreign(const std::string& path,
+                                                                         std::uint64_t max) {
     auto text = read(path, max);
     if (!text) return std::unexpected(text.error());
     return Opened{stat_of(*find(path)), std::move(*text)};

@@ -1,14 +1,15 @@
-// The simulated file system: what was not synced is lost at a power cut, names as well as octets (the strictest reading of
-// POSIX: a name is durable when its folder was synced, content when the file was). Fails with NoSpace or Io when told to.
+// The simulated file system: what was not synced is lost at a power cut, names as well as octets (the
+// strictest reading of POSIX: a name is durable when its folder was synced, content when the file was). Fails
+// with NoSpace or Io when told to.
 #pragma once
-
-#include <map>
-#include <memory>
-#include <string>
 
 #include "env/file_system.hpp"
 #include "sim/loop.hpp"
 #include "sim/random.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
 
 namespace sim {
 
@@ -20,12 +21,17 @@ struct FileFaults {
 class SimFiles : public env::FileSystem {
  public:
     SimFiles(Scheduler& scheduler, SimRandom random);
-    std::expected<std::unique_ptr<env::File>, env::FileError> open(const std::string& path, env::OpenMode mode, std::uint32_t permissions) override;
+    std::expected<std::unique_ptr<env::File>, env::FileError> open(const std::string& path,
+                                                                   env::OpenMode mode,
+                                                                   std::uint32_t permissions) override;
     std::expected<std::string, env::FileError> read(const std::string& path, std::uint64_t max) override;
     std::expected<Opened, env::FileError> read_foreign(const std::string& path, std::uint64_t max) override;
     std::expected<env::FileStat, env::FileError> stat(const std::string& path) override;
-    std::expected<env::FileStat, env::FileError> lstat(const std::string& path) override { return stat(path); }
-    std::expected<void, env::FileError> make_directory(const std::string& path, std::uint32_t permissions) override;
+    std::expected<env::FileStat, env::FileError> lstat(const std::string& path) override {
+        return stat(path);
+    }
+    std::expected<void, env::FileError> make_directory(const std::string& path,
+                                                       std::uint32_t permissions) override;
     std::expected<void, env::FileError> rename(const std::string& from, const std::string& to) override;
     std::expected<void, env::FileError> link(const std::string& from, const std::string& to) override;
     std::expected<void, env::FileError> remove(const std::string& path) override;

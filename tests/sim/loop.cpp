@@ -1,9 +1,9 @@
 #include "sim/loop.hpp"
 
+#include "base/check.hpp"
+
 #include <cstdio>
 #include <stdexcept>
-
-#include "base/check.hpp"
 
 namespace sim {
 
@@ -28,7 +28,8 @@ void Scheduler::post(SimLoop* owner, Work work) {
 
 Scheduler::TimerId Scheduler::at(SimLoop* owner, env::SteadyTime when, Work work) {
     const TimerId id{std::max(when, now_), ++sequence_};
-    if (!owner || owner->alive()) timers_.emplace(id, Item{owner, owner ? owner->generation() : 0, std::move(work)});
+    if (!owner || owner->alive())
+        timers_.emplace(id, Item{owner, owner ? owner->generation() : 0, std::move(work)});
     return id;
 }
 
@@ -97,7 +98,8 @@ void SimLoop::spawn(env::Task<void> task) {
 void SimLoop::kill() {
     alive_ = false;
     ++generation_;
-    // A frame's destructors may spawn or post: nothing of that is kept, and the map must not change meanwhile.
+    // A frame's destructors may spawn or post: nothing of that is kept, and the map must not change
+    // meanwhile.
     auto tasks = std::move(tasks_);
     tasks_.clear();
     while (!tasks.empty()) tasks.erase(std::prev(tasks.end()));
@@ -107,8 +109,10 @@ std::vector<std::string> SimLoop::unfinished() const {
     std::vector<std::string> out;
     for (const auto& [id, spawned] : tasks_) {
         if (spawned.task.handle().done()) continue;
-        const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(spawned.started.time_since_epoch());
-        out.push_back(name_ + " task " + std::to_string(id) + ", started at " + std::to_string(at.count()) + " ms");
+        const auto at =
+            std::chrono::duration_cast<std::chrono::milliseconds>(spawned.started.time_since_epoch());
+        out.push_back(name_ + " task " + std::to_string(id) + ", started at " + std::to_string(at.count()) +
+                      " ms");
     }
     return out;
 }

@@ -1,18 +1,19 @@
-// Virtual time and the loops of simulated machines. One Scheduler runs every machine's loop: first what was posted, in
-// order; when nothing is left, time jumps to the next timer. Nothing here reads a real clock.
-// A SimLoop can be killed (its tasks vanish as a process's do) and revived; what was posted to its past life is dropped.
+// Virtual time and the loops of simulated machines. One Scheduler runs every machine's loop: first what was
+// posted, in order; when nothing is left, time jumps to the next timer. Nothing here reads a real clock. A
+// SimLoop can be killed (its tasks vanish as a process's do) and revived; what was posted to its past life is
+// dropped.
 #pragma once
-
-#include <deque>
-#include <functional>
-#include <map>
-#include <optional>
-#include <memory>
-#include <string>
 
 #include "base/check.hpp"
 #include "env/loop.hpp"
 #include "sim/trace.hpp"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace sim {
 
@@ -49,8 +50,8 @@ class Scheduler {
     TimerId at(SimLoop* owner, env::SteadyTime when, Work work);
     void cancel(TimerId id) { timers_.erase(id); }
 
-    /// Runs one piece of work, jumping in time when nothing is ready. False when there is nothing left, or when the
-    /// next timer lies after `horizon` (then time stands at `horizon`).
+    /// Runs one piece of work, jumping in time when nothing is ready. False when there is nothing left, or
+    /// when the next timer lies after `horizon` (then time stands at `horizon`).
     bool step(env::SteadyTime horizon = never);
     /// Until no work and no timer is left. Throws when that takes more than `steps_max` steps.
     void run_until_idle();
@@ -82,7 +83,8 @@ class Scheduler {
 
 class SimLoop : public env::Loop {
  public:
-    SimLoop(Scheduler& scheduler, std::string name) : scheduler_(scheduler), name_(std::move(name)), clock_(scheduler) {}
+    SimLoop(Scheduler& scheduler, std::string name)
+        : scheduler_(scheduler), name_(std::move(name)), clock_(scheduler) {}
     ~SimLoop() override { kill(); }
     SimLoop(const SimLoop&) = delete;
 
@@ -107,7 +109,8 @@ class SimLoop : public env::Loop {
     bool run_until(const std::function<bool()>& done, env::Duration limit = std::chrono::hours{24}) {
         return scheduler_.run_until(done, limit);
     }
-    /// Starts `task` and runs the world until it is done; CHECK-fails when the world has nothing left to run first.
+    /// Starts `task` and runs the world until it is done; CHECK-fails when the world has nothing left to run
+    /// first.
     template <class T>
     T run(env::Task<T> task) {
         auto handle = task.handle();
@@ -133,8 +136,9 @@ class SimLoop : public env::Loop {
     std::map<std::uint64_t, Spawned> tasks_;
 };
 
-/// One suspension of one coroutine: ends with wake() or at the deadline. Lives in the frame that waits; when that frame
-/// is destroyed, a wake under way is forgotten. `slot`, when given, points here while the wait lives.
+/// One suspension of one coroutine: ends with wake() or at the deadline. Lives in the frame that waits; when
+/// that frame is destroyed, a wake under way is forgotten. `slot`, when given, points here while the wait
+/// lives.
 class Wait {
  public:
     Wait(SimLoop& loop, env::SteadyTime deadline, Wait** slot = nullptr);

@@ -12,8 +12,8 @@ constexpr std::size_t window_octets = 64 * 1024;
 struct Pipe {
     std::string arrived;
     std::size_t under_way = 0;
-    bool ended = false;    // the writer shut its side down, and that has arrived
-    bool broken = false;   // reset: both sides
+    bool ended = false;   // the writer shut its side down, and that has arrived
+    bool broken = false;  // reset: both sides
     env::SteadyTime last_arrival{};
     Wait* reader = nullptr;
     Wait* writer = nullptr;
@@ -36,24 +36,33 @@ struct Connection {
 
 class SimStream : public env::Stream {
  public:
-    SimStream(Cables& cables, SimLoop& loop, std::shared_ptr<Connection> connection, int side, env::Endpoint local, env::Endpoint peer)
-        : cables_(cables), loop_(loop), connection_(std::move(connection)), side_(side), local_(std::move(local)), peer_(std::move(peer)) {}
+    SimStream(Cables& cables, SimLoop& loop, std::shared_ptr<Connection> connection, int side,
+              env::Endpoint local, env::Endpoint peer)
+        : cables_(cables),
+          loop_(loop),
+          connection_(std::move(connection)),
+          side_(side),
+          local_(std::move(local)),
+          peer_(std::move(peer)) {}
     ~SimStream() override { close(); }
 
-    env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char> into, env::SteadyTime deadline) override {
+    env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char> into,
+                                                                  env::SteadyTime deadline) override {
         auto ready = co_await wait_readable(deadline);
         if (!ready) co_return std::unexpected(ready.error());
         Pipe& in = inbound();
         if (in.arrived.empty()) co_return std::size_t{0};
         std::size_t octets = std::min(in.arrived.size(), into.size());
-        if (octets > 1 && cables_.random.chance(cables_.faults.split)) octets = cables_.random.between(1, octets);
+        if (octets > 1 && cables_.random.chance(cables_.faults.split))
+            octets = cables_.random.between(1, octets);
         std::copy_n(in.arrived.begin(), octets, into.begin());
         in.arrived.erase(0, octets);
         if (in.writer) in.writer->wake();
         co_return octets;
     }
 
-    env::Task<std::expected<void, env::IoError>> write(std::string_view bytes, env::SteadyTime deadline) override {
+    env::Task<std::expected<void, env::IoError>> write(std::string_view bytes,
+                                                       env::SteadyTime deadline) override {
         while (!bytes.empty()) {
             if (closed_) co_return std::unexpected(env::IoError::Closed);
             Pipe& out = outbound();
@@ -112,16 +121,18 @@ class SimStream : public env::Stream {
 
     void send(std::string bytes, bool end) {
         Pipe& out = outbound();
-        const auto latency = std::chrono::microseconds(cables_.random.between(20, cables_.faults.latency_microseconds_max));
+        const auto latency =
+            std::chrono::microseconds(cables_.random.between(20, cables_.faults.latency_microseconds_max));
         out.last_arrival = std::max(out.last_arrival, cables_.scheduler.now() + latency);
         out.under_way += bytes.size();
-        cables_.scheduler.at(nullptr, out.last_arrival, [connection = connection_, side = side_, bytes = std::move(bytes), end] {
-            Pipe& pipe = connection->pipes[side];
-            pipe.under_way -= bytes.size();
-            if (!pipe.broken) pipe.arrived += bytes;
-            pipe.ended = pipe.ended || end;
-            if (pipe.reader) pipe.reader->wake();
-        });
+        cables_.scheduler.at(nullptr, out.last_arrival,
+                             [connection = connection_, side = side_, bytes = std::move(bytes), end] {
+                                 Pipe& pipe = connection->pipes[side];
+                                 pipe.under_way -= bytes.size();
+                                 if (!pipe.broken) pipe.arrived += bytes;
+                                 pipe.ended = pipe.ended || end;
+                                 if (pipe.reader) pipe.reader->wake();
+                             });
     }
 
     Cables& cables_;
@@ -137,7 +148,10 @@ class SimStream : public env::Stream {
 
 class SimListener : public env::Listener {
  public:
-    SimListener(Cables& cables, SimLoop& loop, env::Endpoint at) : cables_(cables), loop_(loop), at_(std::move(at)) { cables_.listeners[at_] = this; }
+    SimListener(Cables& cables, SimLoop& loop, env::Endpoint at)
+        : cables_(cables), loop_(loop), at_(std::move(at)) {
+        cables_.listeners[at_] = this;
+    }
     ~SimListener() override { close(); }
 
     env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> accept() override {
@@ -180,13 +194,20 @@ std::expected<std::unique_ptr<env::Listener>, env::IoError> SimNetwork::listen(c
     return std::make_unique<SimListener>(cables_, loop_, at);
 }
 
-env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> SimNetwork::connect(env::Endpoint to, env::ConnectOptions options, env::SteadyTime deadline) {
-    const auto latency = std::chrono::microseconds(cables_.random.between(20, cables_.faults.latency_microseconds_max));
+env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> SimNetwork::connect(
+    env::Endpoint to, env::ConnectOptions options, env::SteadyTime deadline) {
+    const auto latency =
+        std::chrono::microseconds(cables_.random.between(20, cables_.faults.latency_microseconds_max));
     co_await loop_.sleep_until(std::min(deadline, loop_.clock().steady() + latency));
     const auto found = cables_.listeners.find(to);
-    if (found == cables_.listeners.end() || cables_.random.chance(cables_.faults.refuse)) co_return std::unexpected(env::IoError::Refused);
+    if (found == cables_.listeners.end() || cables_.random.chance(cables_.faults.refuse))
+        co_return std::unexpected(env::IoError::Refused);
     auto connection = std::make_shared<Connection>();
-    const env::Endpoint from{options.bind_address.value_or(address_), static_cast<std::uint16_t>(cables_.last_port = cables_.last_port >= 60000 ? 40000 : cables_.last_port + 1), {}};
+    const env::Endpoint from{
+        options.bind_address.value_or(address_),
+        static_cast<std::uint16_t>(cables_.last_port =
+                                       cables_.last_port >= 60000 ? 40000 : cables_.last_port + 1),
+        {}};
     if (!found->second->offer(connection, from)) co_return std::unexpected(env::IoError::Refused);
     co_return std::make_unique<SimStream>(cables_, loop_, std::move(connection), 0, from, to);
 }

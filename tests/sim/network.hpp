@@ -1,15 +1,16 @@
-// The simulated network: byte streams between loops with latency, split reads, resets and a bounded window. What one side
-// writes arrives in order, or the connection breaks. Endpoints are any addresses; nothing real is touched.
+// The simulated network: byte streams between loops with latency, split reads, resets and a bounded window.
+// What one side writes arrives in order, or the connection breaks. Endpoints are any addresses; nothing real
+// is touched.
 #pragma once
+
+#include "env/network.hpp"
+#include "sim/loop.hpp"
+#include "sim/random.hpp"
 
 #include <deque>
 #include <map>
 #include <memory>
 #include <string>
-
-#include "env/network.hpp"
-#include "sim/loop.hpp"
-#include "sim/random.hpp"
 
 namespace sim {
 
@@ -36,9 +37,11 @@ class Cables {
 /// One machine's access to it.
 class SimNetwork : public env::Network {
  public:
-    SimNetwork(Cables& cables, SimLoop& loop, env::IpAddress address) : cables_(cables), loop_(loop), address_(address) {}
+    SimNetwork(Cables& cables, SimLoop& loop, env::IpAddress address)
+        : cables_(cables), loop_(loop), address_(address) {}
     std::expected<std::unique_ptr<env::Listener>, env::IoError> listen(const env::Endpoint& at) override;
-    env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> connect(env::Endpoint to, env::ConnectOptions options, env::SteadyTime deadline) override;
+    env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> connect(
+        env::Endpoint to, env::ConnectOptions options, env::SteadyTime deadline) override;
 
  private:
     Cables& cables_;

@@ -1,10 +1,10 @@
-// Randomness that replays: xoshiro256** seeded through SplitMix64. Each part of a world has a stream of its own, split
-// off by name, so that a question more in one part does not change what another part sees.
+// Randomness that replays: xoshiro256** seeded through SplitMix64. Each part of a world has a stream of its
+// own, split off by name, so that a question more in one part does not change what another part sees.
 #pragma once
 
-#include <string_view>
-
 #include "env/random.hpp"
+
+#include <string_view>
 
 namespace sim {
 
@@ -38,7 +38,9 @@ class SimRandom : public env::Random {
     /// True with this probability. A rate of 0 draws nothing.
     bool chance(double rate) { return rate > 0 && static_cast<double>(next() >> 11) * 0x1p-53 < rate; }
     /// Uniform in [low, high].
-    std::uint64_t between(std::uint64_t low, std::uint64_t high) { return high <= low ? low : low + below(high - low + 1); }
+    std::uint64_t between(std::uint64_t low, std::uint64_t high) {
+        return high <= low ? low : low + below(high - low + 1);
+    }
 
  private:
     static std::uint64_t rotate(std::uint64_t value, int by) { return (value << by) | (value >> (64 - by)); }

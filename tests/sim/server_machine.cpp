@@ -1,23 +1,35 @@
 #include "sim/server_machine.hpp"
 
-#include <fmt/format.h>
-
 #include "app/site.hpp"
+
+#include <fmt/format.h>
 
 namespace sim {
 
 void TraceEvents::emit(const base::Event& event) {
-    if (const auto* note = std::get_if<base::Note>(&event)) scheduler_.note(note->service + ": " + note->text);
+    if (const auto* note = std::get_if<base::Note>(&event))
+        scheduler_.note(note->service + ": " + note->text);
     else if (const auto* attempt = std::get_if<base::DeliveryAttempt>(&event))
-        scheduler_.note(fmt::format("{}: to {} via {}: {} {}", attempt->queue_id, attempt->recipient, attempt->service, attempt->dsn, attempt->text));
-    else if (const auto* rejected = std::get_if<base::Rejected>(&event)) scheduler_.note("reject " + rejected->stage + ": " + rejected->reply);
-    else if (const auto* sent = std::get_if<base::NotificationSent>(&event)) scheduler_.note(sent->queue_id + ": notification " + sent->notification_id);
-    else if (const auto* removed = std::get_if<base::MessageRemoved>(&event)) scheduler_.note(removed->queue_id + ": removed");
-    else if (const auto* contents = std::get_if<base::MessageContents>(&event)) scheduler_.note(contents->queue_id + ": message-id " + contents->message_id);
+        scheduler_.note(fmt::format("{}: to {} via {}: {} {}", attempt->queue_id, attempt->recipient,
+                                    attempt->service, attempt->dsn, attempt->text));
+    else if (const auto* rejected = std::get_if<base::Rejected>(&event))
+        scheduler_.note("reject " + rejected->stage + ": " + rejected->reply);
+    else if (const auto* sent = std::get_if<base::NotificationSent>(&event))
+        scheduler_.note(sent->queue_id + ": notification " + sent->notification_id);
+    else if (const auto* removed = std::get_if<base::MessageRemoved>(&event))
+        scheduler_.note(removed->queue_id + ": removed");
+    else if (const auto* contents = std::get_if<base::MessageContents>(&event))
+        scheduler_.note(contents->queue_id + ": message-id " + contents->message_id);
 }
 
 ServerMachine::ServerMachine(Scheduler& scheduler, Cables& cables, SimRandom random, env::Endpoint at)
-    : files(scheduler, random.split("files")), scheduler_(scheduler), cables_(cables), random_(std::move(random)), at_(std::move(at)), loop_(scheduler, "server"), events_(scheduler) {}
+    : files(scheduler, random.split("files")),
+      scheduler_(scheduler),
+      cables_(cables),
+      random_(std::move(random)),
+      at_(std::move(at)),
+      loop_(scheduler, "server"),
+      events_(scheduler) {}
 
 env::Task<std::string> ServerMachine::start() {
     ++starts_;
@@ -28,11 +40,16 @@ env::Task<std::string> ServerMachine::start() {
     life_random_ = std::make_unique<SimRandom>(random_.split(life));
     limits_ = std::make_unique<server::ClientLimits>();
     count_ = std::make_unique<server::ConnectionCount>();
-    agent_ = std::make_unique<delivery::InProcessAgent>(loop_, *workers_, files, "mail.example.com", starts_, 1000);
-    app::LoopEnvironment environment{loop_, *network_, tls_, nullptr, *store_, *life_random_, *workers_, files, users_, events_};
+    agent_ = std::make_unique<delivery::InProcessAgent>(loop_, *workers_, files, "mail.example.com", starts_,
+                                                        1000);
+    app::LoopEnvironment environment{loop_,         *network_, tls_,  nullptr, *store_,
+                                     *life_random_, *workers_, files, users_,  events_};
     config::Diagnostics diagnostics;
-    const auto site = app::load_site("/etc/postrider", files, config::Machine{"mail.example.com", {}, {}}, diagnostics);
-    if (!site || diagnostics.has_errors()) co_return diagnostics.list().empty() ? std::string("no configuration") : diagnostics.list().front().render();
+    const auto site =
+        app::load_site("/etc/postrider", files, config::Machine{"mail.example.com", {}, {}}, diagnostics);
+    if (!site || diagnostics.has_errors())
+        co_return diagnostics.list().empty() ? std::string("no configuration")
+                                             : diagnostics.list().front().render();
     queue::IntakeOptions intake;
     intake.chunk_bytes = 4096;  // small, so that most messages have several
     back_ = std::make_unique<app::Back>(environment, *agent_, queue::QueueIdSource(starts_, 0), intake);
@@ -41,7 +58,8 @@ env::Task<std::string> ServerMachine::start() {
             if (back_) back_->manager().arrived(std::move(arrival));
         });
     };
-    front_ = std::make_unique<app::Front>(environment, queue::QueueIdSource(starts_, 1), intake, std::move(announce), *limits_, *count_);
+    front_ = std::make_unique<app::Front>(environment, queue::QueueIdSource(starts_, 1), intake,
+                                          std::move(announce), *limits_, *count_);
     const std::set<env::IpAddress> own{at_.address};
     auto generation = app::build_front(*site, environment, own);
     if (!generation) co_return generation.error();

@@ -1,10 +1,6 @@
-// A simulated machine that runs the real server: the same Front and Back as the program, over the simulated world. It can
-// lose its power at any moment and start again.
+// A simulated machine that runs the real server: the same Front and Back as the program, over the simulated
+// world. It can lose its power at any moment and start again.
 #pragma once
-
-#include <memory>
-#include <optional>
-#include <string>
 
 #include "app/back.hpp"
 #include "app/front.hpp"
@@ -12,6 +8,10 @@
 #include "sim/files.hpp"
 #include "sim/network.hpp"
 #include "sim/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace sim {
 
@@ -32,18 +32,27 @@ class SimWorkers : public env::Workers {
 
 class NoTls : public env::Tls {
  public:
-    std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> make_server_context(const env::TlsServerSettings&) override { return std::unexpected("no TLS here"); }
-    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> accept(std::unique_ptr<env::Stream>, std::shared_ptr<const env::TlsServerContext>, env::SteadyTime) override {
+    std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> make_server_context(
+        const env::TlsServerSettings&) override {
+        return std::unexpected("no TLS here");
+    }
+    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> accept(
+        std::unique_ptr<env::Stream>, std::shared_ptr<const env::TlsServerContext>,
+        env::SteadyTime) override {
         co_return std::unexpected(std::string("no TLS here"));
     }
-    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> connect(std::unique_ptr<env::Stream>, env::TlsClientSettings, env::SteadyTime) override {
+    env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> connect(std::unique_ptr<env::Stream>,
+                                                                                env::TlsClientSettings,
+                                                                                env::SteadyTime) override {
         co_return std::unexpected(std::string("no TLS here"));
     }
 };
 
 class NoUsers : public env::UserDatabase {
  public:
-    std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string&) override { return std::optional<env::UnixUser>{}; }
+    std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string&) override {
+        return std::optional<env::UnixUser>{};
+    }
 };
 
 /// Events become lines of the trace, and are kept for who asks.

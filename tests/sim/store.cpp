@@ -34,13 +34,16 @@ void Disk::power_cut(SimRandom& random) {
     now_ = durable_;
 }
 
-env::Task<std::expected<void, env::StoreError>> SimStore::commit(env::Batch batch, env::Durability durability) {
+env::Task<std::expected<void, env::StoreError>> SimStore::commit(env::Batch batch,
+                                                                 env::Durability durability) {
     ++commits_;
     const auto& faults = disk_.faults;
-    const bool no_space = random_.chance(faults.no_space), io = random_.chance(faults.io), late = random_.chance(faults.late_io);
+    const bool no_space = random_.chance(faults.no_space), io = random_.chance(faults.io),
+               late = random_.chance(faults.late_io);
     if (!no_space && !io) disk_.apply(batch);
     const std::size_t mine = disk_.written();
-    const auto latency = std::chrono::microseconds(random_.between(1, durability == env::Durability::Synced ? faults.sync_microseconds_max : 50));
+    const auto latency = std::chrono::microseconds(
+        random_.between(1, durability == env::Durability::Synced ? faults.sync_microseconds_max : 50));
     co_await loop_.sleep(latency);
     if (no_space) co_return std::unexpected(env::StoreError::NoSpace);
     if (io || late) co_return std::unexpected(env::StoreError::Io);
@@ -48,17 +51,22 @@ env::Task<std::expected<void, env::StoreError>> SimStore::commit(env::Batch batc
     co_return std::expected<void, env::StoreError>{};
 }
 
-env::Task<std::expected<std::optional<std::string>, env::StoreError>> SimStore::read(env::Keyspace space, std::string key) {
+env::Task<std::expected<std::optional<std::string>, env::StoreError>> SimStore::read(env::Keyspace space,
+                                                                                     std::string key) {
     co_await loop_.sleep(std::chrono::microseconds(random_.between(1, 100)));
     const auto found = disk_.content().find({space, key});
     if (found == disk_.content().end()) co_return std::optional<std::string>{};
     co_return std::optional(found->second);
 }
 
-env::Task<std::expected<std::vector<env::Store::Entry>, env::StoreError>> SimStore::scan(env::Keyspace space, std::string from, std::string to, std::size_t limit) {
+env::Task<std::expected<std::vector<env::Store::Entry>, env::StoreError>> SimStore::scan(env::Keyspace space,
+                                                                                         std::string from,
+                                                                                         std::string to,
+                                                                                         std::size_t limit) {
     co_await loop_.sleep(std::chrono::microseconds(random_.between(1, 100)));
     std::vector<Entry> out;
-    for (auto at = disk_.content().lower_bound({space, from}); at != disk_.content().end() && at->first.first == space && out.size() < limit; ++at) {
+    for (auto at = disk_.content().lower_bound({space, from});
+         at != disk_.content().end() && at->first.first == space && out.size() < limit; ++at) {
         if (!to.empty() && at->first.second >= to) break;
         out.push_back({at->first.second, at->second});
     }

@@ -1,21 +1,21 @@
-// The simulated store: commits in order; a power cut keeps what was synced and a random prefix of what came after, as a
-// log does. Fails with NoSpace or Io when told to.
+// The simulated store: commits in order; a power cut keeps what was synced and a random prefix of what came
+// after, as a log does. Fails with NoSpace or Io when told to.
 #pragma once
-
-#include <map>
-#include <string>
-#include <vector>
 
 #include "env/store.hpp"
 #include "sim/loop.hpp"
 #include "sim/random.hpp"
 
+#include <map>
+#include <string>
+#include <vector>
+
 namespace sim {
 
 struct StoreFaults {
     double no_space = 0;
-    double io = 0;         // nothing of the batch is kept
-    double late_io = 0;    // an error is reported, the batch is kept all the same
+    double io = 0;       // nothing of the batch is kept
+    double late_io = 0;  // an error is reported, the batch is kept all the same
     std::uint64_t sync_microseconds_max = 2000;
 };
 
@@ -40,10 +40,15 @@ class Disk {
 
 class SimStore : public env::Store {
  public:
-    SimStore(Disk& disk, SimLoop& loop, SimRandom random) : disk_(disk), loop_(loop), random_(std::move(random)) {}
-    env::Task<std::expected<void, env::StoreError>> commit(env::Batch batch, env::Durability durability) override;
-    env::Task<std::expected<std::optional<std::string>, env::StoreError>> read(env::Keyspace space, std::string key) override;
-    env::Task<std::expected<std::vector<Entry>, env::StoreError>> scan(env::Keyspace space, std::string from, std::string to, std::size_t limit) override;
+    SimStore(Disk& disk, SimLoop& loop, SimRandom random)
+        : disk_(disk), loop_(loop), random_(std::move(random)) {}
+    env::Task<std::expected<void, env::StoreError>> commit(env::Batch batch,
+                                                           env::Durability durability) override;
+    env::Task<std::expected<std::optional<std::string>, env::StoreError>> read(env::Keyspace space,
+                                                                               std::string key) override;
+    env::Task<std::expected<std::vector<Entry>, env::StoreError>> scan(env::Keyspace space, std::string from,
+                                                                       std::string to,
+                                                                       std::size_t limit) override;
     std::uint64_t free_bytes() const override { return UINT64_MAX; }
     std::uint64_t commits() const { return commits_; }
 

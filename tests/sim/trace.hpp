@@ -1,4 +1,5 @@
-// What happened in a world, as one number (two runs of a seed must agree) and, for people, as the last lines of text.
+// What happened in a world, as one number (two runs of a seed must agree) and, for people, as the last lines
+// of text.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,13 @@
-// Worlds made of one seed each: clients that hand in mail, a server that loses its power, a next hop that misbehaves, disks
-// and a network that fail. Afterwards every promise is checked. POSTRIDER_SIM_SEEDS says how many (default 60);
-// POSTRIDER_SIM_SEED replays one and prints its trace when it fails.
-#include <gtest/gtest.h>
+// Worlds made of one seed each: clients that hand in mail, a server that loses its power, a next hop that
+// misbehaves, disks and a network that fail. Afterwards every promise is checked. POSTRIDER_SIM_SEEDS says
+// how many (default 60); POSTRIDER_SIM_SEED replays one and prints its trace when it fails.
+#include "base/text.hpp"
+#include "sim/server_machine.hpp"
 
 #include <cstdio>
 #include <cstdlib>
+#include <gtest/gtest.h>
 #include <set>
-
-#include "base/text.hpp"
-#include "sim/server_machine.hpp"
 
 namespace sim {
 namespace {
@@ -17,10 +16,14 @@ using namespace std::chrono_literals;
 using env::IpAddress;
 
 constexpr const char* main_cf =
-    "compatibility_level = 3.6\nmyhostname = mail.example.com\nmydestination =\nmynetworks = 192.0.2.0/24\nalias_maps =\n"
-    "virtual_mailbox_domains = example.org\nvirtual_mailbox_base = /mail\nvirtual_mailbox_maps = static:box/\nvirtual_minimum_uid = 1\n"
-    "virtual_uid_maps = static:1000\nvirtual_gid_maps = static:1000\nrelayhost = [192.0.2.99]:25\nsmtpd_peername_lookup = no\nsmtp_tls_security_level = none\n"
-    "minimal_backoff_time = 60s\nmaximal_backoff_time = 600s\nqueue_run_delay = 60s\nsmtp_connect_timeout = 10s\nsmtp_helo_timeout = 20s\n"
+    "compatibility_level = 3.6\nmyhostname = mail.example.com\nmydestination =\nmynetworks = "
+    "192.0.2.0/24\nalias_maps =\n"
+    "virtual_mailbox_domains = example.org\nvirtual_mailbox_base = /mail\nvirtual_mailbox_maps = "
+    "static:box/\nvirtual_minimum_uid = 1\n"
+    "virtual_uid_maps = static:1000\nvirtual_gid_maps = static:1000\nrelayhost = "
+    "[192.0.2.99]:25\nsmtpd_peername_lookup = no\nsmtp_tls_security_level = none\n"
+    "minimal_backoff_time = 60s\nmaximal_backoff_time = 600s\nqueue_run_delay = 60s\nsmtp_connect_timeout = "
+    "10s\nsmtp_helo_timeout = 20s\n"
     "smtpd_timeout = 60s\nsmtpd_client_connection_count_limit = 0\nsmtpd_error_sleep_time = 0\n";
 
 /// Lines over a stream.
@@ -68,8 +71,8 @@ class Lines {
 };
 
 struct Sent {
-    std::string text;        // as handed in, CRLF
-    bool local = false;      // to the mailbox here, else to the next hop
+    std::string text;    // as handed in, CRLF
+    bool local = false;  // to the mailbox here, else to the next hop
     bool acknowledged = false;
     bool refused_for_good = false;  // by the next hop
     int arrived = 0;                // whole, in the mailbox or at the next hop
@@ -79,13 +82,20 @@ struct Sent {
 class World {
  public:
     explicit World(std::uint64_t seed)
-        : random_(seed), cables_(scheduler_, random_.split("network")), server_(scheduler_, cables_, random_.split("server"), {*IpAddress::parse("192.0.2.1"), 25, {}}),
-          people_(scheduler_, "people"), hop_(scheduler_, "hop"), people_network_(cables_, people_, *IpAddress::parse("192.0.2.50")), hop_network_(cables_, hop_, *IpAddress::parse("192.0.2.99")) {
+        : random_(seed),
+          cables_(scheduler_, random_.split("network")),
+          server_(scheduler_, cables_, random_.split("server"), {*IpAddress::parse("192.0.2.1"), 25, {}}),
+          people_(scheduler_, "people"),
+          hop_(scheduler_, "hop"),
+          people_network_(cables_, people_, *IpAddress::parse("192.0.2.50")),
+          hop_network_(cables_, hop_, *IpAddress::parse("192.0.2.99")) {
         server_.files.place("/etc/postrider/main.cf", main_cf);
         server_.files.place("/etc/postrider/master.cf", "smtp inet n - n - - smtpd\n");
         server_.files.place_directory("/mail");
         SimRandom dice = random_.split("faults");
-        const auto some = [&](double most) { return dice.chance(0.5) ? most * static_cast<double>(dice.below(1000)) / 1000 : 0; };
+        const auto some = [&](double most) {
+            return dice.chance(0.5) ? most * static_cast<double>(dice.below(1000)) / 1000 : 0;
+        };
         cables_.faults.reset = some(0.02);
         cables_.faults.refuse = some(0.2);
         cables_.faults.latency_microseconds_max = dice.between(100, 200'000);
@@ -118,7 +128,9 @@ class World {
         co_await boot();
         for (std::uint64_t i = 0; i < power_cuts_; ++i) {
             co_await people_.sleep(std::chrono::microseconds(dice.between(1'000, 20'000'000)));
-            if (dice.chance(0.3)) server_.loop().clock().shift_wall(std::chrono::seconds(static_cast<std::int64_t>(dice.between(0, 7200)) - 3600));
+            if (dice.chance(0.3))
+                server_.loop().clock().shift_wall(
+                    std::chrono::seconds(static_cast<std::int64_t>(dice.between(0, 7200)) - 3600));
             server_.power_cut();
             co_await people_.sleep(std::chrono::milliseconds(dice.between(1, 5000)));
             co_await boot();
@@ -156,8 +168,11 @@ class World {
         SimRandom dice = random_.split("message " + std::to_string(number));
         std::string body;
         const auto lines = dice.chance(0.3) ? dice.between(200, 2000) : dice.between(0, 20);
-        for (std::uint64_t i = 0; i < lines; ++i) body += (dice.chance(0.1) ? "." : "") + std::string(dice.between(0, 60), static_cast<char>('a' + dice.below(26))) + "\r\n";
-        return "Subject: message " + std::to_string(number) + "\r\nFrom: a@example.org\r\n\r\nbegin\r\n" + body + "end " + std::to_string(number) + "\r\n";
+        for (std::uint64_t i = 0; i < lines; ++i)
+            body += (dice.chance(0.1) ? "." : "") +
+                    std::string(dice.between(0, 60), static_cast<char>('a' + dice.below(26))) + "\r\n";
+        return "Subject: message " + std::to_string(number) + "\r\nFrom: a@example.org\r\n\r\nbegin\r\n" +
+               body + "end " + std::to_string(number) + "\r\n";
     }
 
     // A client that tries until it got a 250 or a 5xx.
@@ -181,7 +196,8 @@ class World {
             }
             co_await people_.sleep(std::chrono::milliseconds(dice.between(100, 20'000)));
         }
-        if (!message.acknowledged && problem_.empty()) problem_ = "message " + std::to_string(number) + " was never accepted";
+        if (!message.acknowledged && problem_.empty())
+            problem_ = "message " + std::to_string(number) + " was never accepted";
         ++handed_in_;
     }
 
@@ -193,17 +209,22 @@ class World {
         Lines lines(std::move(*stream), people_);
         int code = co_await lines.reply();
         if (code != 220) co_return code;
-        const std::string recipient = (message.local ? "u" + std::to_string(number) + "@example.org" : "u" + std::to_string(number) + "@far.example");
-        std::vector<std::string> commands{"EHLO client\r\n", "MAIL FROM:<sender" + std::to_string(number) + "@example.org>\r\n", "RCPT TO:<" + recipient + ">\r\n"};
+        const std::string recipient = (message.local ? "u" + std::to_string(number) + "@example.org"
+                                                     : "u" + std::to_string(number) + "@far.example");
+        std::vector<std::string> commands{"EHLO client\r\n",
+                                          "MAIL FROM:<sender" + std::to_string(number) + "@example.org>\r\n",
+                                          "RCPT TO:<" + recipient + ">\r\n"};
         for (auto& command : commands) {
             code = co_await lines.command(command);
             if (code != 250) co_return code;
         }
         if (chunks) {
             const auto half = message.text.size() / 2;
-            code = co_await lines.command("BDAT " + std::to_string(half) + "\r\n" + message.text.substr(0, half));
+            code = co_await lines.command("BDAT " + std::to_string(half) + "\r\n" +
+                                          message.text.substr(0, half));
             if (code != 250) co_return code;
-            code = co_await lines.command("BDAT " + std::to_string(message.text.size() - half) + " LAST\r\n" + message.text.substr(half));
+            code = co_await lines.command("BDAT " + std::to_string(message.text.size() - half) + " LAST\r\n" +
+                                          message.text.substr(half));
             co_return code;
         }
         code = co_await lines.command("DATA\r\n");
@@ -238,22 +259,28 @@ class World {
             auto line = co_await lines.next();
             if (!line) co_return;
             std::string answer = "250 2.0.0 Ok\r\n";
-            if (line->starts_with("EHLO")) answer = hop_random_.chance(0.5) ? "250-hop.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n" : "250 hop.example\r\n";
+            if (line->starts_with("EHLO"))
+                answer = hop_random_.chance(0.5) ? "250-hop.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
+                                                 : "250 hop.example\r\n";
             if (line->starts_with("MAIL")) accepted.clear();
             if (line->starts_with("RCPT")) {
-                const auto number = base::parse_number(line->substr(line->find("<u") + 2, line->find('@') - line->find("<u") - 2));
-                if (moody()) answer = "450 4.2.0 not now\r\n";
+                const auto number = base::parse_number(
+                    line->substr(line->find("<u") + 2, line->find('@') - line->find("<u") - 2));
+                if (moody())
+                    answer = "450 4.2.0 not now\r\n";
                 else if (number && hop_random_.chance(0.1) && sent_[*number].arrived == 0) {
                     answer = "550 5.1.1 never\r\n";
                     sent_[*number].refused_for_good = true;
-                } else if (number) accepted.insert(*number);
+                } else if (number)
+                    accepted.insert(*number);
             }
             if (line->starts_with("QUIT")) {
                 co_await lines.say("221 2.0.0 bye\r\n");
                 co_return;
             }
             if (line->starts_with("DATA")) {
-                if (accepted.empty()) answer = "554 5.5.1 no recipients\r\n";
+                if (accepted.empty())
+                    answer = "554 5.5.1 no recipients\r\n";
                 else {
                     co_await lines.say("354 go\r\n");
                     std::string content;
@@ -266,7 +293,8 @@ class World {
                         content += (text->starts_with('.') ? text->substr(1) : *text) + "\r\n";
                     }
                     if (!whole) co_return;
-                    if (moody()) answer = "451 4.3.0 no room\r\n";
+                    if (moody())
+                        answer = "451 4.3.0 no room\r\n";
                     else
                         for (const auto number : accepted) arrived(number, content);
                 }
@@ -279,7 +307,8 @@ class World {
     void arrived(std::uint64_t number, const std::string& content) {
         Sent& message = sent_[number];
         // Exactly what was handed in, below our own fields.
-        if (!content.ends_with(message.text)) problem_ = "message " + std::to_string(number) + " arrived damaged";
+        if (!content.ends_with(message.text))
+            problem_ = "message " + std::to_string(number) + " arrived damaged";
         ++message.arrived;
         if (message.refused_for_good) message.arrived_after_refusal = true;
         scheduler_.note("arrived " + std::to_string(number));
@@ -312,11 +341,14 @@ class World {
         if (!problem_.empty()) return problem_;
         for (const auto& [number, message] : sent_) {
             const std::string name = "message " + std::to_string(number);
-            if (message.acknowledged && message.arrived == 0 && !bounced.contains(number)) return name + " was acknowledged and is lost";
-            if (message.arrived == 0 && bounced.contains(number) && !message.refused_for_good) return name + " was returned without a reason";
+            if (message.acknowledged && message.arrived == 0 && !bounced.contains(number))
+                return name + " was acknowledged and is lost";
+            if (message.arrived == 0 && bounced.contains(number) && !message.refused_for_good)
+                return name + " was returned without a reason";
         }
         for (const auto& [key, value] : server_.disk.content())
-            if (key.first != env::Keyspace::Meta && key.first != env::Keyspace::History) return "the queue is empty and the store is not: " + base::printable(key.second, 60);
+            if (key.first != env::Keyspace::Meta && key.first != env::Keyspace::History)
+                return "the queue is empty and the store is not: " + base::printable(key.second, 60);
         return "";
     }
 
@@ -345,7 +377,8 @@ void run_seed(std::uint64_t seed, bool verbose) {
     if (problem.empty()) return;
     if (verbose)
         for (const auto& line : world.trace().tail()) std::fprintf(stderr, "%s\n", line.c_str());
-    ADD_FAILURE() << "seed " << seed << ": " << problem << "\nreplay: POSTRIDER_SIM_SEED=" << seed << " build/release/bin/world_test";
+    ADD_FAILURE() << "seed " << seed << ": " << problem << "\nreplay: POSTRIDER_SIM_SEED=" << seed
+                  << " build/release/bin/world_test";
 }
 
 TEST(World, KeepsEveryPromise) {
