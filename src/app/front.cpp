@@ -24,14 +24,11 @@ struct TlsChoice {
 
 std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options, LoopEnvironment environment) {
     TlsChoice out;
-    std::string level = options.level;
-    if (level.empty()) level = options.enforce_tls ? "encrypt" : options.use_tls ? "may" : "none";
-    level = base::lower(base::trim(level.substr(0, level.find(" #"))));
-    if (level != "none" && level != "may" && level != "encrypt")
-        return std::unexpected(
-            fmt::format("smtpd_tls_security_level: '{}' is not none, may or encrypt", level));
-    if (level == "none" && !options.wrapper_mode) return out;
-    const bool mandatory = level == "encrypt" || options.wrapper_mode;
+    TlsLevel level = options.level;
+    if (level == TlsLevel::Unset)
+        level = options.enforce_tls ? TlsLevel::Encrypt : options.use_tls ? TlsLevel::May : TlsLevel::None;
+    if (level == TlsLevel::None && !options.wrapper_mode) return out;
+    const bool mandatory = level == TlsLevel::Encrypt || options.wrapper_mode;
     env::TlsServerSettings settings;
     settings.protocols.protocols = mandatory ? options.mandatory_protocols : options.protocols;
     settings.protocols.grade = mandatory ? options.mandatory_ciphers : options.ciphers;
@@ -114,6 +111,14 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->bare_newline_allowed = [bare](const env::IpAddress& address) {
         return bare->contains_now(address);
     };
+    TRY_ASSIGN(const auto xclient,
+               networks("smtpd_authorized_xclient_hosts", service->options->xclient_hosts));
+    TRY_ASSIGN(const auto proxies,
+               networks("smtpd_upstream_proxy_hosts", service->options->upstream_proxy_hosts));
+    service->may_xclient = [xclient](const env::IpAddress& address) {
+        return xclient->contains_now(address);
+    };
+    service->may_proxy = [proxies](const env::IpAddress& address) { return proxies->contains_now(address); };
     policy::RestrictionJudge::Services services{*generation->factory, environment.files, *generation->routing,
                                                 environment.events, service->name};
     const auto class_text = [&](const std::string& name) { return configuration.get(name); };

@@ -67,8 +67,17 @@ struct ProgramOptions {
     }
 };
 
+enum class TlsLevel { Unset, None, May, Encrypt };
+constexpr auto enum_words(TlsLevel) {
+    return std::array<std::pair<std::string_view, TlsLevel>, 4>{{{"", TlsLevel::Unset},
+                                                                 {"none", TlsLevel::None},
+                                                                 {"may", TlsLevel::May},
+                                                                 {"encrypt", TlsLevel::Encrypt}}};
+}
+
 struct TlsServerOptions {
-    std::string level, certificate_file, key_file, protocols, mandatory_protocols, ciphers, mandatory_ciphers,
+    TlsLevel level = TlsLevel::Unset;
+    std::string certificate_file, key_file, protocols, mandatory_protocols, ciphers, mandatory_ciphers,
         exclude_ciphers, mandatory_exclude_ciphers, ca_file;
     std::vector<std::string> chain_files;
     bool wrapper_mode = false, use_tls = false, enforce_tls = false, ask_certificate = false,

@@ -63,6 +63,7 @@ class StdioDriver {
                     break;
                 }
                 case Next::StartTls:
+                case Next::Xclient:
                     return exit_software;  // never offered
                 case Next::Read: {
                     const auto got = lines.next(std::string_view(input_).substr(used_));

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "mail/received.hpp"
+#include "server/proxy_protocol.hpp"
 
 #include <fmt/format.h>
 
@@ -70,6 +71,7 @@ SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const Smtp
       service_(std::move(service)),
       stream_(std::move(stream)),
       client_(stream_->peer()),
+      server_(stream_->local()),
       session_(service_->options, service_->tls ? service_->tls_offer : smtp::TlsOffer::No),
       lines_(service_->options->line_length_limit) {}
 
@@ -89,20 +91,33 @@ void SmtpConnection::lost(std::string_view how) {
     note(base::Severity::Info, fmt::format("{} after {} from {}", how, session_.last_command(), who()));
 }
 
-env::Task<void> SmtpConnection::run() {
+/// Limits and exceptions of the client that client_ names. The text: it is over a limit.
+std::optional<std::string> SmtpConnection::begin_client() {
     limited_ = !service_->without_limits(client_.address);
     if (service_->bare_newline_allowed(client_.address)) session_.allow_bare_newline();
-    co_await look_up_name();
+    session_.allow_xclient(service_->may_xclient(client_.address));
     services_.events.emit(
         base::ClientConnected{service_->name, client_name_, client_.address.text(), client_.port});
-    std::optional<std::string> over;
-    if (limited_)
-        over = services_.limits.count(client_.address, ClientLimits::Kind::Connection, service_->limits,
-                                      services_.loop.clock().steady());
-    if (over) {
-        note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
-        output_ = fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n",
-                              service_->options->host_name, client_.address.text());
+    if (!limited_) return std::nullopt;
+    auto over = services_.limits.count(client_.address, ClientLimits::Kind::Connection, service_->limits,
+                                       services_.loop.clock().steady());
+    if (!over) return over;
+    note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
+    return fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n", service_->options->host_name,
+                       client_.address.text());
+}
+
+env::Task<void> SmtpConnection::run() {
+    if (service_->options->upstream_proxy == smtp::UpstreamProxy::Haproxy) {
+        const bool known = co_await read_proxy_header();
+        if (!known) {
+            stream_->close();
+            co_return;
+        }
+    }
+    co_await look_up_name();
+    if (auto refusal = begin_client()) {
+        output_ = std::move(*refusal);
         co_await flush();
     } else {
         try {
@@ -122,15 +137,99 @@ env::Task<void> SmtpConnection::run() {
         base::ClientDisconnected{service_->name, client_name_, client_.address.text(), session_.counts()});
 }
 
+/// Reads the load balancer's header and not one octet more: a TLS handshake may follow.
+env::Task<bool> SmtpConnection::read_proxy_header() {
+    if (!service_->may_proxy(client_.address)) {
+        note(base::Severity::Warning,
+             fmt::format("haproxy read: {} is not in smtpd_upstream_proxy_hosts", client_.address.text()));
+        co_return false;
+    }
+    const auto until = services_.loop.clock().steady() + service_->options->upstream_proxy_timeout;
+    std::string header;
+    ProxyHeader parsed = parse_proxy_header(header);
+    while (parsed.kind == ProxyHeader::Kind::More) {
+        const auto old = header.size();
+        header.resize(old + parsed.wanted);
+        const std::span<char> free(header.data() + old, parsed.wanted);
+        auto got = co_await stream_->read_some(free, until);
+        if (!got || *got == 0) {
+            note(base::Severity::Warning,
+                 fmt::format("haproxy read: {} while waiting for the PROXY header from {}",
+                             got ? "lost connection" : env::to_text(got.error()), client_.address.text()));
+            co_return false;
+        }
+        header.resize(old + *got);
+        parsed = parse_proxy_header(header);
+    }
+    if (parsed.kind == ProxyHeader::Kind::Malformed) {
+        note(base::Severity::Warning,
+             fmt::format("haproxy read: no PROXY header from {}", client_.address.text()));
+        co_return false;
+    }
+    if (parsed.kind == ProxyHeader::Kind::Proxied) {
+        client_ = parsed.client;
+        server_ = parsed.server;
+    }
+    co_return true;
+}
+
+/// The policy's word on the client, and the greeting.
+env::Task<smtp::Step> SmtpConnection::meet() {
+    const policy::Verdict verdict = co_await service_->judge->judge(policy::Stage::Connect, facts());
+    if (!verdict.accepted()) reject_event(smtp::Stage::Connect, verdict);
+    co_return session_.greet(to_judged(verdict));
+}
+
+/// XCLIENT was said by one who may: from here on the connection is another client's.
+env::Task<smtp::Step> SmtpConnection::become_client() {
+    const smtp::Xclient& said = session_.xclient();
+    std::optional<env::IpAddress> address;
+    if (said.address && !said.address->empty()) {
+        const auto parsed = env::IpAddress::parse(*said.address);
+        if (!parsed) {
+            smtp::Step out;
+            out.output = "501 5.5.4 Bad ADDR syntax\r\n";
+            co_return out;
+        }
+        address = *parsed;
+    }
+    if (limited_) services_.limits.disconnected(client_.address);
+    limited_ = false;
+    if (address) {
+        client_.address = *address;
+        client_name_ = reverse_name_ = "unknown";
+    }
+    client_.port = said.port.value_or(client_.port);
+    if (said.destination_address)
+        if (const auto parsed = env::IpAddress::parse(*said.destination_address)) server_.address = *parsed;
+    server_.port = said.destination_port.value_or(server_.port);
+    if (said.login) login_ = *said.login;
+    if (said.name) {
+        client_name_ = *said.name;
+        reverse_name_ = said.reverse_name.value_or(*said.name);
+    } else {
+        if (address) co_await look_up_name();
+        if (said.reverse_name) reverse_name_ = *said.reverse_name;
+    }
+    if (auto refusal = begin_client()) {
+        smtp::Step out;
+        out.output = std::move(*refusal);
+        out.next = smtp::Step::Next::Close;
+        co_return out;
+    }
+    const bool trusted = service_->may_xclient(stream_->peer().address);  // it may speak for the next one too
+    session_.allow_xclient(trusted);
+    smtp::Step step = co_await meet();
+    co_return step;
+}
+
 env::Task<void> SmtpConnection::converse() {
     if (service_->tls_from_start) {
         const bool shaken = co_await handshake();
         if (!shaken) co_return;
         session_.on_tls();
     }
-    const policy::Verdict verdict = co_await service_->judge->judge(policy::Stage::Connect, facts());
-    if (!verdict.accepted()) reject_event(smtp::Stage::Connect, verdict);
-    smtp::Step step = session_.greet(to_judged(verdict));
+    smtp::Step step = co_await meet();
     while (!closed_) {
         if (step.delay.count() > 0) {
             const bool sent = co_await flush();
@@ -173,6 +272,9 @@ env::Task<smtp::Step> SmtpConnection::act(smtp::Step step) {
             break;
         case Next::StartTls:
             out = co_await start_tls();
+            break;
+        case Next::Xclient:
+            out = co_await become_client();
             break;
         case Next::Close:
             break;
@@ -251,6 +353,9 @@ env::Task<void> SmtpConnection::say_goodbye() {
 policy::Facts SmtpConnection::facts() const {
     policy::Facts out;
     out.client = client_;
+    out.server = server_;
+    out.sasl_username = login_;
+    if (!login_.empty()) out.sasl_method = "XCLIENT";
     out.client_name = client_name_;
     out.reverse_name = reverse_name_;
     out.helo = session_.helo();
@@ -451,6 +556,8 @@ mail::Envelope SmtpConnection::finished_envelope() {
     out.origin.client_port = client_.port;
     out.origin.helo = session_.helo();
     out.origin.service = service_->name;
+    out.origin.sasl_username = login_;
+    if (!login_.empty()) out.origin.sasl_method = "XCLIENT";
     out.origin.protocol = session_.esmtp() ? (out.smtputf8 ? "UTF8SMTP" : "ESMTP") : "SMTP";
     if (const auto* tls = stream_->tls()) {
         if (session_.esmtp()) out.origin.protocol += 'S';

@@ -32,6 +32,8 @@ struct SmtpService {
     ClientLimitOptions limits;
     std::function<bool(const env::IpAddress&)> without_limits;        // smtpd_client_event_limit_exceptions
     std::function<bool(const env::IpAddress&)> bare_newline_allowed;  // smtpd_forbid_bare_newline_exclusions
+    std::function<bool(const env::IpAddress&)> may_xclient;           // smtpd_authorized_xclient_hosts
+    std::function<bool(const env::IpAddress&)> may_proxy;             // smtpd_upstream_proxy_hosts
     std::shared_ptr<const env::TlsServerContext> tls;                 // nullptr: no TLS
     smtp::TlsOffer tls_offer = smtp::TlsOffer::No;
     bool tls_from_start = false;  // smtpd_tls_wrappermode
@@ -64,6 +66,10 @@ class SmtpConnection {
     void ask_to_stop();
 
  private:
+    env::Task<bool> read_proxy_header();
+    std::optional<std::string> begin_client();
+    env::Task<smtp::Step> meet();
+    env::Task<smtp::Step> become_client();
     env::Task<void> converse();
     env::Task<smtp::Step> act(smtp::Step step);
     env::Task<smtp::Step> read_command();
@@ -92,7 +98,9 @@ class SmtpConnection {
     SmtpServices services_;
     std::shared_ptr<const SmtpService> service_;
     std::unique_ptr<env::Stream> stream_;
-    env::Endpoint client_;
+    env::Endpoint client_;  // for whom the client speaks: PROXY and XCLIENT change it
+    env::Endpoint server_;
+    std::string login_;  // XCLIENT LOGIN
     std::string client_name_ = "unknown";
     std::string reverse_name_ = "unknown";
     smtp::ServerSession session_;

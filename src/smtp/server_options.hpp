@@ -24,6 +24,12 @@ constexpr auto enum_words(BareNewline) {
                                                                     {"", BareNewline::Normalize}}};
 }
 
+enum class UpstreamProxy { None, Haproxy };
+constexpr auto enum_words(UpstreamProxy) {
+    return std::array<std::pair<std::string_view, UpstreamProxy>, 2>{
+        {{"", UpstreamProxy::None}, {"haproxy", UpstreamProxy::Haproxy}}};
+}
+
 struct ServerOptions {
     std::string host_name;
     std::string banner;
@@ -49,6 +55,10 @@ struct ServerOptions {
     bool forbid_unauth_pipelining = true;
     std::vector<std::string> forbidden_commands;
     std::vector<std::string> noop_commands;
+    std::vector<std::string> xclient_hosts;
+    UpstreamProxy upstream_proxy = UpstreamProxy::None;
+    std::vector<std::string> upstream_proxy_hosts;
+    std::chrono::seconds upstream_proxy_timeout{5};
     std::vector<std::string> discarded_ehlo_keywords;
     bool tls_received_header = true;
     bool authenticated_header = false;
@@ -106,6 +116,15 @@ struct ServerOptions {
                   "Commands that end the session: no mail client sends them.");
         parameter("smtpd_noop_commands", &O::noop_commands,
                   "Commands that are answered with 250 and do nothing.");
+        parameter("smtpd_authorized_xclient_hosts", &O::xclient_hosts,
+                  "Clients that may say with XCLIENT for whom they speak.");
+        parameter("smtpd_upstream_proxy_protocol", &O::upstream_proxy, Default{""},
+                  "haproxy: each connection begins with the PROXY protocol, version 1 or 2.");
+        parameter("smtpd_upstream_proxy_hosts", &O::upstream_proxy_hosts, Default{"0.0.0.0/0 [::]/0"},
+                  "The load balancers whose PROXY header is believed; others are turned away from a service "
+                  "with smtpd_upstream_proxy_protocol.");
+        parameter("smtpd_upstream_proxy_timeout", &O::upstream_proxy_timeout, Between{1s, 3600s},
+                  Default{"5s"}, "How long to wait for the PROXY header.");
         parameter("smtpd_discard_ehlo_keywords", &O::discarded_ehlo_keywords,
                   "EHLO keywords that are not offered.");
         parameter("smtpd_tls_received_header", &O::tls_received_header, Default{"yes"},

@@ -196,9 +196,10 @@ Step ServerSession::dispatch(const CommandLine& command) {
             return start_tls(command.argument);
         case Verb::Auth:
             return refuse({503, {5, 5, 1}, "Error: authentication not enabled"});
+        case Verb::Xclient:
+            return take_xclient(command.argument);
         case Verb::Expn:
         case Verb::Etrn:
-        case Verb::Xclient:
         case Verb::Xforward:
             return refuse({502, {5, 5, 1}, "Error: command not implemented"});
         case Verb::Unknown:
@@ -242,6 +243,7 @@ Step ServerSession::ehlo_reply() const {
     if (options_->smtputf8) keywords.emplace_back("SMTPUTF8");
     keywords.emplace_back("CHUNKING");
     if (offers("CHUNKING")) keywords.emplace_back("BINARYMIME");
+    if (xclient_allowed_) keywords.emplace_back(xclient_keyword);
     keywords.push_back(fmt::format("LIMITS RCPTMAX={}", options_->recipient_limit));
     std::erase_if(keywords,
                   [&](const std::string& k) { return !offers(std::string_view(k).substr(0, k.find(' '))); });
@@ -369,6 +371,23 @@ Step ServerSession::start_tls(std::string_view argument) {
     if (state_ == State::Mail || state_ == State::Rcpt) return refuse(need("MAIL transaction in progress"));
     Step out = ok(220, {2, 0, 0}, "Ready to start TLS");
     out.next = Step::Next::StartTls;
+    return out;
+}
+
+Step ServerSession::take_xclient(std::string_view argument) {
+    if (!xclient_allowed_) return refuse({550, {5, 7, 0}, "Error: insufficient authorization"});
+    if (in_transaction()) return refuse(need("MAIL transaction in progress"));
+    auto said = parse_xclient(argument);
+    if (!said) return refuse(said.error());
+    xclient_ = std::move(*said);
+    count(verb_, true);
+    // As at the start of a connection: greeting, HELO and all that follows come anew.
+    state_ = State::Start;
+    reset_transaction();
+    helo_ = xclient_.helo.value_or("");
+    esmtp_ = xclient_.esmtp.value_or(false);
+    Step out;
+    out.next = Step::Next::Xclient;
     return out;
 }
 

@@ -11,12 +11,14 @@
 //   SkipChunk     swallow `chunk_octets` octets: on_content()
 //   Commit        make the message durable: on_committed()
 //   StartTls      after the output, shake hands: on_tls()
+//   Xclient       take over what xclient() says and greet anew: greet()
 //   Close         after the output, close
 #pragma once
 
 #include "mail/envelope.hpp"
 #include "smtp/command.hpp"
 #include "smtp/server_options.hpp"
+#include "smtp/xclient.hpp"
 
 #include <array>
 #include <chrono>
@@ -41,6 +43,7 @@ struct Step {
         SkipChunk,
         Commit,
         StartTls,
+        Xclient,
         Close
     } next = Next::Read;
     Stage stage = Stage::Connect;
@@ -106,6 +109,10 @@ class ServerSession {
     Step on_discarded();
     /// "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6".
     std::string counts() const;
+    /// What Next::Xclient is about.
+    const Xclient& xclient() const { return xclient_; }
+    /// The client may say XCLIENT (smtpd_authorized_xclient_hosts).
+    void allow_xclient(bool allowed) { xclient_allowed_ = allowed; }
     /// Commands are taken as they are (smtpd_forbid_bare_newline_exclusions).
     void allow_bare_newline() { bare_newline_allowed_ = true; }
 
@@ -122,6 +129,7 @@ class ServerSession {
     Step bdat(std::string_view argument);
     Step vrfy(std::string_view argument);
     Step start_tls(std::string_view argument);
+    Step take_xclient(std::string_view argument);
     Step accepted_recipient();
     Step ehlo_reply() const;
     bool offers(std::string_view keyword) const;
@@ -137,6 +145,7 @@ class ServerSession {
     State state_ = State::Start;
     bool esmtp_ = false;
     bool bare_newline_allowed_ = false;
+    bool xclient_allowed_ = false;
     bool pipelined_early_ = false;
     bool chunking_ = false;  // this message comes by BDAT
     bool chunk_last_ = false;
@@ -151,6 +160,7 @@ class ServerSession {
     mail::Envelope envelope_;
     std::optional<MailCommand> pending_mail_;
     std::optional<RcptCommand> pending_recipient_;
+    Xclient xclient_;
     mail::ReplyText content_refusal_;
     std::uint64_t chunk_octets_ = 0;
     std::uint64_t received_octets_ = 0;

@@ -76,6 +76,9 @@ class Driver {
                 case Next::StartTls:
                     step = session.on_tls();
                     break;
+                case Next::Xclient:
+                    step = session.greet({});
+                    break;
             }
         }
     }
@@ -310,6 +313,39 @@ TEST(ServerSession, EveryReplyIsWholeLines) {
         EXPECT_TRUE(out.ends_with("\r\n")) << line;
         for (const char c : out) EXPECT_TRUE(c == '\r' || c == '\n' || (c >= 0x20 && c < 0x7f)) << line;
     }
+}
+
+TEST(ServerSession, XclientOnlyFromThoseWhoMay) {
+    Driver stranger;
+    EXPECT_EQ(stranger.code("XCLIENT ADDR=192.0.2.1"), 550);
+    EXPECT_EQ(stranger.say("EHLO c.example").find("XCLIENT"), std::string::npos);
+    Driver driver;
+    driver.session.allow_xclient(true);
+    EXPECT_NE(driver.say("EHLO proxy.example").find("XCLIENT NAME ADDR"), std::string::npos);
+    EXPECT_EQ(
+        driver
+            .say("XCLIENT NAME=c.example ADDR=IPV6:2001:db8::7 PORT=1234 HELO=he+2Blo PROTO=ESMTP LOGIN=ann")
+            .substr(0, 4),
+        "220 ");
+    EXPECT_EQ(*driver.session.xclient().name, "c.example");
+    EXPECT_EQ(*driver.session.xclient().address, "2001:db8::7");
+    EXPECT_EQ(*driver.session.xclient().port, 1234);
+    EXPECT_EQ(driver.session.helo(), "he+lo");
+    EXPECT_TRUE(driver.session.esmtp());
+    expect({{"XCLIENT", 501},
+            {"XCLIENT ADDR", 501},
+            {"XCLIENT COLOR=red", 501},
+            {"XCLIENT PORT=70000", 501},
+            {"XCLIENT PROTO=HTTP", 501},
+            {"XCLIENT NAME=a+20b", 501},
+            {"XCLIENT NAME=+0d+0a", 501},
+            {"XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]", 220},
+            {"EHLO c.example", 250},
+            {"MAIL FROM:<a@example.org>", 250},
+            {"XCLIENT ADDR=192.0.2.1", 503},
+            {"RSET", 250},
+            {"XCLIENT ADDR=192.0.2.1", 220}},
+           driver);
 }
 
 }  // namespace

@@ -42,8 +42,9 @@ env::Task<std::string> ServerMachine::start() {
     count_ = std::make_unique<server::ConnectionCount>();
     agent_ = std::make_unique<delivery::InProcessAgent>(loop_, *workers_, files, "mail.example.com", starts_,
                                                         1000);
-    app::LoopEnvironment environment{loop_,         *network_, tls_,  nullptr, *store_,
-                                     *life_random_, *workers_, files, users_,  events_};
+    resolver_ = std::make_unique<SimResolver>(dns, loop_);
+    app::LoopEnvironment environment{loop_,         *network_, tls_,  resolver_.get(), *store_,
+                                     *life_random_, *workers_, files, users_,          events_};
     config::Diagnostics diagnostics;
     const auto site =
         app::load_site("/etc/postrider", files, config::Machine{"mail.example.com", {}, {}}, diagnostics);

@@ -7,6 +7,7 @@
 #include "delivery/in_process_agent.hpp"
 #include "sim/files.hpp"
 #include "sim/network.hpp"
+#include "sim/resolver.hpp"
 #include "sim/store.hpp"
 
 #include <memory>
@@ -82,6 +83,7 @@ class ServerMachine {
 
     SimFiles files;
     Disk disk;
+    SimDns dns;
 
  private:
     Scheduler& scheduler_;
@@ -95,6 +97,7 @@ class ServerMachine {
     std::unique_ptr<SimNetwork> network_;
     std::unique_ptr<SimStore> store_;
     std::unique_ptr<SimWorkers> workers_;
+    std::unique_ptr<SimResolver> resolver_;
     std::unique_ptr<SimRandom> life_random_;
     NoTls tls_;
     NoUsers users_;
