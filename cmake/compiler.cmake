@@ -1,8 +1,9 @@
 # Compiler settings shared by every target: warnings as errors, ccache, mold, sanitizers.
-add_compile_options(-Wall -Wextra -Wpedantic -Wshadow=local -Wnon-virtual-dtor -Werror -fno-strict-aliasing
+add_compile_options(-Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Werror -fno-strict-aliasing
                     -fstack-protector-strong -fdiagnostics-color=auto)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # gcc 12.2 reports false positives for these in optimised coroutine frames.
+    add_compile_options(-Wshadow=local)
     add_compile_options(-Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-stringop-overflow -Wno-array-bounds
                         -Wno-restrict -Wno-stringop-overread -Wno-use-after-free)
 endif()

@@ -119,8 +119,9 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         return xclient->contains_now(address);
     };
     service->may_proxy = [proxies](const env::IpAddress& address) { return proxies->contains_now(address); };
-    policy::RestrictionJudge::Services services{*generation->factory, environment.files, *generation->routing,
-                                                environment.events, service->name};
+    policy::RestrictionJudge::Services services{*generation->factory, environment.files,
+                                                *generation->routing, environment.events,
+                                                environment.resolver, service->name};
     const auto class_text = [&](const std::string& name) { return configuration.get(name); };
     TRY_ASSIGN(service->judge, policy::RestrictionJudge::make(policy_options, services, class_text));
     service->expand = [routing = generation->routing.get()](mail::Envelope envelope) {

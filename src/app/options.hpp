@@ -67,6 +67,27 @@ struct ProgramOptions {
     }
 };
 
+struct DnsOptions {
+    std::vector<std::string> servers;
+    std::string trust_anchor;
+    bool strict = false;
+    std::chrono::seconds timeout{15};
+    static constexpr void describe(auto& parameter) {
+        using namespace std::chrono_literals;
+        using O = DnsOptions;
+        parameter("dns_servers", &O::servers, base::Default{""},
+                  "Name servers as address or address:port; empty: those of /etc/resolv.conf; recursion: ask "
+                  "from the "
+                  "root down.");
+        parameter("dns_trust_anchor_file", &O::trust_anchor, base::Default{"/usr/share/dns/root.key"},
+                  "The root's key for DNSSEC; empty: nothing is validated.");
+        parameter("dns_dnssec_strict", &O::strict, base::Default{"no"},
+                  "Treat what does not validate as an error, not only as insecure.");
+        parameter("dns_timeout", &O::timeout, base::Between{1s, 300s}, base::Default{"15s"},
+                  "How long to wait for an answer.");
+    }
+};
+
 enum class TlsLevel { Unset, None, May, Encrypt };
 constexpr auto enum_words(TlsLevel) {
     return std::array<std::pair<std::string_view, TlsLevel>, 4>{{{"", TlsLevel::Unset},

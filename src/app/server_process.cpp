@@ -14,6 +14,7 @@
 #include "platform/openssl_tls.hpp"
 #include "platform/rocks_store.hpp"
 #include "platform/system.hpp"
+#include "platform/unbound_resolver.hpp"
 #include "server/pickup.hpp"
 
 #include <cerrno>
@@ -32,11 +33,16 @@ namespace {
 /// One thread's world.
 struct LoopWorld {
     LoopWorld(env::Clock& clock, std::shared_ptr<platform::RocksDatabase> database,
-              platform::ThreadPool& pool)
-        : loop(clock), network(loop), store(std::move(database), loop), workers(pool, loop) {}
+              platform::ThreadPool& pool, platform::UnboundService& dns)
+        : loop(clock),
+          network(loop),
+          resolver(dns, loop),
+          store(std::move(database), loop),
+          workers(pool, loop) {}
     platform::AsioLoop loop;
     platform::AsioNetwork network;
     platform::OpenSslTls tls;
+    platform::UnboundResolver resolver;
     platform::RocksStore store;
     platform::SystemRandom random;
     platform::PoolWorkers workers;
@@ -177,8 +183,8 @@ class Server {
 
  private:
     LoopEnvironment environment(LoopWorld& world) {
-        return {world.loop,   world.network, world.tls, nullptr, world.store,
-                world.random, world.workers, files_,    users_,  *log_};
+        return {world.loop,   world.network, world.tls, &world.resolver, world.store,
+                world.random, world.workers, files_,    users_,          *log_};
     }
     std::string start();
     std::string build();
@@ -202,6 +208,7 @@ class Server {
     std::unique_ptr<platform::LogWriter> log_;
     std::unique_ptr<platform::ThreadPool> pool_;
     std::shared_ptr<platform::RocksDatabase> database_;
+    std::unique_ptr<platform::UnboundService> dns_;
     std::vector<std::unique_ptr<LoopWorld>> fronts_world_;
     std::unique_ptr<LoopWorld> back_world_;
     server::ClientLimits limits_;
@@ -250,16 +257,20 @@ std::string Server::start() {
     if (!database) return database.error();
     database_ = std::move(*database);
     pool_ = std::make_unique<platform::ThreadPool>(options_.workers);
-    back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_);
+    config::Diagnostics ignored;
+    const auto dns = config::bind<DnsOptions>(*site_->configuration, ignored);
+    auto service = platform::UnboundService::start({dns.servers, dns.trust_anchor, dns.strict, dns.timeout});
+    if (!service) return service.error();
+    dns_ = std::move(*service);
+    back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_);
     for (std::size_t i = 0; i < loop_count_; ++i)
-        fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_));
+        fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_));
     std::uint64_t epoch = 0;
     bool epoch_ok = false;
     run_once(*back_world_, next_epoch(back_world_->store, epoch, epoch_ok));
     if (!epoch_ok) return "the queue's store cannot be written";
 
     queue::IntakeOptions intake;
-    config::Diagnostics ignored;
     intake.message_size_limit =
         config::bind<smtp::ServerOptions>(*site_->configuration, ignored).message_size_limit;
     const std::string host = site_->configuration->get("myhostname");
@@ -383,6 +394,7 @@ void Server::stop() {
     back_world_->loop.stop();
     back_world_->thread.join();
     pool_.reset();
+    dns_.reset();
     database_->stop();
     for (auto& world : fronts_world_) world->loop.destroy_tasks();
     back_world_->loop.destroy_tasks();

@@ -43,7 +43,7 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<ProgramOptions, TlsServerOptions, DestinationLimitOptions,
+        config::Registry::collect<ProgramOptions, DnsOptions, TlsServerOptions, DestinationLimitOptions,
                                   smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
                                   routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions,
                                   queue::NotifierOptions, delivery::VirtualOptions, delivery::LocalOptions,
@@ -87,6 +87,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     const auto& c = *site->configuration;
     config::bind<ProgramOptions>(c, diagnostics);
     config::bind<DestinationLimitOptions>(c, diagnostics);
+    config::bind<DnsOptions>(c, diagnostics);
     config::bind<queue::QueueManagerOptions>(c, diagnostics);
     config::bind<queue::RetryOptions>(c, diagnostics);
     config::bind<routing::RoutingOptions>(c, diagnostics);

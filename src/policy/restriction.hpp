@@ -2,6 +2,7 @@
 // question.
 #pragma once
 
+#include "env/resolver.hpp"
 #include "policy/judge.hpp"
 #include "policy/options.hpp"
 #include "routing/directory.hpp"
@@ -25,6 +26,7 @@ struct Context {
     const PolicyOptions& options;
     const routing::NetworkList& my_networks;
     routing::Directory& directory;
+    env::Resolver* resolver;  // nullptr: what asks DNS cannot be answered
     Stage stage;
     const Facts& facts;
     SideEffects& effects;

@@ -31,8 +31,7 @@ std::string_view to_text(Stage stage) {
 std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::make(
     PolicyOptions options, Services services,
     const std::function<std::string(const std::string&)>& class_text) {
-    std::unique_ptr<RestrictionJudge> out(
-        new RestrictionJudge(std::move(options), services.directory, services.events, services.service));
+    std::unique_ptr<RestrictionJudge> out(new RestrictionJudge(std::move(options), services));
     const PolicyOptions& o = out->options_;
     auto networks = routing::NetworkList::make(o.my_networks, services.factory, services.files);
     if (!networks) return std::unexpected("mynetworks: " + networks.error());
@@ -104,7 +103,7 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
     }
     for (const auto& part : parts) {
         if (part.program->steps.empty()) continue;
-        Context context{options_, my_networks_,    directory_, part.stage,
+        Context context{options_, my_networks_,    directory_, resolver_, part.stage,
                         facts,    verdict.effects, notes,      classes_};
         Outcome outcome = co_await evaluate(context, *part.program);
         if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500)

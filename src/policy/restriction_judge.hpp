@@ -13,6 +13,7 @@ class RestrictionJudge : public Judge {
         env::FileSystem& files;
         routing::Directory& directory;
         base::EventSink& events;
+        env::Resolver* resolver = nullptr;
         std::string service = "smtpd";
     };
     /// `class_text`: the value of a restriction class by name. Refuses lists that would make an open relay,
@@ -23,15 +24,16 @@ class RestrictionJudge : public Judge {
     env::Task<Verdict> judge(Stage stage, Facts facts) override;
 
  private:
-    RestrictionJudge(PolicyOptions options, routing::Directory& directory, base::EventSink& events,
-                     std::string service)
+    RestrictionJudge(PolicyOptions options, const Services& services)
         : options_(std::move(options)),
-          directory_(directory),
-          events_(events),
-          service_(std::move(service)) {}
+          directory_(services.directory),
+          events_(services.events),
+          resolver_(services.resolver),
+          service_(services.service) {}
     PolicyOptions options_;
     routing::Directory& directory_;
     base::EventSink& events_;
+    env::Resolver* resolver_;
     std::string service_;
     routing::NetworkList my_networks_;
     std::shared_ptr<const Program> client_, helo_, sender_, relay_, recipient_, data_, end_of_data_;

@@ -3,17 +3,15 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "config/values.hpp"
-#include "policy/restriction.hpp"
+#include "policy/restriction_table.hpp"
 #include "routing/address_lookup.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 
 namespace policy {
-namespace {
 
 using Task = env::Task<Outcome>;
-constexpr Outcome::Kind dunno = Outcome::Kind::Dunno;
 
 Outcome permit() { return {Outcome::Kind::Permit, {}}; }
 
@@ -28,40 +26,7 @@ Outcome lookup_failed(const Context& context, const std::string& shown, const st
     return refuse(451, 3, 0, fmt::format("<{}>: Temporary lookup failure", shown));
 }
 
-std::string sender_shown(const Context& context) { return context.facts.sender_text; }
-std::string recipient_shown(const Context& context) { return context.facts.recipient_text; }
-
-bool is_fqdn(std::string_view name) {
-    if (name.empty() || name.starts_with('.') || name.ends_with("..")) return false;
-    if (name.ends_with('.')) name.remove_suffix(1);
-    return name.find('.') != std::string_view::npos && name.find("..") == std::string_view::npos;
-}
-
 bool is_literal(std::string_view name) { return name.starts_with('[') && name.ends_with(']'); }
-
-bool is_valid_literal(std::string_view name) {
-    std::string_view inner = name.substr(1, name.size() - 2);
-    if (base::istarts_with(inner, "IPv6:")) inner = inner.substr(5);
-    return env::IpAddress::parse(inner).has_value();
-}
-
-bool is_valid_host_name(std::string_view name) {
-    constexpr std::size_t label_max = 63;
-    if (name.ends_with('.')) name.remove_suffix(1);
-    if (name.empty() || name.size() > 255) return false;
-    bool letters = false;
-    for (const auto label : base::split(name, '.')) {
-        if (label.empty() || label.size() > label_max || label.front() == '-' || label.back() == '-')
-            return false;
-        for (const char c : label) {
-            if (!base::is_alnum(c) && c != '-' && c != '_') return false;
-            letters = letters || !base::is_digit(c);
-        }
-    }
-    return letters;
-}
-
-Task run_permit(Context&, const Step&) { co_return permit(); }
 
 std::string_view stage_word(const Context& context) {
     switch (context.stage) {
@@ -87,15 +52,83 @@ std::string stage_shown(const Context& context) {
         case Stage::Helo:
             return context.facts.helo;
         case Stage::Mail:
-            return sender_shown(context);
+            return context.facts.sender_text;
         case Stage::Rcpt:
-            return recipient_shown(context);
+            return context.facts.recipient_text;
         case Stage::Data:
             return "DATA";
         default:
             return "END-OF-MESSAGE";
     }
 }
+
+env::Task<tables::Found> look_up_domain(tables::Table& table, std::string name) {
+    name = base::lower(name);
+    auto found = co_await table.lookup(name);
+    if (!found || *found || table.takes_whole_key_only()) co_return found;
+    for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+        for (const auto& key : {name.substr(dot), name.substr(dot + 1)}) {
+            if (key.empty()) continue;
+            found = co_await table.lookup(key);
+            if (!found || *found) co_return found;
+        }
+    }
+    co_return std::optional<std::string>{};
+}
+
+env::Task<tables::Found> look_up_network(tables::Table& table, std::string address) {
+    for (;;) {
+        auto found = co_await table.lookup(address);
+        if (!found || *found || table.takes_whole_key_only()) co_return found;
+        const auto cut = address.find_last_of(".:");
+        if (cut == std::string::npos) co_return found;
+        address.resize(cut);
+    }
+}
+
+Task finish_access(Context& context, tables::Found found, std::string shown, std::string_view what) {
+    if (!found) co_return lookup_failed(context, shown, found.error().text);
+    if (!*found) co_return Outcome{};
+    Outcome out = co_await run_access_action(context, std::move(**found), std::move(shown), what);
+    co_return out;
+}
+
+namespace {
+
+constexpr Outcome::Kind dunno = Outcome::Kind::Dunno;
+
+std::string sender_shown(const Context& context) { return context.facts.sender_text; }
+std::string recipient_shown(const Context& context) { return context.facts.recipient_text; }
+
+bool is_fqdn(std::string_view name) {
+    if (name.empty() || name.starts_with('.') || name.ends_with("..")) return false;
+    if (name.ends_with('.')) name.remove_suffix(1);
+    return name.find('.') != std::string_view::npos && name.find("..") == std::string_view::npos;
+}
+
+bool is_valid_literal(std::string_view name) {
+    std::string_view inner = name.substr(1, name.size() - 2);
+    if (base::istarts_with(inner, "IPv6:")) inner = inner.substr(5);
+    return env::IpAddress::parse(inner).has_value();
+}
+
+bool is_valid_host_name(std::string_view name) {
+    constexpr std::size_t label_max = 63;
+    if (name.ends_with('.')) name.remove_suffix(1);
+    if (name.empty() || name.size() > 255) return false;
+    bool letters = false;
+    for (const auto label : base::split(name, '.')) {
+        if (label.empty() || label.size() > label_max || label.front() == '-' || label.back() == '-')
+            return false;
+        for (const char c : label) {
+            if (!base::is_alnum(c) && c != '-' && c != '_') return false;
+            letters = letters || !base::is_digit(c);
+        }
+    }
+    return letters;
+}
+
+Task run_permit(Context&, const Step&) { co_return permit(); }
 
 Task run_reject(Context& context, const Step&) {
     co_return refuse(
@@ -219,39 +252,6 @@ Task run_unknown_reverse_client(Context& context, const Step&) {
                                  context.facts.client.address.text()));
 }
 
-// Domain, parent domains (as .parent and parent), in that order.
-env::Task<tables::Found> look_up_domain(tables::Table& table, std::string name) {
-    name = base::lower(name);
-    auto found = co_await table.lookup(name);
-    if (!found || *found || table.takes_whole_key_only()) co_return found;
-    for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
-        for (const auto& key : {name.substr(dot), name.substr(dot + 1)}) {
-            if (key.empty()) continue;
-            found = co_await table.lookup(key);
-            if (!found || *found) co_return found;
-        }
-    }
-    co_return std::optional<std::string>{};
-}
-
-// The address, then its networks: 192.0.2.1, 192.0.2, 192.0, 192.
-env::Task<tables::Found> look_up_network(tables::Table& table, std::string address) {
-    for (;;) {
-        auto found = co_await table.lookup(address);
-        if (!found || *found || table.takes_whole_key_only()) co_return found;
-        const auto cut = address.find_last_of(".:");
-        if (cut == std::string::npos) co_return found;
-        address.resize(cut);
-    }
-}
-
-Task finish_access(Context& context, tables::Found found, std::string shown, std::string_view what) {
-    if (!found) co_return lookup_failed(context, shown, found.error().text);
-    if (!*found) co_return Outcome{};
-    Outcome out = co_await run_access_action(context, std::move(**found), std::move(shown), what);
-    co_return out;
-}
-
 Task client_access(Context& context, const Step& step, std::string name) {
     const std::string shown = fmt::format("{}[{}]", name, context.facts.client.address.text());
     auto found = co_await look_up_domain(*step.table, name);
@@ -308,12 +308,6 @@ Task run_recipient_access(Context& context, const Step& step) {
     co_return out;
 }
 
-enum class Argument { None, Table };
-struct Entry {
-    std::string_view name;
-    Argument argument;
-    Task (*run)(Context&, const Step&);
-};
 // The registry: order has no meaning. Old names stand beside the new ones.
 constexpr Entry entries[] = {
     {"permit", Argument::None, run_permit},
@@ -375,17 +369,26 @@ Task run_defer_if_reject(Context& context, const Step&) {
     co_return Outcome{};
 }
 
+const Entry* find_entry(std::string_view name) {
+    const auto* found = std::ranges::find(entries, name, &Entry::name);
+    if (found != std::end(entries)) return found;
+    const auto asking = dns_restrictions();
+    const auto at = std::ranges::find(asking, name, &Entry::name);
+    return at == asking.end() ? nullptr : &*at;
+}
+
 std::string nearest(std::string_view word) {
     constexpr std::size_t distance_max = 4;
     std::string best;
     std::size_t distance = distance_max + 1;
-    for (const auto& entry : entries) {
+    const auto look = [&](const Entry& entry) {
         const auto d = config::edit_distance(word, entry.name, distance_max);
-        if (d < distance) {
-            distance = d;
-            best = entry.name;
-        }
-    }
+        if (d >= distance) return;
+        distance = d;
+        best = entry.name;
+    };
+    std::ranges::for_each(entries, look);
+    std::ranges::for_each(dns_restrictions(), look);
     return best;
 }
 
@@ -416,24 +419,30 @@ std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_v
                 : what.find("helo") != std::string_view::npos   ? "check_helo_access"
                 : what.find("sender") != std::string_view::npos ? "check_sender_access"
                                                                 : "check_recipient_access";
-            const auto* entry = std::ranges::find(entries, implied, &Entry::name);
+            const Entry* entry = find_entry(implied);
             auto table = factory.open(words[i]);
             if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
             step.run = entry->run;
             step.table = std::move(*table);
         } else {
-            const auto* entry = std::ranges::find(entries, step.name, &Entry::name);
-            if (entry == std::end(entries)) {
+            const Entry* entry = find_entry(step.name);
+            if (!entry) {
                 const auto near = nearest(step.name);
                 return std::unexpected(fmt::format("{}: '{}' is not a restriction this version knows{}", what,
                                                    words[i],
                                                    near.empty() ? "" : "; did you mean " + near + "?"));
             }
             step.run = entry->run;
-            if (entry->argument == Argument::Table) {
+            if (entry->argument != Argument::None) {
+                const bool wants_table = entry->argument == Argument::Table;
                 if (i + 1 >= words.size())
-                    return std::unexpected(fmt::format("{}: {} needs a table, type:name", what, step.name));
+                    return std::unexpected(fmt::format("{}: {} needs {}", what, step.name,
+                                                       wants_table ? "a table, type:name" : "a domain"));
                 step.argument = words[++i];
+                if (!wants_table) {
+                    out->steps.push_back(std::move(step));
+                    continue;
+                }
                 auto table = factory.open(step.argument);
                 if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
                 step.table = std::move(*table);

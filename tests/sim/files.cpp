@@ -43,8 +43,7 @@ class SimFiles::OpenFile : public env::File {
     bool holds_lock_ = false;
 };
 
-SimFiles::SimFiles(Scheduler& scheduler, SimRandom random)
-    : scheduler_(scheduler), random_(std::move(random)), root_(std::make_shared<Node>()) {
+SimFiles::SimFiles(SimRandom random) : random_(std::move(random)), root_(std::make_shared<Node>()) {
     root_->directory = true;
 }
 

@@ -20,7 +20,7 @@ struct FileFaults {
 
 class SimFiles : public env::FileSystem {
  public:
-    SimFiles(Scheduler& scheduler, SimRandom random);
+    explicit SimFiles(SimRandom random);
     std::expected<std::unique_ptr<env::File>, env::FileError> open(const std::string& path,
                                                                    env::OpenMode mode,
                                                                    std::uint32_t permissions) override;
@@ -60,7 +60,6 @@ class SimFiles : public env::FileSystem {
     static void forget_unsynced(Node& node);
     env::FileStat stat_of(const Node& node) const;
 
-    Scheduler& scheduler_;
     SimRandom random_;
     std::shared_ptr<Node> root_;
     std::uint64_t last_inode_ = 1;

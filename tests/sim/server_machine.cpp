@@ -23,7 +23,7 @@ void TraceEvents::emit(const base::Event& event) {
 }
 
 ServerMachine::ServerMachine(Scheduler& scheduler, Cables& cables, SimRandom random, env::Endpoint at)
-    : files(scheduler, random.split("files")),
+    : files(random.split("files")),
       scheduler_(scheduler),
       cables_(cables),
       random_(std::move(random)),
