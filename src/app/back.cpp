@@ -7,6 +7,19 @@
 #include <fmt/format.h>
 
 namespace app {
+namespace {
+
+/// An lmtp service reads lmtp_… where it is set, and what the smtp client reads otherwise.
+config::Configuration with_lmtp_names(const config::Configuration& configuration) {
+    config::Service overrides;
+    constexpr std::string_view prefix = "lmtp_";
+    for (const auto& setting : configuration.settings())
+        if (setting.name.starts_with(prefix))
+            overrides.overrides.emplace_back("smtp_" + setting.name.substr(prefix.size()), setting.value);
+    return configuration.with_overrides(overrides);
+}
+
+}  // namespace
 
 struct Back::Generation {
     std::unique_ptr<tables::Factory> factory;
@@ -82,14 +95,17 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                                       config::bind<delivery::VirtualOptions>(own, diagnostics),
                                       *generation->factory, agent_));
         } else if (service.command == "smtp" || service.command == "lmtp") {
-            const auto protocol =
-                service.command == "lmtp" ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp;
-            delivery::SmtpClientTransport::Services world{environment_.loop,   environment_.network,
-                                                          environment_.tls,    environment_.resolver,
-                                                          environment_.random, environment_.events};
-            transport = std::make_unique<delivery::SmtpClientTransport>(
-                service.name, protocol, config::bind<delivery::SmtpClientOptions>(own, diagnostics), world,
-                queue_directory);
+            const bool lmtp = service.command == "lmtp";
+            delivery::SmtpClientTransport::Services world{
+                environment_.loop,   environment_.network, environment_.tls,    environment_.resolver,
+                environment_.random, environment_.files,   environment_.events, *generation->factory,
+                own_addresses,       queue_directory};
+            const auto settings = lmtp ? with_lmtp_names(own) : own;
+            auto made = delivery::SmtpClientTransport::make(
+                service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
+                config::bind<delivery::SmtpClientOptions>(settings, diagnostics), std::move(world));
+            if (!made) return std::unexpected(made.error());
+            transport = std::move(*made);
         } else if (service.command == "local") {
             delivery::LocalTransport::Services local{
                 environment_.loop, *generation->factory, environment_.users, *generation->routing, intake_,

@@ -3,7 +3,7 @@
 #include "app/options.hpp"
 #include "base/text.hpp"
 #include "delivery/local_transport.hpp"
-#include "delivery/smtp_client.hpp"
+#include "delivery/smtp_options.hpp"
 #include "delivery/virtual_transport.hpp"
 #include "policy/options.hpp"
 #include "queue/queue_manager.hpp"
@@ -20,7 +20,7 @@ constexpr std::uint64_t configuration_octets_max = 4 << 20;
 
 /// Names that only other values refer to.
 struct NamesOnly {
-    std::string name, mail_name, mail_version, virtual_maps, mynetworks_style, exceptions, sort;
+    std::string name, mail_name, mail_version, virtual_maps, mynetworks_style, exceptions, sort, fallback;
     static constexpr void describe(auto& parameter) {
         using O = NamesOnly;
         using base::Default;
@@ -32,6 +32,7 @@ struct NamesOnly {
                   "What mynetworks is when it is not set: host (this machine) or subnet.");
         parameter("smtpd_client_connection_limit_exceptions", &O::exceptions, Default{""},
                   "The old name of smtpd_client_event_limit_exceptions.");
+        parameter("fallback_relay", &O::fallback, Default{""}, "The old name of smtp_fallback_relay.");
         parameter("alias_database", &O::sort, Default{"hash:/etc/aliases"},
                   "The alias files newaliases checks.");
         parameter("compatibility_level", &O::name, Default{"3.6"},
@@ -94,6 +95,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<delivery::VirtualOptions>(c, diagnostics);
     config::bind<delivery::LocalOptions>(c, diagnostics);
     config::bind<smtp::ServerOptions>(c, diagnostics);
+    config::bind<delivery::SmtpClientOptions>(c, diagnostics);
     config::bind<server::ClientLimitOptions>(c, diagnostics);
     config::bind<policy::PolicyOptions>(c, diagnostics);
     const auto tls = config::bind<TlsServerOptions>(c, diagnostics);

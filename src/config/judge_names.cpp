@@ -38,10 +38,13 @@ bool is_transport_parameter(std::string_view name, const std::vector<Service>& s
                                              "_extra_recipient_limit",
                                              "_recipient_refill_limit",
                                              "_recipient_refill_delay"};
+    // These exist also where master.cf does not list them.
+    constexpr std::string_view built_in[] = {"local", "virtual", "smtp", "relay", "lmtp", "discard"};
     return std::ranges::any_of(suffixes, [&](auto suffix) {
-        return name.ends_with(suffix) && std::ranges::any_of(services, [&](const auto& s) {
-                   return name.substr(0, name.size() - suffix.size()) == s.name;
-               });
+        if (!name.ends_with(suffix)) return false;
+        const auto transport = name.substr(0, name.size() - suffix.size());
+        return std::ranges::find(built_in, transport) != std::end(built_in) ||
+               std::ranges::any_of(services, [&](const auto& s) { return transport == s.name; });
     });
 }
 
@@ -70,8 +73,14 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
     for (const auto& setting : settings) collect_references(setting.value, referenced);
     for (const auto& name : base::split_any(configuration.get("smtpd_restriction_classes"), ", \t"))
         referenced.emplace(name);
+    const auto is_ours = [&](std::string_view name) {
+        // An lmtp service reads lmtp_… as the smtp client reads smtp_….
+        return configuration.registry().find(name) ||
+               (name.starts_with("lmtp_") &&
+                configuration.registry().find("smtp_" + std::string(name.substr(5))));
+    };
     for (const auto& setting : settings) {
-        if (configuration.registry().find(setting.name) || referenced.contains(setting.name) ||
+        if (is_ours(setting.name) || referenced.contains(setting.name) ||
             is_transport_parameter(setting.name, services))
             continue;
         const auto* known = postfix_default(setting.name);

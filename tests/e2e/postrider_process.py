@@ -134,7 +134,10 @@ class Postrider:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def wait_log(self, pattern, seconds=15):
-        return wait_for(lambda: re.search(pattern, self.log()), seconds)
+        try:
+            return wait_for(lambda: re.search(pattern, self.log()), seconds)
+        except AssertionError:
+            raise AssertionError(f"the log has no {pattern!r} after {seconds} s; its end:\n{self.log()[-3000:]}") from None
 
     def run(self, *arguments, stdin=None, check=True):
         result = subprocess.run([str(BINARY), *map(str, arguments)], input=stdin, capture_output=True, timeout=60)

@@ -1,0 +1,436 @@
+#include "smtp/client_session.hpp"
+
+#include "base/base64.hpp"
+#include "base/text.hpp"
+#include "mail/xtext.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace smtp {
+namespace {
+
+using Next = ClientStep::Next;
+
+constexpr std::size_t commands_in_flight_max = 100;  // so that neither side's buffers fill (RFC 2920 §3.1)
+constexpr std::size_t auth_line_octets_max =
+    510;  // an initial response must fit a command line (RFC 4954 §4)
+
+}  // namespace
+
+std::string_view to_text(Wait wait) {
+    switch (wait) {
+        case Wait::Greeting:
+            return "receiving the initial server greeting";
+        case Wait::Ehlo:
+            return "performing the EHLO handshake";
+        case Wait::StartTls:
+            return "performing the STARTTLS handshake";
+        case Wait::Auth:
+            return "performing SASL authentication";
+        case Wait::Mail:
+            return "sending MAIL FROM";
+        case Wait::Rcpt:
+            return "sending RCPT TO";
+        case Wait::Data:
+            return "sending DATA command";
+        case Wait::Content:
+            return "sending message body";
+        case Wait::EndOfData:
+            return "sending end of data -- message may be sent more than once";
+        case Wait::Rset:
+            return "sending RSET";
+        case Wait::Quit:
+            return "sending QUIT";
+    }
+    return "";
+}
+
+ClientStep ClientSession::ask(State state, Wait wait, std::string output) {
+    state_ = state;
+    wait_ = wait;
+    ClientStep out;
+    out.output = std::move(output);
+    out.wait = wait;
+    return out;
+}
+
+ClientStep ClientSession::fail(mail::Status status, std::string text, bool tls) {
+    trouble_ = {status, std::move(text), tls};
+    reusable_ = false;
+    ClientStep out;
+    out.next = Next::Failed;
+    return out;
+}
+
+ClientStep ClientSession::start() { return ask(State::Greeting, Wait::Greeting, ""); }
+
+ClientStep ClientSession::introduce() {
+    const bool lmtp = settings_.protocol == ClientSettings::Protocol::Lmtp;
+    return ask(State::Ehlo, Wait::Ehlo,
+               fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", settings_.helo_name));
+}
+
+ClientStep ClientSession::on_reply(const Reply& reply) {
+    switch (state_) {
+        case State::Greeting:
+            if (reply.code / 100 != 2)
+                return fail({4, 0, 0},
+                            fmt::format("host {} refused to talk to me: {}", settings_.host, reply.text()));
+            return introduce();
+        case State::Ehlo:
+            if (reply.positive()) return on_ehlo(reply);
+            if (settings_.protocol == ClientSettings::Protocol::Lmtp || reply.code == 421)
+                return fail({4, 0, 0},
+                            fmt::format("host {} refused to talk to me: {}", settings_.host, reply.text()));
+            return ask(State::Helo, Wait::Ehlo, fmt::format("HELO {}\r\n", settings_.helo_name));
+        case State::Helo:
+            if (!reply.positive())
+                return fail({4, 0, 0},
+                            fmt::format("host {} refused to talk to me: {}", settings_.host, reply.text()));
+            esmtp_ = pipelining_ = size_ = eight_bit_ = smtputf8_ = dsn_ = start_tls_ = chunking_ = binary_ =
+                false;
+            mechanisms_.clear();
+            return introduced();
+        case State::StartTls: {
+            if (!reply.positive()) {
+                if (settings_.tls == ClientSettings::Tls::Must)
+                    return fail({4, 7, 4},
+                                fmt::format("TLS is required, but host {} refused to start TLS: {}",
+                                            settings_.host, reply.text()),
+                                true);
+                start_tls_ = false;
+                return introduced();
+            }
+            ClientStep out;
+            out.next = Next::StartTls;
+            return out;
+        }
+        case State::Auth:
+            return on_auth(reply);
+        case State::Envelope:
+            return on_envelope(reply);
+        case State::Content:
+            return on_end_of_data(reply);
+        case State::Rset:
+            reusable_ = reply.positive();
+            return finished();
+        case State::Quit: {
+            ClientStep out;
+            out.next = Next::Closed;
+            return out;
+        }
+        case State::Ready:
+            break;
+    }
+    return fail({4, 5, 0}, fmt::format("host {} spoke out of turn: {}", settings_.host, reply.text()));
+}
+
+ClientStep ClientSession::on_ehlo(const Reply& reply) {
+    esmtp_ = true;
+    pipelining_ = size_ = eight_bit_ = smtputf8_ = dsn_ = start_tls_ = chunking_ = binary_ = false;
+    size_limit_ = 0;
+    mechanisms_.clear();
+    for (std::size_t i = 1; i < reply.lines.size(); ++i) {
+        std::string_view line = reply.lines[i];
+        if (base::istarts_with(line, "AUTH=")) line = std::string_view("AUTH ");  // an old draft's form
+        const auto words = base::split_any(line, " ");
+        if (words.empty()) continue;
+        const auto is = [&](std::string_view keyword) { return base::iequals(words[0], keyword); };
+        if (std::ranges::any_of(settings_.discarded_keywords, is)) continue;
+        pipelining_ = pipelining_ || is("PIPELINING");
+        eight_bit_ = eight_bit_ || is("8BITMIME");
+        smtputf8_ = smtputf8_ || is("SMTPUTF8");
+        dsn_ = dsn_ || is("DSN");
+        start_tls_ = start_tls_ || is("STARTTLS");
+        chunking_ = chunking_ || is("CHUNKING");
+        binary_ = binary_ || is("BINARYMIME");
+        if (is("SIZE")) {
+            size_ = true;
+            size_limit_ = words.size() > 1 ? base::parse_number(words[1]).value_or(0) : 0;
+        }
+        if (is("AUTH"))
+            for (const auto word : base::split_any(std::string_view(reply.lines[i]).substr(4), " ="))
+                mechanisms_.emplace_back(word);
+    }
+    return introduced();
+}
+
+/// EHLO or HELO is done: TLS, then AUTH, then ready.
+ClientStep ClientSession::introduced() {
+    if (!settings_.encrypted && settings_.tls != ClientSettings::Tls::Never) {
+        if (start_tls_) return ask(State::StartTls, Wait::StartTls, "STARTTLS\r\n");
+        if (settings_.tls == ClientSettings::Tls::Must)
+            return fail({4, 7, 4},
+                        fmt::format("TLS is required, but was not offered by host {}", settings_.host), true);
+    }
+    if (settings_.credentials && !authenticated_) {
+        if (!mechanisms_.empty()) return authenticate();
+        credentials_unused_ = true;
+    }
+    state_ = State::Ready;
+    reusable_ = true;
+    ClientStep out;
+    out.next = Next::Ready;
+    return out;
+}
+
+ClientStep ClientSession::on_tls() {
+    settings_.encrypted = true;  // and what was said in clear is forgotten (RFC 3207 §4.2)
+    return introduce();
+}
+
+ClientStep ClientSession::authenticate() {
+    const bool plaintext = settings_.encrypted || settings_.plaintext_in_clear;
+    sasl::MechanismRules rules{plaintext, settings_.mechanisms, settings_.nonce, settings_.server_name,
+                               settings_.port};
+    mechanism_ = sasl::choose(mechanisms_, *settings_.credentials, rules);
+    if (!mechanism_) {
+        std::string offered;
+        for (const auto& name : mechanisms_) offered += (offered.empty() ? "" : " ") + name;
+        return fail(
+            {4, 7, 0},
+            fmt::format(
+                "SASL authentication failed; cannot authenticate to server {}: no mechanism available "
+                "(offered: {}{})",
+                settings_.host, offered,
+                plaintext ? ""
+                          : "; passwords are not sent without TLS: set smtp_tls_security_level = "
+                            "encrypt"));
+    }
+    const auto initial = mechanism_->initial();
+    std::string line = fmt::format("AUTH {}", mechanism_->name());
+    initial_sent_ = true;
+    if (initial) {
+        const std::string encoded = initial->empty() ? "=" : base::base64_encode(*initial);
+        if (line.size() + 1 + encoded.size() <= auth_line_octets_max)
+            line += " " + encoded;
+        else
+            initial_sent_ = false;
+    }
+    return auth_line(std::move(line));
+}
+
+ClientStep ClientSession::auth_line(std::string line) {
+    return ask(State::Auth, Wait::Auth, std::move(line) + "\r\n");
+}
+
+ClientStep ClientSession::on_auth(const Reply& reply) {
+    const auto failed = [&](const std::string& why) {
+        return fail({4, 7, 8},
+                    fmt::format("SASL authentication failed; server {} said: {}", settings_.host, why));
+    };
+    if (reply.code == 334) {
+        if (!mechanism_) return failed(reply.text());  // answered our "*" with another challenge
+        const auto challenge = base::base64_decode(reply.lines.empty() ? "" : reply.lines.front());
+        std::expected<std::string, std::string> response = std::unexpected("the challenge is not base64");
+        if (challenge && !initial_sent_ && challenge->empty()) {
+            initial_sent_ = true;
+            response = mechanism_->initial().value_or("");
+        } else if (challenge) {
+            response = mechanism_->respond(*challenge);
+        }
+        if (response) return auth_line(base::base64_encode(*response));
+        trouble_.text = response.error();
+        mechanism_.reset();
+        return auth_line("*");
+    }
+    if (!reply.positive()) return failed(trouble_.text.empty() ? reply.text() : trouble_.text);
+    if (!mechanism_ || !mechanism_->satisfied())
+        return failed("the server said success without proving that it knows the password");
+    authenticated_ = true;
+    mechanism_.reset();
+    return introduced();
+}
+
+ClientStep ClientSession::refuse_message(mail::ReplyText why) {
+    for (auto& result : results_) result.refused_here = why;
+    return finished();
+}
+
+ClientStep ClientSession::send(ClientMessage message) {
+    message_ = std::move(message);
+    results_.assign(message_.recipients.size(), {});
+    expected_.clear();
+    accepted_.clear();
+    next_recipient_ = confirmed_ = 0;
+    mail_ok_ = data_sent_ = data_ok_ = empty_data_ = false;
+    const bool utf8 = !message_.sender.is_null() && !message_.sender.address().is_ascii();
+    const bool needs_utf8 =
+        message_.smtputf8 && (utf8 || std::ranges::any_of(message_.recipients, [](const auto& r) {
+                                  return !r.address.is_ascii();
+                              }));
+    if (needs_utf8 && !smtputf8_)
+        return refuse_message(
+            {550, {5, 6, 7}, "SMTPUTF8 is required, but was not offered by host " + settings_.host});
+    if (message_.body == mail::BodyType::BinaryMime && !(binary_ && chunking_))
+        return refuse_message(
+            {550,
+             {5, 6, 3},
+             "the message is binary, and BINARYMIME was not offered by host " + settings_.host});
+    if (size_ && size_limit_ > 0 && message_.size > size_limit_)
+        return refuse_message({552,
+                               {5, 3, 4},
+                               fmt::format("message size {} exceeds size limit {} of server {}",
+                                           message_.size, size_limit_, settings_.host)});
+    expected_.emplace_back(Expect::Mail, 0);
+    ClientStep out = ask(State::Envelope, Wait::Mail, mail_command());
+    if (pipelining_) out.output += envelope_more().output;
+    wait_ = out.wait = Wait::Mail;
+    return out;
+}
+
+std::string ClientSession::mail_command() const {
+    std::string out = fmt::format("MAIL FROM:<{}>", message_.sender.text());
+    if (size_) out += fmt::format(" SIZE={}", message_.size);
+    if (message_.body == mail::BodyType::BinaryMime)
+        out += " BODY=BINARYMIME";
+    else if (eight_bit_ && message_.body == mail::BodyType::EightBitMime)
+        out += " BODY=8BITMIME";
+    if (smtputf8_ && message_.smtputf8) out += " SMTPUTF8";
+    if (dsn_ && message_.dsn_return != mail::DsnReturn::Unspecified)
+        out += message_.dsn_return == mail::DsnReturn::Full ? " RET=FULL" : " RET=HDRS";
+    if (dsn_ && !message_.dsn_envelope_id.empty())
+        out += " ENVID=" + mail::encode_xtext(message_.dsn_envelope_id);
+    return out + "\r\n";
+}
+
+std::string ClientSession::rcpt_command(const mail::Recipient& recipient) const {
+    std::string out = fmt::format("RCPT TO:<{}>", recipient.address.text());
+    if (dsn_ && recipient.notify != mail::Notify::Default) {
+        std::string words;
+        if (mail::has(recipient.notify, mail::Notify::Never)) words = "NEVER";
+        for (const auto& [bit, word] : {std::pair{mail::Notify::Success, "SUCCESS"},
+                                        {mail::Notify::Failure, "FAILURE"},
+                                        {mail::Notify::Delay, "DELAY"}})
+            if (mail::has(recipient.notify, bit)) words += (words.empty() ? "" : ",") + std::string(word);
+        out += " NOTIFY=" + words;
+    }
+    if (const auto semicolon = recipient.dsn_original.find(';'); dsn_ && semicolon != std::string::npos)
+        out += fmt::format(" ORCPT={};{}", recipient.dsn_original.substr(0, semicolon),
+                           mail::encode_xtext(recipient.dsn_original.substr(semicolon + 1)));
+    return out + "\r\n";
+}
+
+/// The next command, or with PIPELINING the next group of them.
+ClientStep ClientSession::envelope_more() {
+    ClientStep out = ask(State::Envelope, wait_, "");
+    const std::size_t group = pipelining_ ? commands_in_flight_max : 1;
+    while (expected_.size() < group && next_recipient_ < message_.recipients.size()) {
+        out.output += rcpt_command(message_.recipients[next_recipient_]);
+        expected_.emplace_back(Expect::Rcpt, next_recipient_++);
+    }
+    const bool binary = message_.body == mail::BodyType::BinaryMime;
+    const bool all = next_recipient_ == message_.recipients.size();
+    const bool alone = expected_.empty() && !accepted_.empty();
+    if (all && !binary && !data_sent_ &&
+        (alone || (pipelining_ && expected_.size() < group && !expected_.empty()))) {
+        out.output += "DATA\r\n";
+        data_sent_ = true;
+        expected_.emplace_back(Expect::Data, 0);
+    }
+    if (!expected_.empty())
+        wait_ = expected_.front().first == Expect::Mail   ? Wait::Mail
+                : expected_.front().first == Expect::Rcpt ? Wait::Rcpt
+                                                          : Wait::Data;
+    out.wait = wait_;
+    return out;
+}
+
+ClientStep ClientSession::on_envelope(const Reply& reply) {
+    const auto [kind, index] = expected_.front();
+    expected_.pop_front();
+    switch (kind) {
+        case Expect::Mail:
+            mail_ok_ = reply.positive();
+            if (!mail_ok_) {
+                for (auto& result : results_) {
+                    result.reply = reply;
+                    result.command = "MAIL FROM";
+                }
+                next_recipient_ = message_.recipients.size();
+            }
+            break;
+        case Expect::Rcpt:
+            if (!mail_ok_) break;
+            if (reply.positive()) {
+                accepted_.push_back(index);
+            } else {
+                results_[index].reply = reply;
+                results_[index].command = "RCPT TO";
+            }
+            break;
+        case Expect::Data:
+            data_ok_ = reply.code == 354;
+            if (!data_ok_)
+                for (const auto i : accepted_) {
+                    results_[i].reply = reply;
+                    results_[i].command = "DATA";
+                }
+            break;
+    }
+    if (reply.code == 421) {  // it closes: what was not answered is for another time
+        for (const auto i : accepted_) {
+            if (results_[i].reply) continue;
+            results_[i].reply = reply;
+            results_[i].command = "RCPT TO";
+        }
+        for (auto& result : results_) {
+            if (result.reply) continue;
+            result.reply = reply;
+            result.command = "RCPT TO";
+        }
+        reusable_ = false;
+        return finished();
+    }
+    ClientStep more = envelope_more();
+    if (!expected_.empty()) return more;
+    return envelope_done();
+}
+
+/// Every command is answered: content, or what ends the transaction.
+ClientStep ClientSession::envelope_done() {
+    const bool binary = message_.body == mail::BodyType::BinaryMime;
+    if (data_ok_ && accepted_.empty()) {  // pipelined DATA was taken without a recipient (RFC 2920 §3.1)
+        empty_data_ = true;
+        return ask(State::Content, Wait::EndOfData, ".\r\n");
+    }
+    if (!mail_ok_ || accepted_.empty()) return reset();
+    if (!binary && !data_ok_) return reset();
+    ClientStep out = ask(State::Content, Wait::Content,
+                         binary ? fmt::format("BDAT {} LAST\r\n", message_.size) : std::string());
+    out.next = Next::Content;
+    out.chunked = binary;
+    return out;
+}
+
+ClientStep ClientSession::on_content_sent() { return ask(State::Content, Wait::EndOfData, ""); }
+
+ClientStep ClientSession::on_end_of_data(const Reply& reply) {
+    if (empty_data_) return reset();
+    // LMTP answers once for each accepted recipient (RFC 2033 §4.2), SMTP once for all.
+    const bool lmtp = settings_.protocol == ClientSettings::Protocol::Lmtp;
+    const std::size_t end = lmtp ? confirmed_ + 1 : accepted_.size();
+    for (; confirmed_ < end; ++confirmed_) {
+        auto& result = results_[accepted_[confirmed_]];
+        result.reply = reply;
+        result.command = "end of DATA";
+        result.delivered = reply.positive();
+    }
+    if (reply.code == 421) reusable_ = false;
+    if (confirmed_ < accepted_.size()) return ask(State::Content, Wait::EndOfData, "");
+    return finished();
+}
+
+ClientStep ClientSession::reset() { return ask(State::Rset, Wait::Rset, "RSET\r\n"); }
+
+ClientStep ClientSession::finished() {
+    state_ = State::Ready;
+    ClientStep out;
+    out.next = Next::Finished;
+    return out;
+}
+
+ClientStep ClientSession::quit() { return ask(State::Quit, Wait::Quit, "QUIT\r\n"); }
+
+}  // namespace smtp

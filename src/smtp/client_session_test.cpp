@@ -1,0 +1,372 @@
+// The client session as a table of dialogues: "C: …" is what must be said, "S: …" what the other side
+// answers. Each dialogue is replayed with every reply in turn replaced by trouble: the session always comes
+// to an end, says nothing more, and never reports a delivery that was not confirmed.
+#include "smtp/client_session.hpp"
+
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+namespace smtp {
+namespace {
+
+using Next = ClientStep::Next;
+using Dialogue = std::vector<std::string>;
+
+ClientSettings settings() {
+    ClientSettings out;
+    out.helo_name = "us.example";
+    out.host = "mx.example[192.0.2.1]:25";
+    out.nonce = "nonce";
+    return out;
+}
+
+ClientMessage message(std::vector<std::string> to) {
+    ClientMessage out;
+    out.sender = mail::ReversePath({"ann", "us.example"});
+    for (auto& user : to) {
+        mail::Recipient recipient;
+        recipient.address = {std::move(user), "far.example"};
+        out.recipients.push_back(std::move(recipient));
+    }
+    out.size = 100;
+    return out;
+}
+
+struct Played {
+    Next end = Next::Failed;
+    std::vector<RecipientOutcome> results;
+    ClientSession::Trouble trouble;
+    bool reusable = false, encrypted = false;
+    std::string wrong;  // the session said something else than the dialogue has
+    int content = 0;
+    int replies = 0;
+};
+
+Reply parse(std::string_view text) {
+    ReplyParser parser;
+    std::size_t used = 0;
+    const std::string wire = [&] {
+        std::string out;
+        for (const auto line : base::split(text, '|')) out += std::string(line) + "\r\n";
+        return out;
+    }();
+    EXPECT_EQ(parser.feed(wire, used), ReplyParser::Result::Complete) << text;
+    return parser.take();
+}
+
+/// `replace`: the reply of that number becomes `with`; what the session says then is only collected.
+Played play(const ClientSettings& how, const ClientMessage& what, const Dialogue& lines, int replace = -1,
+            std::string_view with = "") {
+    Played out;
+    ClientSession session(how);
+    ClientStep step = session.start();
+    std::string said;
+    std::size_t at = 0;
+    bool sent = false;
+    for (int steps = 0; steps < 200; ++steps) {
+        said += step.output;
+        if (step.next == Next::Ready && !sent) {
+            sent = true;
+            step = session.send(what);
+            continue;
+        }
+        if (step.next == Next::StartTls) {
+            if (!said.empty() && said != "STARTTLS\r\n") out.wrong = said;
+            step = session.on_tls();
+            continue;
+        }
+        if (step.next == Next::Content) {
+            ++out.content;
+            step = session.on_content_sent();
+            continue;
+        }
+        if (step.next != Next::Reply) break;
+        // What must have been said before the next reply.
+        while (at < lines.size() && lines[at].starts_with("C: ")) {
+            const std::string want = lines[at].substr(3) + "\r\n";
+            if (replace < 0 || out.replies <= replace) {
+                if (!said.starts_with(want)) {
+                    out.wrong = "wanted " + want + "got " + said;
+                    return out;
+                }
+                said.erase(0, want.size());
+            }
+            ++at;
+        }
+        std::string_view reply = "250 2.0.0 ok";
+        if (at < lines.size()) reply = std::string_view(lines[at++]).substr(3);
+        if (out.replies == replace) reply = with;
+        ++out.replies;
+        step = session.on_reply(parse(reply));
+    }
+    if (replace < 0 && at < lines.size()) out.wrong = "not reached: " + lines[at];
+    if (replace < 0 && !said.empty()) out.wrong = "said too much: " + said;
+    out.end = step.next;
+    out.results = session.results();
+    out.trouble = session.trouble();
+    out.reusable = session.reusable();
+    out.encrypted = session.encrypted();
+    return out;
+}
+
+const Dialogue plain{"S: 220 mx.example ESMTP",
+                     "C: EHLO us.example",
+                     "S: 250-mx.example|250 8BITMIME",
+                     "C: MAIL FROM:<ann@us.example>",
+                     "S: 250 2.1.0 Ok",
+                     "C: RCPT TO:<a@far.example>",
+                     "S: 250 2.1.5 Ok",
+                     "C: RCPT TO:<b@far.example>",
+                     "S: 550 5.1.1 no such user",
+                     "C: RCPT TO:<c@far.example>",
+                     "S: 450 4.2.0 greylisted",
+                     "C: DATA",
+                     "S: 354 go",
+                     "S: 250 2.0.0 queued"};
+
+const Dialogue pipelined{"S: 220 mx.example ESMTP",
+                         "C: EHLO us.example",
+                         "S: 250-mx.example|250-PIPELINING|250-SIZE 1000|250 DSN",
+                         "C: MAIL FROM:<ann@us.example> SIZE=100",
+                         "C: RCPT TO:<a@far.example>",
+                         "C: RCPT TO:<b@far.example>",
+                         "C: DATA",
+                         "S: 250 2.1.0 Ok",
+                         "S: 250 2.1.5 Ok",
+                         "S: 451 4.7.1 later",
+                         "S: 354 go",
+                         "S: 250 2.0.0 queued"};
+
+const Dialogue helo{"S: 220 old.example", "C: EHLO us.example",
+                    "S: 502 what?",       "C: HELO us.example",
+                    "S: 250 old.example", "C: MAIL FROM:<ann@us.example>",
+                    "S: 250 ok",          "C: RCPT TO:<a@far.example>",
+                    "S: 250 ok",          "C: DATA",
+                    "S: 354 go",          "S: 250 queued"};
+
+const Dialogue tls{"S: 220 mx.example ESMTP",
+                   "C: EHLO us.example",
+                   "S: 250-mx.example|250 STARTTLS",
+                   "C: STARTTLS",
+                   "S: 220 go ahead",
+                   "C: EHLO us.example",
+                   "S: 250-mx.example|250-STARTTLS|250 AUTH PLAIN LOGIN",
+                   "C: AUTH PLAIN AHVzZXIAc2VjcmV0",
+                   "S: 235 2.7.0 yes",
+                   "C: MAIL FROM:<ann@us.example>",
+                   "S: 250 ok",
+                   "C: RCPT TO:<a@far.example>",
+                   "S: 250 ok",
+                   "C: DATA",
+                   "S: 354 go",
+                   "S: 250 queued"};
+
+const Dialogue lmtp{"S: 220 store LMTP",
+                    "C: LHLO us.example",
+                    "S: 250-store|250 PIPELINING",
+                    "C: MAIL FROM:<ann@us.example>",
+                    "C: RCPT TO:<a@far.example>",
+                    "C: RCPT TO:<b@far.example>",
+                    "C: RCPT TO:<c@far.example>",
+                    "C: DATA",
+                    "S: 250 ok",
+                    "S: 250 ok",
+                    "S: 550 5.1.1 no",
+                    "S: 250 ok",
+                    "S: 354 go",
+                    "S: 250 2.0.0 stored",
+                    "S: 452 4.2.2 full"};
+
+TEST(ClientSession, ResultsForEachRecipient) {
+    const auto got = play(settings(), message({"a", "b", "c"}), plain);
+    EXPECT_EQ(got.wrong, "");
+    ASSERT_EQ(got.end, Next::Finished);
+    EXPECT_TRUE(got.results[0].delivered);
+    EXPECT_EQ(got.results[1].reply->code, 550);
+    EXPECT_EQ(got.results[2].reply->code, 450);
+    EXPECT_EQ(got.results[2].command, "RCPT TO");
+    EXPECT_TRUE(got.reusable);
+}
+
+TEST(ClientSession, Pipelining) {
+    const auto got = play(settings(), message({"a", "b"}), pipelined);
+    EXPECT_EQ(got.wrong, "");
+    ASSERT_EQ(got.end, Next::Finished);
+    EXPECT_TRUE(got.results[0].delivered);
+    EXPECT_EQ(got.results[1].reply->code, 451);
+}
+
+TEST(ClientSession, FallsBackToHelo) {
+    const auto got = play(settings(), message({"a"}), helo);
+    EXPECT_EQ(got.wrong, "");
+    EXPECT_TRUE(got.results.at(0).delivered);
+}
+
+TEST(ClientSession, TlsThenAuthNeverInClear) {
+    auto how = settings();
+    how.credentials = sasl::Credentials{"user", "secret"};
+    const auto got = play(how, message({"a"}), tls);
+    EXPECT_EQ(got.wrong, "");
+    EXPECT_TRUE(got.encrypted);
+    EXPECT_TRUE(got.results.at(0).delivered);
+    how.tls = ClientSettings::Tls::Never;
+    const auto clear =
+        play(how, message({"a"}), {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 AUTH PLAIN LOGIN"});
+    EXPECT_EQ(clear.end, Next::Failed);
+    EXPECT_EQ(clear.wrong, "");
+    EXPECT_NE(clear.trouble.text.find("not sent without TLS"), std::string::npos) << clear.trouble.text;
+}
+
+TEST(ClientSession, TlsRequired) {
+    auto how = settings();
+    how.tls = ClientSettings::Tls::Must;
+    const auto stripped =
+        play(how, message({"a"}), {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 PIPELINING"});
+    EXPECT_EQ(stripped.end, Next::Failed);
+    EXPECT_EQ(stripped.wrong, "");
+    EXPECT_TRUE(stripped.trouble.status.is_transient());
+    const auto refused = play(
+        how, message({"a"}),
+        {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 STARTTLS", "C: STARTTLS", "S: 454 4.7.0 not now"});
+    EXPECT_EQ(refused.end, Next::Failed);
+    how.tls = ClientSettings::Tls::May;
+    const auto goes_on =
+        play(how, message({"a"}),
+             {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 STARTTLS", "C: STARTTLS",
+              "S: 454 4.7.0 not now", "C: MAIL FROM:<ann@us.example>", "S: 250 ok",
+              "C: RCPT TO:<a@far.example>", "S: 250 ok", "C: DATA", "S: 354 go", "S: 250 ok"});
+    EXPECT_EQ(goes_on.wrong, "");
+    EXPECT_FALSE(goes_on.encrypted);
+    EXPECT_EQ(goes_on.end, Next::Finished);
+}
+
+TEST(ClientSession, WrongPassword) {
+    auto how = settings();
+    how.credentials = sasl::Credentials{"user", "secret"};
+    how.encrypted = true;
+    const auto got = play(how, message({"a"}),
+                          {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 AUTH LOGIN", "C: AUTH LOGIN",
+                           "S: 334 VXNlcm5hbWU6", "C: dXNlcg==", "S: 334 UGFzc3dvcmQ6", "C: c2VjcmV0",
+                           "S: 535 5.7.8 bad password"});
+    EXPECT_EQ(got.wrong, "");
+    EXPECT_EQ(got.end, Next::Failed);
+    EXPECT_NE(got.trouble.text.find("535 5.7.8 bad password"), std::string::npos);
+    EXPECT_EQ(got.trouble.text.find("secret"), std::string::npos);
+    // A challenge that is none is answered with "*".
+    const auto odd =
+        play(how, message({"a"}),
+             {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 AUTH SCRAM-SHA-256",
+              "C: AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9bm9uY2U=", "S: 334 !!!", "C: *", "S: 501 cancelled"});
+    EXPECT_EQ(odd.wrong, "");
+    EXPECT_EQ(odd.end, Next::Failed);
+}
+
+TEST(ClientSession, Lmtp) {
+    auto how = settings();
+    how.protocol = ClientSettings::Protocol::Lmtp;
+    const auto got = play(how, message({"a", "b", "c"}), lmtp);
+    EXPECT_EQ(got.wrong, "");
+    EXPECT_TRUE(got.results.at(0).delivered);
+    EXPECT_EQ(got.results.at(1).reply->code, 550);
+    EXPECT_FALSE(got.results.at(2).delivered);
+    EXPECT_EQ(got.results.at(2).reply->code, 452);
+}
+
+TEST(ClientSession, WhatTheHostCannotTakeIsNotSent) {
+    const Dialogue small{"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 SIZE 50"};
+    const auto big = play(settings(), message({"a"}), small);
+    EXPECT_EQ(big.wrong, "");
+    EXPECT_EQ(big.results.at(0).refused_here->status, (mail::Status{5, 3, 4}));
+    auto international = message({"\xc3\xa4"});
+    international.smtputf8 = true;
+    const auto utf8 = play(settings(), international, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"});
+    EXPECT_EQ(utf8.results.at(0).refused_here->status, (mail::Status{5, 6, 7}));
+    auto binary = message({"a"});
+    binary.body = mail::BodyType::BinaryMime;
+    EXPECT_EQ(play(settings(), binary, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"})
+                  .results.at(0)
+                  .refused_here->status,
+              (mail::Status{5, 6, 3}));
+    const auto chunked = play(settings(), binary,
+                              {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250-CHUNKING|250 BINARYMIME",
+                               "C: MAIL FROM:<ann@us.example> BODY=BINARYMIME", "S: 250 ok",
+                               "C: RCPT TO:<a@far.example>", "S: 250 ok", "C: BDAT 100 LAST", "S: 250 ok"});
+    EXPECT_EQ(chunked.wrong, "");
+    EXPECT_TRUE(chunked.results.at(0).delivered);
+}
+
+TEST(ClientSession, DsnParametersAreQuoted) {
+    auto what = message({"a"});
+    what.dsn_return = mail::DsnReturn::Headers;
+    what.dsn_envelope_id = "id+1";
+    what.recipients[0].notify = mail::Notify::Success | mail::Notify::Delay;
+    what.recipients[0].dsn_original = "rfc822;o=1@x";
+    const auto got = play(settings(), what,
+                          {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 DSN",
+                           "C: MAIL FROM:<ann@us.example> RET=HDRS ENVID=id+2B1", "S: 250 ok",
+                           "C: RCPT TO:<a@far.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+3D1@x",
+                           "S: 250 ok", "C: DATA", "S: 354 go", "S: 250 ok"});
+    EXPECT_EQ(got.wrong, "");
+}
+
+TEST(ClientSession, ManyRecipientsGoInGroups) {
+    std::vector<std::string> users;
+    for (int i = 0; i < 250; ++i) users.push_back("u" + std::to_string(i));
+    ClientSession session(settings());
+    session.start();
+    session.on_reply(parse("220 mx"));
+    session.on_reply(parse("250-mx|250 PIPELINING"));
+    ClientStep step = session.send(message(users));
+    std::size_t in_flight = 0, seen = 0;
+    for (int i = 0; i < 1000 && step.next == Next::Reply && step.wait != Wait::EndOfData; ++i) {
+        in_flight += static_cast<std::size_t>(std::ranges::count(step.output, '\n'));
+        ASSERT_LE(in_flight, 100U);
+        ASSERT_GT(in_flight, 0U);
+        --in_flight;
+        ++seen;
+        step = session.on_reply(parse(seen == 252 ? "354 go" : "250 ok"));
+    }
+    EXPECT_EQ(step.next, Next::Content);
+    EXPECT_EQ(seen, 252U);
+}
+
+TEST(ClientSession, TroubleAtEveryStep) {
+    auto with_password = settings();
+    with_password.credentials = sasl::Credentials{"user", "secret"};
+    auto to_store = settings();
+    to_store.protocol = ClientSettings::Protocol::Lmtp;
+    struct Case {
+        ClientSettings how;
+        ClientMessage what;
+        const Dialogue& lines;
+    };
+    const Case cases[] = {{settings(), message({"a", "b", "c"}), plain},
+                          {settings(), message({"a", "b"}), pipelined},
+                          {settings(), message({"a"}), helo},
+                          {with_password, message({"a"}), tls},
+                          {to_store, message({"a", "b", "c"}), lmtp}};
+    for (const auto& [how, what, lines] : cases) {
+        const int replies = play(how, what, lines).replies;
+        for (int i = 0; i < replies; ++i) {
+            for (const char* trouble : {"421 4.3.2 going down", "450 4.3.0 not now", "554 5.7.1 go away",
+                                        "354 what?", "250 yes", "334 dXNlcg==", "220 hello again"}) {
+                const auto got = play(how, what, lines, i, trouble);
+                EXPECT_TRUE(got.end == Next::Finished || got.end == Next::Failed) << i << " " << trouble;
+                for (const auto& result : got.results)
+                    EXPECT_TRUE(!result.delivered || (got.content == 1 && result.reply->positive()))
+                        << i << " " << trouble;
+                for (const auto& result : got.results) {
+                    const bool answered = result.reply || result.refused_here.has_value();
+                    EXPECT_TRUE(answered || got.end != Next::Finished || !got.reusable)
+                        << i << " " << trouble;
+                }
+                EXPECT_EQ(got.trouble.text.find("secret"), std::string::npos);
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace smtp

@@ -1,0 +1,178 @@
+"""Mail leaves: DNS, MX, moody hosts, relay hosts, in an internet in a box (network namespaces of the test's own)."""
+import collections, email, os, re, shutil, smtplib, subprocess
+
+import pytest
+from conftest import need
+from postrider_process import Postrider, wait_for
+from box import NAME_SERVER, NETWORK, OURS, Box, namespace
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="network namespaces need root")
+
+MOODS = {f"{NETWORK}.2": "ok", f"{NETWORK}.3": "ok", f"{NETWORK}.4": "ok", f"{NETWORK}.5": "greylist", f"{NETWORK}.6": "full",
+         f"{NETWORK}.7": "one_bad", f"{NETWORK}.8": "broken_tls", f"{NETWORK}.9": "refuse_greeting", f"{NETWORK}.10": "injection",
+         f"{NETWORK}.11": "noise", f"{NETWORK}.12": "endless", f"{NETWORK}.13": "hang_greeting", f"{NETWORK}.14": "hang_mail",
+         f"{NETWORK}.15": "hang_end", f"{NETWORK}.16": "close_rcpt", f"{NETWORK}.17": "close_data", "fd55::2": "ok"}
+ZONE = f"""
+plain      A {NETWORK}.2
+prio       MX 10 dead
+prio       MX 20 mx3
+prio       MX 30 mx4
+dead       A {NETWORK}.99
+mx2        A {NETWORK}.2
+mx3        A {NETWORK}.3
+mx4        A {NETWORK}.4
+even       MX 10 mx2
+even       MX 10 mx3
+even       MX 10 mx4
+null       MX 0 .
+loop       MX 10 us
+loop       MX 20 mx2
+us         A {OURS}
+better     MX 5 mx3
+better     MX 10 us
+better     MX 20 mx2
+v6         MX 10 v6mx
+v6mx       AAAA fd55::2
+alias      CNAME plain
+nowhere    MX 10 missing
+grey       MX 10 h5
+h5         A {NETWORK}.5
+full       MX 10 h6
+h6         A {NETWORK}.6
+onebad     MX 10 h7
+h7         A {NETWORK}.7
+""" + "".join(f"{name:10} A {NETWORK}.{last}\n" for name, last in (
+    ("brokentls", 8), ("rude", 9), ("inject", 10), ("noise", 11), ("endless", 12), ("hang0", 13), ("hang1", 14), ("hang2", 15),
+    ("close1", 16), ("close2", 17)))
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    need("nsd")
+    with Box(tmp_path_factory.mktemp("box"), {"test": ZONE}) as made:
+        made.hosts(MOODS)
+        yield made
+
+
+@pytest.fixture
+def ours(box, make_server):
+    def make(main=None, **kw):
+        server = make_server(start=False, main={
+            "dns_servers": NAME_SERVER, "myhostname": "us.test", "mynetworks": "127.0.0.0/8, [::1]/128", "inet_protocols": "all",
+            "minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s", "smtp_connect_timeout": "2s",
+            "smtp_helo_timeout": "3s", "smtp_mail_timeout": "3s", "smtp_rcpt_timeout": "3s", "smtp_data_init_timeout": "3s",
+            "smtp_data_done_timeout": "3s", "smtp_tls_security_level": "may", "smtp_destination_concurrency_failed_cohort_limit": "100",
+            **(main or {})}, **kw)
+        server.port = 2525
+        server.master = kw.get("master", "127.0.0.1:2525 inet n - n - - smtpd\n")
+        with namespace(box.ours):
+            server.start()
+        return server
+    return make
+
+
+def send(box, server, to, sender="ann@example.org", count=1):
+    to = [to] if isinstance(to, str) else to
+    with namespace(box.ours), server.client() as c:
+        for i in range(count):
+            c.sendmail(sender, to, f"From: {sender}\r\nSubject: {to[0]} {i}\r\n\r\nhello {i}\r\n")
+
+
+def arrived_for(box, recipient):
+    return [m for m in box.arrived() if recipient in m["to"]]
+
+
+def bounces(server, recipient, user="ann"):
+    return [m for m in server.messages(user) if recipient.encode() in m and b"multipart/report" in m]
+
+
+def test_routes(box, ours):
+    """MX priorities with a dead first host, A fallback, CNAME, IPv6 alone, ourselves in the list."""
+    server = ours()
+    for domain, address in (("plain.test", f"{NETWORK}.2"), ("alias.test", f"{NETWORK}.2"), ("prio.test", f"{NETWORK}.3"),
+                            ("v6.test", "fd55::2"), ("better.test", f"{NETWORK}.3")):
+        recipient = f"routes@{domain}"
+        send(box, server, recipient)
+        got = wait_for(lambda: arrived_for(box, recipient), 20)
+        assert [m["address"] for m in got] == [address], domain
+    assert re.search(r"connect to dead\.test\[10\.55\.0\.99\]:25: ", server.log())
+    assert re.search(r"to=<routes@prio\.test>, relay=mx3\.test\[10\.55\.0\.3\]:25, .*dsn=2\.0\.0, status=sent \(250 2\.0\.0 stored\)", server.log())
+
+
+@pytest.mark.parametrize("domain, status, words", [
+    ("null.test", "5.1.10", "does not accept mail (nullMX)"),
+    ("loop.test", "5.4.6", "loops back to myself"),
+    ("missing.test", "5.4.4", "Host or domain name not found"),
+    ("nowhere.test", "5.4.4", "Host or domain name not found")])
+def test_refused_at_once(box, ours, domain, status, words):
+    server = ours()
+    send(box, server, f"x@{domain}")
+    bounce = wait_for(lambda: bounces(server, f"x@{domain}"), 20)[0]
+    report = email.message_from_bytes(bounce)
+    parts = [p for p in report.walk() if p.get_content_type() == "message/delivery-status"]
+    assert f"Status: {status}" in parts[0].as_string() and words.split()[0] in bounce.decode()
+    assert words in re.sub(r"\s+", " ", bounce.decode())
+
+
+def test_equal_hosts_share_evenly(box, ours):
+    server = ours(main={"smtp_connection_cache_time_limit": "0", "smtpd_client_connection_count_limit": "0"})
+    count = 300
+    send(box, server, "even@even.test", count=count)
+    wait_for(lambda: len(arrived_for(box, "even@even.test")) >= count, 60)
+    by_host = collections.Counter(m["address"] for m in arrived_for(box, "even@even.test"))
+    assert sum(by_host.values()) == count and len(by_host) == 3
+    chi_square = sum((n - count / 3) ** 2 / (count / 3) for n in by_host.values())
+    assert chi_square < 18.4, by_host  # one in ten thousand
+
+
+def test_greylisting(box, ours):
+    server = ours()
+    send(box, server, "someone@grey.test")
+    wait_for(lambda: arrived_for(box, "someone@grey.test"), 30)
+    server.wait_log(r"to=<someone@grey\.test>.*dsn=4\.7\.1, status=deferred \(.*greylisted: will be tried again soon")
+    server.wait_log(r"to=<someone@grey\.test>.*status=sent")
+
+
+def test_one_of_three(box, ours):
+    server = ours()
+    send(box, server, ["a@onebad.test", "bad@onebad.test", "c@onebad.test"])
+    got = wait_for(lambda: arrived_for(box, "a@onebad.test"), 20)
+    assert got[0]["to"] == ["a@onebad.test", "c@onebad.test"]
+    bounce = wait_for(lambda: bounces(server, "bad@onebad.test"), 20)[0].decode()
+    assert "550 5.1.1 no such user here" in re.sub(r"\s+", " ", bounce) and "<a@onebad.test>" not in bounce
+
+
+def test_full_peer_is_tried_again(box, ours):
+    server = ours()
+    send(box, server, "x@full.test")
+    server.wait_log(r"to=<x@full\.test>.*status=deferred \(host h6\.test\[10\.55\.0\.6\] said: 452 4\.3\.1 no room")
+    listing = server.run("queue", "list", "-c", server.config).stdout.decode()
+    assert "x@full.test" in listing
+
+
+def test_broken_tls_falls_back_where_it_may(box, ours):
+    server = ours()
+    send(box, server, "x@brokentls.test")
+    wait_for(lambda: arrived_for(box, "x@brokentls.test"), 20)
+    assert "trying without TLS" in server.log()
+
+
+def test_required_tls_is_never_given_up(box, ours):
+    server = ours(main={"smtp_tls_security_level": "encrypt"})
+    for domain in ("brokentls.test", "plain.test", "inject.test"):
+        send(box, server, f"secret@{domain}")
+        server.wait_log(rf"to=<secret@{domain}>.*dsn=4\.7\.\d, status=deferred")
+    assert not [m for m in box.arrived() if any(r.startswith("secret@") for r in m["to"])]
+    assert "TLS is required, but was not offered" in server.log()
+    assert "sent more in clear behind its reply to STARTTLS" in server.log()
+
+
+@pytest.mark.parametrize("domain, words", [
+    ("rude.test", "refused to talk to me: 554 5.7.1 go away"), ("noise.test", "malformed reply"), ("endless.test", "malformed reply"),
+    ("hang0.test", "timed out .*receiving the initial server greeting"), ("hang1.test", "timed out .*sending MAIL FROM"),
+    ("hang2.test", "timed out .*end of data"), ("close1.test", "lost connection"), ("close2.test", "lost connection"),
+    ("dead.test", "connect to dead.test")])
+def test_hostile_hosts_defer(box, ours, domain, words):
+    server = ours()
+    send(box, server, f"h@{domain}")
+    server.wait_log(rf"to=<h@{domain}>.*dsn=4\.\d\.\d, status=deferred \(.*{words}", 25)
