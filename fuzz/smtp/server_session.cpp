@@ -49,6 +49,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                          : setup & 32 ? smtp::TlsOffer::Offered
                                                       : smtp::TlsOffer::No);
     session.allow_xclient((setup & 64) != 0);
+    static const auto verifier =
+        sasl::make_verifier(sasl::ScramHash::Sha256, "pencil", "0123456789abcdef", 1);
+    static const auto offer = std::make_shared<smtp::AuthOffer>(
+        smtp::AuthOffer{{"PLAIN", "SCRAM-SHA-256"}, {"PLAIN", "LOGIN", "SCRAM-SHA-256"}, "decoy", true});
+    session.offer_auth(offer, "nonce");
     smtp::Step step = session.greet({});
     bool judged_end = false;
     for (int steps = 0; steps < 2000; ++steps) {
@@ -103,6 +108,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             case Next::StartTls:
                 step = session.on_tls();
                 require(!session.in_transaction() && session.helo().empty());
+                break;
+            case Next::CheckPassword:
+                require(!session.credentials().user.empty() && session.user().empty());
+                step = session.on_password(octet() == 7 ? smtp::PasswordVerdict::Right
+                                                        : smtp::PasswordVerdict::Wrong);
+                break;
+            case Next::LookUpVerifier:
+                step = session.on_verifier(octet() == 7 ? std::optional(verifier) : std::nullopt);
                 break;
             case Next::Xclient:
                 step = session.greet({});

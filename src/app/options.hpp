@@ -102,7 +102,7 @@ struct TlsServerOptions {
         exclude_ciphers, mandatory_exclude_ciphers, ca_file;
     std::vector<std::string> chain_files;
     bool wrapper_mode = false, use_tls = false, enforce_tls = false, ask_certificate = false,
-         prefer_server_ciphers = false, peer_name_lookup = true, auth_only = false;
+         prefer_server_ciphers = false, peer_name_lookup = true;
     std::uint32_t log_level = 0;
     static constexpr void describe(auto& parameter) {
         using O = TlsServerOptions;
@@ -140,10 +140,57 @@ struct TlsServerOptions {
         parameter("tls_preempt_cipherlist", &O::prefer_server_ciphers, Default{"no"},
                   "The server's order of ciphers counts.");
         parameter("smtpd_tls_loglevel", &O::log_level, Between{0, 4}, "1: log each TLS handshake.");
-        parameter("smtpd_tls_auth_only", &O::auth_only, Default{"no"},
-                  "Offer AUTH only with TLS; without AUTH there is nothing to offer.");
         parameter("smtpd_peername_lookup", &O::peer_name_lookup, Default{"yes"},
                   "Look up the names of clients.");
+    }
+};
+
+enum class SaslType { Postrider, PasswdFile, Dovecot, Cyrus };
+constexpr auto enum_words(SaslType) {
+    return std::array<std::pair<std::string_view, SaslType>, 4>{{{"postrider", SaslType::Postrider},
+                                                                 {"passwd-file", SaslType::PasswdFile},
+                                                                 {"dovecot", SaslType::Dovecot},
+                                                                 {"cyrus", SaslType::Cyrus}}};
+}
+
+struct AuthOptions {
+    bool enable = false, auth_only = true, old_clients = false;
+    SaslType type = SaslType::Postrider;
+    std::string path, user_file, local_domain;
+    std::vector<std::string> mechanism_filter, exceptions;
+    static constexpr void describe(auto& parameter) {
+        using O = AuthOptions;
+        using base::Default;
+        parameter("smtpd_sasl_auth_enable", &O::enable, Default{"no"}, "Offer AUTH (RFC 4954).");
+        parameter("smtpd_sasl_type", &O::type, Default{"postrider"},
+                  "Who knows the passwords: postrider (postrider user), passwd-file (smtpd_sasl_path names "
+                  "the file), "
+                  "dovecot (smtpd_sasl_path names its auth socket).");
+        parameter("smtpd_sasl_path", &O::path, Default{"smtpd"},
+                  "Dovecot's auth socket (relative to queue_directory, or inet:host:port), or a user file.");
+        parameter("postrider_user_file", &O::user_file, Default{"$data_directory/users"},
+                  "The users of smtpd_sasl_type = postrider.");
+        parameter(
+            "smtpd_tls_auth_only", &O::auth_only, Default{"yes"},
+            "Offer AUTH only with TLS. Written as no, clients on the loopback interface may log in without.");
+        parameter("smtpd_sasl_local_domain", &O::local_domain, Default{""},
+                  "Appended to login names without a domain.");
+        parameter("smtpd_sasl_mechanism_filter", &O::mechanism_filter, Default{""},
+                  "The mechanisms to offer; !name excludes; empty: all that the user store can serve.");
+        parameter("smtpd_sasl_exceptions_networks", &O::exceptions, Default{""},
+                  "Clients that are not offered AUTH.");
+        parameter("broken_sasl_auth_clients", &O::old_clients, Default{"no"},
+                  "Also offer AUTH in the form that very old clients look for.");
+    }
+};
+
+struct RepairOptions {
+    bool always = false;
+    static constexpr void describe(auto& parameter) {
+        parameter("always_add_missing_headers", &RepairOptions::always, base::Default{"no"},
+                  "Add missing From:, Date: and Message-ID: to every message; otherwise only for clients "
+                  "that logged in "
+                  "(RFC 6409 section 8).");
     }
 };
 

@@ -212,6 +212,7 @@ class Server {
     std::vector<std::unique_ptr<LoopWorld>> fronts_world_;
     std::unique_ptr<LoopWorld> back_world_;
     server::ClientLimits limits_;
+    accounts::Throttle throttle_;
     server::ConnectionCount count_;
     std::unique_ptr<delivery::InProcessAgent> own_agent_;
     std::unique_ptr<HelperAgent> agent_;
@@ -289,7 +290,7 @@ std::string Server::start() {
         };
         fronts_.push_back(std::make_unique<Front>(environment(*fronts_world_[i]),
                                                   queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)),
-                                                  intake, std::move(announce), limits_, count_));
+                                                  intake, std::move(announce), limits_, throttle_, count_));
     }
     if (auto problem = build(); !problem.empty()) return problem;
     std::string problem;

@@ -1,5 +1,6 @@
 #include "app/site.hpp"
 
+#include "accounts/throttle.hpp"
 #include "app/options.hpp"
 #include "base/text.hpp"
 #include "delivery/local_transport.hpp"
@@ -44,10 +45,11 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<ProgramOptions, DnsOptions, TlsServerOptions, DestinationLimitOptions,
-                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
-                                  routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions,
-                                  queue::NotifierOptions, delivery::VirtualOptions, delivery::LocalOptions,
+        config::Registry::collect<ProgramOptions, DnsOptions, TlsServerOptions, AuthOptions, RepairOptions,
+                                  accounts::ThrottleOptions, DestinationLimitOptions, smtp::ServerOptions,
+                                  server::ClientLimitOptions, policy::PolicyOptions, routing::RoutingOptions,
+                                  queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions,
+                                  delivery::VirtualOptions, delivery::LocalOptions,
                                   delivery::SmtpClientOptions, NamesOnly>());
 }
 
@@ -89,6 +91,9 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<ProgramOptions>(c, diagnostics);
     config::bind<DestinationLimitOptions>(c, diagnostics);
     config::bind<DnsOptions>(c, diagnostics);
+    config::bind<AuthOptions>(c, diagnostics);
+    config::bind<RepairOptions>(c, diagnostics);
+    config::bind<accounts::ThrottleOptions>(c, diagnostics);
     config::bind<queue::QueueManagerOptions>(c, diagnostics);
     config::bind<queue::RetryOptions>(c, diagnostics);
     config::bind<routing::RoutingOptions>(c, diagnostics);

@@ -64,6 +64,8 @@ class StdioDriver {
                 }
                 case Next::StartTls:
                 case Next::Xclient:
+                case Next::CheckPassword:
+                case Next::LookUpVerifier:
                     return exit_software;  // never offered
                 case Next::Read: {
                     const auto got = lines.next(std::string_view(input_).substr(used_));

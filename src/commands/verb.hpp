@@ -45,6 +45,7 @@ int postqueue(const Invocation&);
 int postsuper(const Invocation&);
 int postcat(const Invocation&);
 int session(const Invocation&);
+int user(const Invocation&);
 int run(const Invocation&);
 int sendmail(const Invocation&);
 int postmap(const Invocation&);

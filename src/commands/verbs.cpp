@@ -26,6 +26,14 @@ constexpr Verb verb_table[] = {
      "queue flush|hold|release|requeue|delete ID...|ALL\n\n"
      "Examples: postrider queue\n          postrider queue show 4Q1tZk2vXz9\n          postrider queue flush "
      "ALL\n"},
+    {"user", "who may log in: add, passwd, list, disable, enable, remove, app-password", user,
+     "usage: postrider [-c DIR] user list [--json]\n       postrider [-c DIR] user "
+     "add|passwd|disable|enable|remove NAME\n       postrider [-c DIR] user app-password NAME LABEL\n\n"
+     "A password is asked for twice on a terminal and read from standard input otherwise. The running server "
+     "sees\n"
+     "the change within a second. app-password prints a fresh one for one program or device.\n\n"
+     "Examples: postrider user add ann@example.org\n          postrider user app-password ann@example.org "
+     "phone\n"},
     {"parameters", "explain the parameters of main.cf", parameters,
      "usage: postrider parameters [--json] [PART-OF-A-NAME...]\n\nExample: postrider parameters "
      "client_limit\n"},

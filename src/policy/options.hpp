@@ -40,6 +40,8 @@ struct PolicyOptions {
                   "Names of restriction lists that other lists and access tables may use.");
         parameter("mynetworks", &O::my_networks, Default{"$mynetworks"},
                   "The clients that permit_mynetworks trusts.");
+        parameter("smtpd_sender_login_maps", &O::sender_login_maps, Default{""},
+                  "Tables from sender address to the login names that own it.");
         parameter("recipient_delimiter", &O::recipient_delimiter, Default{""},
                   "What separates user and extension (user+ext).");
         parameter("smtpd_delay_reject", &O::delay_reject, Default{"yes"},

@@ -26,6 +26,7 @@ struct Context {
     const PolicyOptions& options;
     const routing::NetworkList& my_networks;
     routing::Directory& directory;
+    const tables::TableList& sender_logins;
     env::Resolver* resolver;  // nullptr: what asks DNS cannot be answered
     Stage stage;
     const Facts& facts;

@@ -36,6 +36,9 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     auto networks = routing::NetworkList::make(o.my_networks, services.factory, services.files);
     if (!networks) return std::unexpected("mynetworks: " + networks.error());
     out->my_networks_ = std::move(*networks);
+    auto logins = services.factory.open_list(o.sender_login_maps);
+    if (!logins) return std::unexpected("smtpd_sender_login_maps: " + logins.error().text);
+    out->sender_logins_ = std::move(*logins);
     for (const auto& name : o.restriction_classes) {
         TRY_ASSIGN(auto program, compile(name, class_text(name), services.factory, o.restriction_classes));
         out->classes_.emplace(name, std::move(program));
@@ -103,8 +106,8 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
     }
     for (const auto& part : parts) {
         if (part.program->steps.empty()) continue;
-        Context context{options_, my_networks_,    directory_, resolver_, part.stage,
-                        facts,    verdict.effects, notes,      classes_};
+        Context context{options_,   my_networks_, directory_,      sender_logins_, resolver_,
+                        part.stage, facts,        verdict.effects, notes,          classes_};
         Outcome outcome = co_await evaluate(context, *part.program);
         if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500)
             outcome.reply = *context.defer_if_reject;

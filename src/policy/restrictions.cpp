@@ -308,6 +308,42 @@ Task run_recipient_access(Context& context, const Step& step) {
     co_return out;
 }
 
+// --- Whose sender address is it (smtpd_sender_login_maps) ---
+
+enum class Who { Everybody, LoggedIn, NotLoggedIn, KnownOnly };
+
+Task sender_login(Context& context, Who who) {
+    if (!context.facts.sender || context.facts.sender->is_null()) co_return Outcome{};
+    const std::string user = context.facts.sasl_username;
+    if ((who == Who::LoggedIn && user.empty()) || (who == Who::NotLoggedIn && !user.empty()))
+        co_return Outcome{};
+    const routing::LookupForms forms{context.options.recipient_delimiter, routing::LookupForms::Local::No,
+                                     routing::LookupForms::CatchAll::Yes};
+    auto found =
+        co_await routing::look_up_address(context.sender_logins, context.facts.sender->address(), forms);
+    if (!found) co_return lookup_failed(context, sender_shown(context), found.error().text);
+    const auto owners = *found ? base::split_any((*found)->value, ", \t") : std::vector<std::string_view>{};
+    const bool owned = !owners.empty();
+    const bool theirs = std::ranges::any_of(owners, [&](auto owner) { return base::iequals(owner, user); });
+    if (user.empty()) {
+        if (!owned || who == Who::LoggedIn) co_return Outcome{};
+        co_return refuse(553, 7, 1,
+                         fmt::format("<{}>: Sender address rejected: not logged in", sender_shown(context)));
+    }
+    if (theirs || (!owned && who == Who::KnownOnly)) co_return Outcome{};
+    co_return refuse(553, 7, 1,
+                     fmt::format("<{}>: Sender address rejected: not owned by user {}", sender_shown(context),
+                                 base::printable(user, 255)));
+}
+Task run_sender_login(Context& context, const Step&) { return sender_login(context, Who::Everybody); }
+Task run_authenticated_sender_login(Context& context, const Step&) {
+    return sender_login(context, Who::LoggedIn);
+}
+Task run_unauthenticated_sender_login(Context& context, const Step&) {
+    return sender_login(context, Who::NotLoggedIn);
+}
+Task run_known_sender_login(Context& context, const Step&) { return sender_login(context, Who::KnownOnly); }
+
 // The registry: order has no meaning. Old names stand beside the new ones.
 constexpr Entry entries[] = {
     {"permit", Argument::None, run_permit},
@@ -334,6 +370,10 @@ constexpr Entry entries[] = {
     {"reject_unknown_client_hostname", Argument::None, run_unknown_client},
     {"reject_unknown_client", Argument::None, run_unknown_client},
     {"reject_unknown_reverse_client_hostname", Argument::None, run_unknown_reverse_client},
+    {"reject_sender_login_mismatch", Argument::None, run_sender_login},
+    {"reject_authenticated_sender_login_mismatch", Argument::None, run_authenticated_sender_login},
+    {"reject_unauthenticated_sender_login_mismatch", Argument::None, run_unauthenticated_sender_login},
+    {"reject_known_sender_login_mismatch", Argument::None, run_known_sender_login},
     {"check_client_access", Argument::Table, run_client_access},
     {"check_reverse_client_hostname_access", Argument::Table, run_reverse_client_access},
     {"check_helo_access", Argument::Table, run_helo_access},

@@ -128,7 +128,7 @@ env::Task<MailHosts> find_mail_hosts(env::Resolver& resolver, env::Random& rando
     if (exchangers.empty()) {
         exchangers.emplace_back(0, domain);  // the domain is its own mail host
     } else {
-        std::ranges::stable_sort(exchangers, {}, &std::pair<std::uint16_t, std::string>::first);
+        std::ranges::sort(exchangers, {}, &std::pair<std::uint16_t, std::string>::first);
         if (exchangers.size() > rules.hosts_max) exchangers.resize(rules.hosts_max);
     }
     for (const auto& [preference, host] : exchangers) {

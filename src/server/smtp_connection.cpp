@@ -1,8 +1,8 @@
 #include "server/smtp_connection.hpp"
 
 #include "base/text.hpp"
+#include "mail/date.hpp"
 #include "mail/received.hpp"
-#include "server/proxy_protocol.hpp"
 
 #include <fmt/format.h>
 
@@ -43,7 +43,8 @@ smtp::CommitFailure to_failure(queue::QueueError error) {
     return smtp::CommitFailure::Store;
 }
 
-constexpr std::size_t input_kept_max = 1024;  // capacity an idle connection may keep
+constexpr std::size_t auth_line_octets_max = 12288;  // RFC 4954 §4
+constexpr std::size_t input_kept_max = 1024;         // capacity an idle connection may keep
 
 /// Stands in when a failed handshake took the stream with it.
 class ClosedStream : public env::Stream {
@@ -73,7 +74,9 @@ SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const Smtp
       client_(stream_->peer()),
       server_(stream_->local()),
       session_(service_->options, service_->tls ? service_->tls_offer : smtp::TlsOffer::No),
-      lines_(service_->options->line_length_limit) {}
+      lines_(service_->auth
+                 ? std::max<std::size_t>(service_->options->line_length_limit, auth_line_octets_max)
+                 : service_->options->line_length_limit) {}
 
 env::SteadyTime SmtpConnection::deadline() const {
     return services_.loop.clock().steady() + service_->options->timeout;
@@ -96,6 +99,7 @@ std::optional<std::string> SmtpConnection::begin_client() {
     limited_ = !service_->without_limits(client_.address);
     if (service_->bare_newline_allowed(client_.address)) session_.allow_bare_newline();
     session_.allow_xclient(service_->may_xclient(client_.address));
+    offer_auth();
     services_.events.emit(
         base::ClientConnected{service_->name, client_name_, client_.address.text(), client_.port});
     if (!limited_) return std::nullopt;
@@ -137,90 +141,11 @@ env::Task<void> SmtpConnection::run() {
         base::ClientDisconnected{service_->name, client_name_, client_.address.text(), session_.counts()});
 }
 
-/// Reads the load balancer's header and not one octet more: a TLS handshake may follow.
-env::Task<bool> SmtpConnection::read_proxy_header() {
-    if (!service_->may_proxy(client_.address)) {
-        note(base::Severity::Warning,
-             fmt::format("haproxy read: {} is not in smtpd_upstream_proxy_hosts", client_.address.text()));
-        co_return false;
-    }
-    const auto until = services_.loop.clock().steady() + service_->options->upstream_proxy_timeout;
-    std::string header;
-    ProxyHeader parsed = parse_proxy_header(header);
-    while (parsed.kind == ProxyHeader::Kind::More) {
-        const auto old = header.size();
-        header.resize(old + parsed.wanted);
-        const std::span<char> free(header.data() + old, parsed.wanted);
-        auto got = co_await stream_->read_some(free, until);
-        if (!got || *got == 0) {
-            note(base::Severity::Warning,
-                 fmt::format("haproxy read: {} while waiting for the PROXY header from {}",
-                             got ? "lost connection" : env::to_text(got.error()), client_.address.text()));
-            co_return false;
-        }
-        header.resize(old + *got);
-        parsed = parse_proxy_header(header);
-    }
-    if (parsed.kind == ProxyHeader::Kind::Malformed) {
-        note(base::Severity::Warning,
-             fmt::format("haproxy read: no PROXY header from {}", client_.address.text()));
-        co_return false;
-    }
-    if (parsed.kind == ProxyHeader::Kind::Proxied) {
-        client_ = parsed.client;
-        server_ = parsed.server;
-    }
-    co_return true;
-}
-
 /// The policy's word on the client, and the greeting.
 env::Task<smtp::Step> SmtpConnection::meet() {
     const policy::Verdict verdict = co_await service_->judge->judge(policy::Stage::Connect, facts());
     if (!verdict.accepted()) reject_event(smtp::Stage::Connect, verdict);
     co_return session_.greet(to_judged(verdict));
-}
-
-/// XCLIENT was said by one who may: from here on the connection is another client's.
-env::Task<smtp::Step> SmtpConnection::become_client() {
-    const smtp::Xclient& said = session_.xclient();
-    std::optional<env::IpAddress> address;
-    if (said.address && !said.address->empty()) {
-        const auto parsed = env::IpAddress::parse(*said.address);
-        if (!parsed) {
-            smtp::Step out;
-            out.output = "501 5.5.4 Bad ADDR syntax\r\n";
-            co_return out;
-        }
-        address = *parsed;
-    }
-    if (limited_) services_.limits.disconnected(client_.address);
-    limited_ = false;
-    if (address) {
-        client_.address = *address;
-        client_name_ = reverse_name_ = "unknown";
-    }
-    client_.port = said.port.value_or(client_.port);
-    if (said.destination_address)
-        if (const auto parsed = env::IpAddress::parse(*said.destination_address)) server_.address = *parsed;
-    server_.port = said.destination_port.value_or(server_.port);
-    if (said.login) login_ = *said.login;
-    if (said.name) {
-        client_name_ = *said.name;
-        reverse_name_ = said.reverse_name.value_or(*said.name);
-    } else {
-        if (address) co_await look_up_name();
-        if (said.reverse_name) reverse_name_ = *said.reverse_name;
-    }
-    if (auto refusal = begin_client()) {
-        smtp::Step out;
-        out.output = std::move(*refusal);
-        out.next = smtp::Step::Next::Close;
-        co_return out;
-    }
-    const bool trusted = service_->may_xclient(stream_->peer().address);  // it may speak for the next one too
-    session_.allow_xclient(trusted);
-    smtp::Step step = co_await meet();
-    co_return step;
 }
 
 env::Task<void> SmtpConnection::converse() {
@@ -273,6 +198,12 @@ env::Task<smtp::Step> SmtpConnection::act(smtp::Step step) {
         case Next::StartTls:
             out = co_await start_tls();
             break;
+        case Next::CheckPassword:
+            out = co_await check_password();
+            break;
+        case Next::LookUpVerifier:
+            out = co_await look_up_verifier();
+            break;
         case Next::Xclient:
             out = co_await become_client();
             break;
@@ -319,8 +250,15 @@ env::Task<smtp::Step> SmtpConnection::read_command() {
         const auto result = lines_.next(std::string_view(input_).substr(used_));
         used_ += result.consumed;
         if (result.kind == smtp::LineDecoder::Kind::TooLong) co_return session_.on_line_too_long();
-        if (result.kind == smtp::LineDecoder::Kind::Line)
-            co_return session_.on_line(result.line, used_ < input_.size(), result.bare_newline);
+        if (result.kind == smtp::LineDecoder::Kind::Line) {
+            const bool proving = session_.in_auth() && session_.user().empty();
+            smtp::Step step = session_.on_line(result.line, used_ < input_.size(), result.bare_newline);
+            // A SCRAM proof that does not fit is refused inside the session.
+            const bool refused = proving && !session_.in_auth() && session_.credentials_refused();
+            std::string why = "wrong password";
+            if (refused) co_await login_failed(std::move(why));
+            co_return step;
+        }
         const bool sent = co_await flush();
         if (!sent) co_return smtp::Step{};
         if (stop_asked_ && !session_.in_transaction()) {
@@ -354,8 +292,8 @@ policy::Facts SmtpConnection::facts() const {
     policy::Facts out;
     out.client = client_;
     out.server = server_;
-    out.sasl_username = login_;
-    if (!login_.empty()) out.sasl_method = "XCLIENT";
+    out.sasl_username = session_.user();
+    out.sasl_method = session_.auth_method();
     out.client_name = client_name_;
     out.reverse_name = reverse_name_;
     out.helo = session_.helo();
@@ -462,7 +400,8 @@ env::Task<smtp::Step> SmtpConnection::begin() {
     message_ = std::move(*message);
     content_ = std::make_unique<Content>();
     services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
-                                               client_.address.text(), "", "", ""});
+                                               client_.address.text(), session_.auth_method(),
+                                               session_.user(), session_.envelope().origin.sasl_sender});
     co_return session_.on_begun(std::nullopt);
 }
 
@@ -556,8 +495,8 @@ mail::Envelope SmtpConnection::finished_envelope() {
     out.origin.client_port = client_.port;
     out.origin.helo = session_.helo();
     out.origin.service = service_->name;
-    out.origin.sasl_username = login_;
-    if (!login_.empty()) out.origin.sasl_method = "XCLIENT";
+    out.origin.sasl_username = session_.user();
+    out.origin.sasl_method = session_.auth_method();
     out.origin.protocol = session_.esmtp() ? (out.smtputf8 ? "UTF8SMTP" : "ESMTP") : "SMTP";
     if (const auto* tls = stream_->tls()) {
         if (session_.esmtp()) out.origin.protocol += 'S';
@@ -565,10 +504,29 @@ mail::Envelope SmtpConnection::finished_envelope() {
         out.origin.tls_cipher =
             fmt::format("{} ({}/{} bits)", tls->cipher, tls->cipher_bits, tls->algorithm_bits);
     }
+    if (session_.esmtp() && !session_.user().empty()) out.origin.protocol += 'A';  // RFC 3848
     if (effects_) {
         out.hold = effects_->hold;
         out.content_filter = effects_->filter;
     }
+    return out;
+}
+
+/// What a submission server may add (RFC 6409 §8): Date, Message-ID, From.
+std::string SmtpConnection::missing_fields(const mail::HeaderScanner& header, const mail::Envelope& envelope,
+                                           const std::string& queue_id) const {
+    const auto now = services_.loop.clock().wall();
+    std::string out;
+    if (!header.has_date())
+        out += fmt::format("Date: {}\r\n", mail::format_date(now, services_.loop.clock().zone_offset(now)));
+    if (header.message_id().empty())
+        out += fmt::format("Message-ID: <{}.{}@{}>\r\n",
+                           std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count(),
+                           queue_id, service_->options->host_name);
+    if (!header.has_from())
+        out += fmt::format("From: {}\r\n", envelope.sender.is_null()
+                                               ? fmt::format("MAILER-DAEMON@{}", service_->options->host_name)
+                                               : envelope.sender.address().text());
     return out;
 }
 
@@ -592,6 +550,8 @@ env::Task<smtp::Step> SmtpConnection::commit() {
         for (const auto& line : effects_->prepend) prepend += line + "\r\n";
     prepend += mail::received_field(envelope, trace, message->id().text(), now,
                                     services_.loop.clock().zone_offset(now));
+    if (service_->repair_always || !session_.user().empty())
+        prepend += missing_fields(content->header, envelope, message->id().text());
     if (service_->expand) {
         auto expanded = co_await service_->expand(std::move(envelope));
         if (!expanded) {
@@ -647,34 +607,6 @@ env::Task<smtp::Step> SmtpConnection::start_tls() {
     const bool shaken = co_await handshake();
     if (!shaken) co_return smtp::Step{};
     co_return session_.on_tls();
-}
-
-env::Task<void> SmtpConnection::look_up_name() {
-    if (client_.address.is_loopback()) {
-        client_name_ = reverse_name_ = "localhost";
-        co_return;
-    }
-    if (!service_->peer_name_lookup || !services_.resolver) co_return;
-    std::string reverse;
-    const auto bytes = client_.address.bytes();
-    for (std::size_t i = bytes.size(); i-- > 0;)
-        reverse += client_.address.is_v4() ? fmt::format("{}.", bytes[i])
-                                           : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
-    const auto name = dns::Name::parse(reverse + (client_.address.is_v4() ? "in-addr.arpa" : "ip6.arpa"));
-    const env::DnsAnswer pointers = co_await services_.resolver->query(*name, dns::Type::Ptr);
-    const auto* pointer =
-        pointers.records.empty() ? nullptr : std::get_if<dns::Ptr>(&pointers.records.front());
-    if (!pointer || pointer->target.is_root()) co_return;
-    reverse_name_ = pointer->target.text();
-    const env::DnsAnswer back = co_await services_.resolver->query(
-        pointer->target, client_.address.is_v4() ? dns::Type::A : dns::Type::Aaaa);
-    for (const auto& record : back.records) {
-        const auto* v4 = std::get_if<dns::A>(&record);
-        const auto* v6 = std::get_if<dns::Aaaa>(&record);
-        if ((v4 && env::IpAddress::from_bytes(v4->address) == client_.address) ||
-            (v6 && env::IpAddress::from_bytes(v6->address) == client_.address))
-            client_name_ = reverse_name_;
-    }
 }
 
 }  // namespace server

@@ -3,9 +3,12 @@
 // is reloaded.
 #pragma once
 
+#include "accounts/authenticator.hpp"
+#include "accounts/throttle.hpp"
 #include "base/event.hpp"
 #include "env/loop.hpp"
 #include "env/network.hpp"
+#include "env/random.hpp"
 #include "env/resolver.hpp"
 #include "env/tls.hpp"
 #include "mail/header.hpp"
@@ -39,6 +42,11 @@ struct SmtpService {
     bool tls_from_start = false;  // smtpd_tls_wrappermode
     std::uint32_t tls_log_level = 0;
     bool peer_name_lookup = true;
+    std::shared_ptr<accounts::Authenticator> authenticator;  // nullptr: no AUTH
+    std::shared_ptr<const smtp::AuthOffer> auth, auth_of_loopback;
+    accounts::ThrottleOptions throttle;
+    std::function<bool(const env::IpAddress&)> without_auth;  // smtpd_sasl_exceptions_networks
+    bool repair_always = false;                               // always_add_missing_headers
     std::shared_ptr<policy::Judge> judge;
     /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
     /// reason.
@@ -53,6 +61,8 @@ struct SmtpServices {
     queue::Intake& intake;
     base::EventSink& events;
     ClientLimits& limits;
+    accounts::Throttle& throttle;
+    env::Random& random;
     std::array<char, 65536>& scratch;  // of the loop: used only between suspensions
 };
 
@@ -66,6 +76,10 @@ class SmtpConnection {
     void ask_to_stop();
 
  private:
+    env::Task<smtp::Step> check_password();
+    env::Task<smtp::Step> look_up_verifier();
+    env::Task<void> login_failed(std::string why);
+    void offer_auth();
     env::Task<bool> read_proxy_header();
     std::optional<std::string> begin_client();
     env::Task<smtp::Step> meet();
@@ -89,6 +103,8 @@ class SmtpConnection {
     smtp::Judged to_judged(const policy::Verdict& verdict);
     policy::Facts facts() const;
     mail::Envelope finished_envelope();
+    std::string missing_fields(const mail::HeaderScanner& header, const mail::Envelope& envelope,
+                               const std::string& queue_id) const;
     void reject_event(smtp::Stage stage, const policy::Verdict& verdict);
     void note(base::Severity severity, std::string text);
     void lost(std::string_view how);
@@ -100,10 +116,10 @@ class SmtpConnection {
     std::unique_ptr<env::Stream> stream_;
     env::Endpoint client_;  // for whom the client speaks: PROXY and XCLIENT change it
     env::Endpoint server_;
-    std::string login_;  // XCLIENT LOGIN
     std::string client_name_ = "unknown";
     std::string reverse_name_ = "unknown";
     smtp::ServerSession session_;
+    std::string last_mechanism_;
     smtp::LineDecoder lines_;
     std::string input_;  // read and not yet used
     std::size_t used_ = 0;

@@ -11,11 +11,14 @@
 //   SkipChunk     swallow `chunk_octets` octets: on_content()
 //   Commit        make the message durable: on_committed()
 //   StartTls      after the output, shake hands: on_tls()
+//   CheckPassword ask whether credentials() are right: on_password()
+//   LookUpVerifier ask for the SCRAM verifier of credentials().user: on_verifier()
 //   Xclient       take over what xclient() says and greet anew: greet()
 //   Close         after the output, close
 #pragma once
 
 #include "mail/envelope.hpp"
+#include "sasl/server.hpp"
 #include "smtp/command.hpp"
 #include "smtp/server_options.hpp"
 #include "smtp/xclient.hpp"
@@ -44,6 +47,8 @@ struct Step {
         Commit,
         StartTls,
         Xclient,
+        CheckPassword,
+        LookUpVerifier,
         Close
     } next = Next::Read;
     Stage stage = Stage::Connect;
@@ -51,6 +56,15 @@ struct Step {
     std::chrono::seconds delay{0};         // wait so long before the output
     const char* closed_because = nullptr;  // for the log: "too many errors", "improper command pipelining"
 };
+
+/// Which mechanisms a client may use to log in (RFC 4954). Empty lists: AUTH is not offered.
+struct AuthOffer {
+    std::vector<std::string> in_clear, encrypted;
+    std::string decoy;         // sasl::make_server
+    bool old_clients = false;  // also offer "AUTH=" (broken_sasl_auth_clients)
+    bool any() const { return !in_clear.empty() || !encrypted.empty(); }
+};
+enum class PasswordVerdict { Right, Wrong, Unknown };  // Unknown: cannot be said now
 
 /// What the policy said.
 struct Judged {
@@ -85,6 +99,11 @@ class ServerSession {
     /// `queue_id`: of the receipt.
     Step on_committed(std::string_view queue_id);
     Step on_commit_failed(CommitFailure failure);
+    /// What CheckPassword and LookUpVerifier are about.
+    const sasl::ServerStep& credentials() const { return auth_step_; }
+    /// `user`: the name to go by, when Right.
+    Step on_password(PasswordVerdict verdict, std::string user = {});
+    Step on_verifier(std::optional<sasl::ScramVerifier> verifier);
     /// The handshake succeeded: everything said before is forgotten (RFC 3207 §4.2).
     Step on_tls();
     /// The server stops, or the client took too long.
@@ -111,6 +130,23 @@ class ServerSession {
     std::string counts() const;
     /// What Next::Xclient is about.
     const Xclient& xclient() const { return xclient_; }
+    void offer_auth(std::shared_ptr<const AuthOffer> offer, std::string nonce) {
+        auth_offer_ = std::move(offer);
+        auth_nonce_ = std::move(nonce);
+    }
+    /// Empty: not logged in.
+    const std::string& user() const { return user_; }
+    const std::string& auth_method() const { return auth_method_; }
+    /// XCLIENT LOGIN: another server did it.
+    void log_in_as(std::string user) {
+        user_ = std::move(user);
+        auth_method_ = user_.empty() ? "" : "XCLIENT";
+    }
+    /// A line now may be as long as a SASL response (RFC 4954 section 4).
+    bool in_auth() const { return mechanism_ != nullptr; }
+    std::string_view mechanism_name() const { return mechanism_ ? mechanism_->name() : std::string_view{}; }
+    /// The exchange that just ended did so because of a wrong proof; credentials().user tells whose.
+    bool credentials_refused() const { return auth_step_.kind == sasl::ServerStep::Kind::Refused; }
     /// The client may say XCLIENT (smtpd_authorized_xclient_hosts).
     void allow_xclient(bool allowed) { xclient_allowed_ = allowed; }
     /// Commands are taken as they are (smtpd_forbid_bare_newline_exclusions).
@@ -130,6 +166,11 @@ class ServerSession {
     Step vrfy(std::string_view argument);
     Step start_tls(std::string_view argument);
     Step take_xclient(std::string_view argument);
+    const std::vector<std::string>& mechanisms() const;
+    Step auth(std::string_view argument);
+    Step on_auth_line(std::string_view line);
+    Step after_auth(sasl::ServerStep step);
+    Step end_auth(mail::ReplyText refusal);
     Step accepted_recipient();
     Step ehlo_reply() const;
     bool offers(std::string_view keyword) const;
@@ -161,6 +202,11 @@ class ServerSession {
     std::optional<MailCommand> pending_mail_;
     std::optional<RcptCommand> pending_recipient_;
     Xclient xclient_;
+    std::shared_ptr<const AuthOffer> auth_offer_;
+    std::string auth_nonce_;
+    std::unique_ptr<sasl::ServerMechanism> mechanism_;
+    sasl::ServerStep auth_step_;
+    std::string user_, auth_method_;
     mail::ReplyText content_refusal_;
     std::uint64_t chunk_octets_ = 0;
     std::uint64_t received_octets_ = 0;

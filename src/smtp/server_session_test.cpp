@@ -76,6 +76,15 @@ class Driver {
                 case Next::StartTls:
                     step = session.on_tls();
                     break;
+                case Next::CheckPassword:
+                    step = session.on_password(
+                        session.credentials().password == "secret"  ? PasswordVerdict::Right
+                        : session.credentials().password == "later" ? PasswordVerdict::Unknown
+                                                                    : PasswordVerdict::Wrong);
+                    break;
+                case Next::LookUpVerifier:
+                    step = session.on_verifier(std::nullopt);
+                    break;
                 case Next::Xclient:
                     step = session.greet({});
                     break;
@@ -313,6 +322,37 @@ TEST(ServerSession, EveryReplyIsWholeLines) {
         EXPECT_TRUE(out.ends_with("\r\n")) << line;
         for (const char c : out) EXPECT_TRUE(c == '\r' || c == '\n' || (c >= 0x20 && c < 0x7f)) << line;
     }
+}
+
+TEST(ServerSession, Auth) {
+    const auto offer =
+        std::make_shared<AuthOffer>(AuthOffer{{"SCRAM-SHA-256"}, {"PLAIN", "LOGIN"}, "decoy", false});
+    Driver driver(TlsOffer::Offered);
+    driver.session.offer_auth(offer, "nonce");
+    expect({{"AUTH PLAIN", 503}, {"EHLO c.example", 250}}, driver);
+    EXPECT_NE(driver.say("EHLO c.example").find("AUTH SCRAM-SHA-256\r\n"), std::string::npos);
+    expect({{"AUTH PLAIN AGFubgBzZWNyZXQ=", 538},
+            {"AUTH GSSAPI", 504},
+            {"AUTH", 501},
+            {"AUTH SCRAM-SHA-256 !!!", 501},
+            {"AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9eA==", 334},
+            {"*", 501},
+            {"STARTTLS", 220},
+            {"EHLO c.example", 250},
+            {"AUTH PLAIN AGFubgB3cm9uZw==", 535},
+            {"AUTH PLAIN AGFubgBsYXRlcg==", 454},
+            {"AUTH PLAIN YWRtaW4AYW5uAHNlY3JldA==", 535},  // to act as another
+            {"AUTH PLAIN YW5u", 501},
+            {"AUTH LOGIN", 334},
+            {"YW5u", 334},
+            {"c2VjcmV0", 235},
+            {"AUTH PLAIN AGFubgBzZWNyZXQ=", 503}},
+           driver);
+    EXPECT_EQ(driver.session.user(), "ann");
+    EXPECT_EQ(driver.session.auth_method(), "LOGIN");
+    EXPECT_EQ(driver.say("EHLO again").find("AUTH"), std::string::npos);
+    expect({{"MAIL FROM:<a@example.org> AUTH=ann@example.org", 250}}, driver);
+    EXPECT_EQ(driver.session.user(), "ann");
 }
 
 TEST(ServerSession, XclientOnlyFromThoseWhoMay) {

@@ -144,6 +144,7 @@ class DovecotPeer:
         vmail = pwd.getpwnam("nobody")
         os.chown(self.directory / "mail", vmail.pw_uid, vmail.pw_gid)
         self.lmtp_socket = self.directory / "run/lmtp"
+        self.auth_socket = self.directory / "run/auth-smtp"
         (self.directory / "dovecot.conf").write_text(f"""
 base_dir = {self.directory}/run
 state_dir = {self.directory}/state
@@ -182,6 +183,11 @@ service lmtp {{
   inet_listener lmtp {{
     address = 127.0.0.1
     port = {self.lmtp_port}
+  }}
+}}
+service auth {{
+  unix_listener auth-smtp {{
+    mode = 0666
   }}
 }}
 service stats {{

@@ -39,6 +39,7 @@ env::Task<std::string> ServerMachine::start() {
     workers_ = std::make_unique<SimWorkers>(loop_, random_.split(life + " workers"));
     life_random_ = std::make_unique<SimRandom>(random_.split(life));
     limits_ = std::make_unique<server::ClientLimits>();
+    throttle_ = std::make_unique<accounts::Throttle>();
     count_ = std::make_unique<server::ConnectionCount>();
     agent_ = std::make_unique<delivery::InProcessAgent>(loop_, *workers_, files, "mail.example.com", starts_,
                                                         1000);
@@ -60,7 +61,7 @@ env::Task<std::string> ServerMachine::start() {
         });
     };
     front_ = std::make_unique<app::Front>(environment, queue::QueueIdSource(starts_, 1), intake,
-                                          std::move(announce), *limits_, *count_);
+                                          std::move(announce), *limits_, *throttle_, *count_);
     const std::set<env::IpAddress> own{at_.address};
     auto generation = app::build_front(*site, environment, own);
     if (!generation) co_return generation.error();

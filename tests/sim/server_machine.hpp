@@ -102,6 +102,7 @@ class ServerMachine {
     NoTls tls_;
     NoUsers users_;
     std::unique_ptr<server::ClientLimits> limits_;
+    std::unique_ptr<accounts::Throttle> throttle_;
     std::unique_ptr<server::ConnectionCount> count_;
     std::unique_ptr<delivery::InProcessAgent> agent_;
     std::unique_ptr<app::Front> front_;

@@ -1,0 +1,60 @@
+// The guard against guessing passwords: failures are counted per client address and per account. Replies to
+// failures come later and later; after too many, attempts are not looked at for a while. Shared by all loops
+// (a mutex); memory is bounded.
+#pragma once
+
+#include "base/parameter.hpp"
+#include "env/clock.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+namespace accounts {
+
+struct ThrottleOptions {
+    std::uint32_t failures_of_address = 20, failures_of_account = 50;
+    std::chrono::seconds ban{600}, delay_max{8};
+    static constexpr void describe(auto& parameter) {
+        using namespace std::chrono_literals;
+        using O = ThrottleOptions;
+        using base::Between;
+        parameter("smtpd_auth_failure_limit", &O::failures_of_address, Between{1, 1000000},
+                  "After so many failed logins an address may not try for smtpd_auth_ban_time.");
+        parameter("smtpd_auth_account_failure_limit", &O::failures_of_account, Between{1, 1000000},
+                  "After so many failed logins nobody may try an account for smtpd_auth_ban_time, but from "
+                  "addresses "
+                  "that have succeeded before.");
+        parameter("smtpd_auth_ban_time", &O::ban, Between{1s, 86400s}, base::Default{"600s"},
+                  "How long, and how long failures are remembered.");
+        parameter("smtpd_auth_failure_delay_max", &O::delay_max, Between{0s, 60s}, base::Default{"8s"},
+                  "The longest wait before a failed login is answered; it doubles with each.");
+    }
+};
+
+class Throttle {
+ public:
+    /// May this address try this account now?
+    bool may_try(const std::string& address, const std::string& user, const ThrottleOptions& options,
+                 env::SteadyTime now);
+    /// How long to wait before the refusal is said.
+    env::Duration failed(const std::string& address, const std::string& user, const ThrottleOptions& options,
+                         env::SteadyTime now);
+    void succeeded(const std::string& address, const std::string& user, const ThrottleOptions& options,
+                   env::SteadyTime now);
+
+ private:
+    struct Record {
+        std::uint32_t failures = 0;
+        env::SteadyTime last{};
+        bool good = false;  // of an address and account together: it has succeeded
+    };
+    Record& record(const std::string& key, const ThrottleOptions& options, env::SteadyTime now);
+    std::mutex mutex_;
+    std::map<std::string, Record> records_;
+    std::size_t next_sweep_ = 10000;
+};
+
+}  // namespace accounts
