@@ -34,6 +34,38 @@ constexpr Verb verb_table[] = {
      "the change within a second. app-password prints a fresh one for one program or device.\n\n"
      "Examples: postrider user add ann@example.org\n          postrider user app-password ann@example.org "
      "phone\n"},
+    {"verify", "judge a message: SPF, DKIM, ARC, DMARC, and what to do", verify,
+     "usage: postrider verify [--ip ADDRESS --helo NAME --mail-from ADDRESS] [--now UNIXTIME] [--resolver "
+     "HOST:PORT]\n"
+     "                        [--authserv-id ID] [--trusted-sealers DOMAINS] [--json] < message\n\n"
+     "Example: postrider verify --ip 192.0.2.1 --helo mail.example.org --mail-from ann@example.org < "
+     "message.eml\n",
+     false},
+    {"spf", "may this host send mail for this domain?", spf,
+     "usage: postrider spf --ip ADDRESS [--helo NAME] [--mail-from ADDRESS] [--resolver HOST:PORT] "
+     "[--json]\n\n"
+     "Example: postrider spf --ip 192.0.2.1 --helo mail.example.org --mail-from ann@example.org\n",
+     false},
+    {"dkim", "sign a message, make a key", dkim,
+     "usage: postrider dkim sign --domain D --selector S --key FILE [--algorithm rsa-sha256|ed25519-sha256]\n"
+     "                      [--canonicalization relaxed/simple] [--headers from:to:...] [--identity I] "
+     "[--now T] < message\n"
+     "       postrider dkim keygen [--algorithm A] [--bits 2048] [--domain D] [--selector S] [--out FILE] "
+     "[--json]\n\n"
+     "Example: postrider dkim keygen --domain example.org --selector s1 --out s1.pem\n",
+     false},
+    {"arc", "seal a message that goes on", arc,
+     "usage: postrider arc seal --domain D --selector S --key FILE --authserv-id ID [--now T] [--headers "
+     "...]\n"
+     "                     [--resolver HOST:PORT] [--json] < message\n\n"
+     "The chain's status and the results to seal are taken from the message's Authentication-Results of that "
+     "id.\n",
+     false},
+    {"parse", "the grammar's own view of an input, as JSON", parse,
+     "usage: postrider parse path|address|header|message < input\n\nExit status 1 and an error with its "
+     "position "
+     "when it is malformed.\n\nExample: printf '<ann@example.org>' | postrider parse path\n",
+     false},
     {"parameters", "explain the parameters of main.cf", parameters,
      "usage: postrider parameters [--json] [PART-OF-A-NAME...]\n\nExample: postrider parameters "
      "client_limit\n"},

@@ -71,8 +71,8 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
             settings.push_back({name, value, service.file, service.line});
     }
     for (const auto& setting : settings) collect_references(setting.value, referenced);
-    for (const auto& name : base::split_any(configuration.get("smtpd_restriction_classes"), ", \t"))
-        referenced.emplace(name);
+    const std::string classes = configuration.get("smtpd_restriction_classes");
+    for (const auto& name : base::split_any(classes, ", \t")) referenced.emplace(name);
     const auto is_ours = [&](std::string_view name) {
         // An lmtp service reads lmtp_… as the smtp client reads smtp_….
         return configuration.registry().find(name) ||

@@ -488,7 +488,7 @@ env::Task<queue::DeliveryReport> SmtpClientTransport::deliver(queue::DeliveryReq
     if (!policy) co_return all(not_now({4, 3, 0}, policy.error()));
     way.tls = std::move(*policy);
     const std::string key = way.sender + " " + way.next_hop;
-    for (int attempt = 0;; ++attempt) {
+    for (;;) {
         auto connection = take_idle(key);
         const bool reused = connection != nullptr;
         queue::DeliveryReport report;

@@ -133,7 +133,8 @@ std::expected<Signature, std::string> parse_signature(std::string_view value, co
     out.selector = selector->text();
     out.identity = tags.compact("i").value_or("@" + out.domain);
     if (!identity_within(out.identity, out.domain)) return std::unexpected("i= is not within d=");
-    for (const auto name : base::split(*tags.compact("h"), ':')) {
+    const std::string names = *tags.compact("h");
+    for (const auto name : base::split(names, ':')) {
         if (name.empty()) return std::unexpected("h= holds an empty name");
         if (out.signed_names.size() >= limits.signed_names_max)
             return std::unexpected("h= names too many fields");

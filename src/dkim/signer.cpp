@@ -58,17 +58,15 @@ std::string folded(std::string_view text, std::string_view separators) {
     return out;
 }
 
+std::size_t count_fields(const std::vector<Field>& fields, std::string_view name) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(fields, [&](const Field& f) { return base::iequals(f.name, name); }));
+}
+
 std::vector<std::string> names_to_sign(const SignOptions& options, const std::vector<Field>& fields) {
     std::vector<std::string> out;
-    const auto standing = [&](std::string_view name) {
-        return static_cast<std::size_t>(
-            std::ranges::count_if(fields, [&](const Field& f) { return base::iequals(f.name, name); }));
-    };
-    if (!options.names.empty()) {
-        out = options.names;
-    } else {
-        for (const auto name : recommended) out.insert(out.end(), standing(name), std::string(name));
-    }
+    const auto standing = [&](std::string_view name) { return count_fields(fields, name); };
+    out = options.names.empty() ? recommended_names(fields) : options.names;
     for (const auto& name : options.oversigned) {
         const auto listed = std::ranges::count_if(out, [&](auto& n) { return base::iequals(n, name); });
         for (auto i = static_cast<std::size_t>(listed); i < standing(name) + 1; ++i) out.push_back(name);
@@ -77,6 +75,12 @@ std::vector<std::string> names_to_sign(const SignOptions& options, const std::ve
 }
 
 }  // namespace
+
+std::vector<std::string> recommended_names(const std::vector<Field>& fields) {
+    std::vector<std::string> out;
+    for (const auto name : recommended) out.insert(out.end(), count_fields(fields, name), std::string(name));
+    return out;
+}
 
 Signer::Signer(SignOptions options, std::string header_block)
     : options_(std::move(options)),

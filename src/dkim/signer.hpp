@@ -25,6 +25,9 @@ struct SignOptions {
     std::optional<std::uint64_t> expiration;
 };
 
+/// The names RFC 6376 §5.4.1 recommends to sign, once for each field that stands there.
+std::vector<std::string> recommended_names(const std::vector<Field>& fields);
+
 class Signer {
  public:
     Signer(SignOptions options, std::string header_block);

@@ -163,9 +163,6 @@ env::Task<SignatureResult> Verifier::State::verify(const Candidate& candidate, e
         co_return decided(out, Result::PermError, "rsa-sha1 is no longer accepted (RFC 8301)");
     if (signature.expiration && *signature.expiration < now)
         co_return decided(out, Result::PermError, "the signature has expired");
-    if (signature.timestamp && *signature.timestamp > now &&
-        *signature.timestamp - now > options.clock_skew_seconds)
-        co_return decided(out, Result::PermError, "the signature's time is in the future");
     const BodyHash& hash = digests.at(candidate.body);
     if (signature.body_length && *signature.body_length > hash.canonical_octets)
         co_return decided(out, Result::PermError, "l= is longer than the body");

@@ -18,9 +18,8 @@ enum class Result { None, Pass, Fail, Policy, Neutral, TempError, PermError };
 std::string_view to_text(Result result);
 
 struct VerifyOptions {
-    std::size_t signatures_max = 10;         // verified; the rest is noted as policy
-    unsigned rsa_bits_min = 1024;            // RFC 8301 §3.2
-    std::uint64_t clock_skew_seconds = 300;  // a t= this far in the future is taken
+    std::size_t signatures_max = 10;  // verified; the rest is noted as policy
+    unsigned rsa_bits_min = 1024;     // RFC 8301 §3.2
     /// What an l= that leaves octets unsigned means: anybody may have appended them (§8.2).
     enum class PartialBody { Policy, Pass } partial_body = PartialBody::Policy;
     SignatureLimits limits;

@@ -1,4 +1,6 @@
 // Status codes, xtext, dates, the header scanner and the trace field.
+#include "mail/authentication_results.hpp"
+#include "mail/author.hpp"
 #include "mail/date.hpp"
 #include "mail/header.hpp"
 #include "mail/received.hpp"
@@ -91,6 +93,44 @@ TEST(Received, NothingThatAPeerSaidBreaksOut) {
     const std::string field = received_field(envelope, {}, "4QABC", TimePoint{}, std::chrono::minutes(0));
     for (std::size_t at = field.find("\r\n"); at + 2 < field.size(); at = field.find("\r\n", at + 2))
         EXPECT_EQ(field[at + 2], '\t') << field;
+}
+
+TEST(AuthenticationResults, NothingSaidCanBendIt) {
+    AuthenticationMethod spf{
+        "spf", "pass", "a)b(c\\", "it \"says\"", {{"smtp.mailfrom", "\"a b\"; dkim=pass\r\nX: y"}}};
+    const auto field = authentication_results_field("mx.example", {spf});
+    EXPECT_EQ(field.find("\r\nX"), std::string::npos);
+    EXPECT_EQ(authserv_id_of(field.substr(field.find(':') + 1)), "mx.example");
+    const auto results = results_of(field.substr(field.find(':') + 1));
+    EXPECT_EQ(results_for(results, "spf"), std::vector<std::string>{"pass"});
+    EXPECT_TRUE(results_for(results, "dkim").empty());
+    EXPECT_EQ(authentication_results_text({}), "none");
+}
+
+TEST(AuthenticationResults, Reading) {
+    EXPECT_EQ(authserv_id_of(" (c (d)) \"Mx.Example\" 1; none"), "mx.example");
+    EXPECT_EQ(authserv_id_of(" mx.example; spf=pass"), "mx.example");
+    EXPECT_FALSE(authserv_id_of(" \"open"));
+    EXPECT_FALSE(authserv_id_of(""));
+    const auto all = results_of("a; dmarc=pass; arc=fail (x; arc=pass) reason=\"y; arc=none\"; dkim/1=pass");
+    EXPECT_EQ(results_for(all, "arc"), std::vector<std::string>{"fail"});
+    EXPECT_EQ(results_for(all, "dkim"), std::vector<std::string>{"pass"});
+}
+
+TEST(Author, Domains) {
+    const auto one =
+        find_author("To: x@y\r\nFrom: \"A, B\" <ann@Example.ORG>\r\n\t(c)\r\nSubject: From: z@w\r\n");
+    EXPECT_EQ(one.domains, std::vector<std::string>{"example.org"});
+    EXPECT_EQ(one.from_fields, 1U);
+    const auto two = find_author("From: a@one.example, b@two.example\r\nfrom : c@one.example\r\n");
+    EXPECT_EQ(two.from_fields, 2U);
+    EXPECT_EQ(two.domains.size(), 2U);
+    EXPECT_EQ(find_author("Subject: x\r\n").from_fields, 0U);
+    EXPECT_TRUE(find_author("From: nobody\r\n").unreadable);
+    EXPECT_EQ(find_author("From: a@b\xc3\xbc"
+                          "cher.example\r\n")
+                  .domains,
+              std::vector<std::string>{"xn--bcher-kva.example"});
 }
 
 }  // namespace

@@ -270,12 +270,13 @@ class Evaluation {
         auto answer = co_await ask(*name, dns::Type::Mx);
         if (!answer) co_return std::unexpected(answer.error());
         if (auto over = count_void(*answer)) co_return std::unexpected(*over);
-        if (answer->records.size() > limits_.mx_names_max)
-            co_return std::unexpected(
-                Abort{Result::PermError, fmt::format("more than {} MX hosts", limits_.mx_names_max)});
+        std::size_t looked_at = 0;
         for (const auto& record : answer->records) {
             const auto* exchange = std::get_if<dns::Mx>(&record);
             if (!exchange || exchange->exchange.is_root()) continue;
+            if (++looked_at > limits_.mx_names_max)  // a match among the first ones stands
+                co_return std::unexpected(
+                    Abort{Result::PermError, fmt::format("more than {} MX hosts", limits_.mx_names_max)});
             auto matched = co_await host_matches(exchange->exchange.text(), mechanism);
             if (!matched || *matched == Match::Yes) co_return matched;
         }

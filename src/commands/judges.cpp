@@ -1,0 +1,373 @@
+// postrider spf, verify, dkim, arc: the judges of sender authentication, without a server.
+#include "arc/sealer.hpp"
+#include "base/text.hpp"
+#include "commands/judge_world.hpp"
+#include "dkim/signer.hpp"
+#include "policy/authentication.hpp"
+#include "spf/check.hpp"
+
+#include <ctime>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace commands {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string clean(std::string_view text) { return base::printable(text, 4096); }
+
+void print_json(const Json& json) {
+    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+// --- spf ---
+
+Json spf_json(const spf::Verdict& verdict) {
+    return {{"result", spf::to_text(verdict.result)}, {"domain", clean(verdict.domain)},
+            {"mechanism", clean(verdict.mechanism)},  {"explanation", clean(verdict.explanation)},
+            {"problem", clean(verdict.problem)},      {"dns_terms", verdict.dns_terms},
+            {"void_lookups", verdict.void_lookups}};
+}
+
+env::Task<int> judge_spf(JudgeWorld& world, spf::Query query, bool json) {
+    const auto verdict = co_await spf::check_mail_from(world.resolver(), world.clock, query);
+    if (json) {
+        print_json(spf_json(verdict));
+        co_return exit_ok;
+    }
+    fmt::print("{}\n", spf::to_text(verdict.result));
+    fmt::print("  identity:    {}\n",
+               clean(query.mail_from.empty() ? "postmaster@" + query.helo : query.mail_from));
+    fmt::print("  client:      {}\n", query.ip.text());
+    if (!verdict.domain.empty()) fmt::print("  record of:   {}\n", clean(verdict.domain));
+    if (!verdict.mechanism.empty()) fmt::print("  decided by:  {}\n", clean(verdict.mechanism));
+    if (!verdict.explanation.empty()) fmt::print("  explanation: {}\n", clean(verdict.explanation));
+    if (!verdict.problem.empty()) fmt::print("  problem:     {}\n", clean(verdict.problem));
+    fmt::print("  questions:   {} of 10 terms, {} of 2 void lookups\n", verdict.dns_terms,
+               verdict.void_lookups);
+    co_return exit_ok;
+}
+
+// --- verify ---
+
+struct VerifyCall {
+    WireMessage message;
+    policy::SendingClient client;
+    std::uint64_t now = 0;
+    bool json = false;
+    policy::AuthenticationRules rules;
+};
+
+Json verify_json(const policy::Authentication& got, const std::string& id) {
+    Json signatures = Json::array();
+    for (const auto& one : got.dkim)
+        signatures.push_back({{"domain", clean(one.domain)},
+                              {"selector", clean(one.selector)},
+                              {"algorithm", one.algorithm},
+                              {"result", dkim::to_text(one.result)},
+                              {"reason", clean(one.reason)}});
+    Json sealers = Json::array();
+    for (const auto& sealer : got.arc.sealers) sealers.push_back(clean(sealer));
+    Json spf = spf_json(got.spf);
+    if (!got.spf_checked) spf["result"] = "none";
+    return {{"spf", spf},
+            {"dkim", signatures},
+            {"arc",
+             {{"result", arc::to_text(got.arc.status)},
+              {"instances", got.arc.instances},
+              {"reason", clean(got.arc.reason)},
+              {"sealers", sealers}}},
+            {"dmarc",
+             {{"result", dmarc::to_text(got.dmarc.result)},
+              {"policy", dmarc::to_text(got.dmarc.published)},
+              {"disposition", dmarc::to_text(got.override_reason.empty() ? dmarc::disposition(got.dmarc, 0)
+                                                                         : dmarc::Policy::None)},
+              {"domain", clean(got.dmarc.policy_domain)},
+              {"from", clean(got.dmarc.domain)},
+              {"organizational_domain", clean(got.dmarc.organizational_domain)},
+              {"spf_aligned", got.dmarc.spf_aligned},
+              {"dkim_aligned", got.dmarc.dkim_aligned},
+              {"reason", clean(got.dmarc.reason)}}},
+            {"authentication_results", mail::authentication_results_field(id, got.methods)}};
+}
+
+void print_verify(const policy::Authentication& got, const std::string& id) {
+    const auto line = [](std::string_view name, std::string_view result, const std::string& detail) {
+        fmt::print("{:<7}{:<10} {}\n", name, result, detail);
+    };
+    if (got.spf_checked)
+        line("SPF", spf::to_text(got.spf.result),
+             fmt::format("{}{}", clean(got.spf_domain),
+                         !got.spf.mechanism.empty() ? " by " + clean(got.spf.mechanism) : ""));
+    else
+        line("SPF", "-", "not asked: give --ip, --helo and --mail-from");
+    if (got.dkim.empty()) line("DKIM", "none", "the message has no signature");
+    for (const auto& one : got.dkim)
+        line("DKIM", dkim::to_text(one.result),
+             fmt::format("{} (selector {}, {}){}", clean(one.domain), clean(one.selector), one.algorithm,
+                         one.reason.empty() ? "" : ": " + clean(one.reason)));
+    line("ARC", arc::to_text(got.arc.status),
+         got.arc.instances > 0 ? fmt::format("{} sets{}", got.arc.instances,
+                                             got.arc.reason.empty() ? "" : ": " + clean(got.arc.reason))
+                               : "");
+    line("DMARC", dmarc::to_text(got.dmarc.result),
+         fmt::format("From: {}{}{}", clean(got.dmarc.domain),
+                     got.dmarc.record ? fmt::format(", policy {} of {}", dmarc::to_text(got.dmarc.published),
+                                                    clean(got.dmarc.policy_domain))
+                                      : "",
+                     got.dmarc.reason.empty() ? "" : ": " + clean(got.dmarc.reason)));
+    fmt::print("\n");
+    using Result = dmarc::Result;
+    switch (got.dmarc.result) {
+        case Result::Pass:
+            fmt::print("The author's domain vouches for this message ({}).\n",
+                       got.dmarc.spf_aligned && got.dmarc.dkim_aligned ? "SPF and DKIM"
+                       : got.dmarc.dkim_aligned                        ? "DKIM"
+                                                                       : "SPF");
+            break;
+        case Result::Fail:
+            fmt::print(
+                "Nobody vouches for this message: SPF and DKIM must pass for {} or a domain of the same\n"
+                "organization. Sign with d={}, or send from a host that its SPF record names.\n"
+                "Its owner asks receivers to: {}.\n",
+                clean(got.dmarc.domain), clean(got.dmarc.domain), dmarc::to_text(got.dmarc.policy));
+            break;
+        case Result::None:
+            fmt::print(
+                "{} has no DMARC record: publish _dmarc.{} TXT \"v=DMARC1; p=none; rua=mailto:you@...\" to\n"
+                "begin with.\n",
+                clean(got.dmarc.domain), clean(got.dmarc.domain));
+            break;
+        case Result::TempError:
+        case Result::PermError:
+            fmt::print("DMARC could not be decided: {}\n", clean(got.dmarc.reason));
+            break;
+    }
+    fmt::print("\n{}", mail::authentication_results_field(id, got.methods));
+}
+
+env::Task<int> judge_message(JudgeWorld& world, VerifyCall call) {
+    policy::MessageAuthenticator authenticator(std::move(call.message.header_block), call.rules);
+    authenticator.body(call.message.body);
+    const auto got =
+        co_await authenticator.finish(world.resolver(), world.clock, std::move(call.client), call.now);
+    if (call.json)
+        print_json(verify_json(got, call.rules.authserv_id));
+    else
+        print_verify(got, call.rules.authserv_id);
+    co_return exit_ok;
+}
+
+std::string this_host() {
+    char name[256] = {};
+    return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
+}
+
+// --- keys ---
+
+std::expected<dkim::PrivateKey, std::string> read_key(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::unexpected(path + " cannot be read");
+    return dkim::PrivateKey::parse(std::string{std::istreambuf_iterator<char>(file), {}});
+}
+
+std::vector<std::string> name_list(const std::string& text) {
+    std::vector<std::string> out;
+    for (const auto name : base::split_any(text, ": ,")) out.emplace_back(name);
+    return out;
+}
+
+std::expected<std::uint64_t, std::string> time_of(const NamedOptions& options) {
+    if (!options.has("now")) return static_cast<std::uint64_t>(std::time(nullptr));
+    const auto number = base::parse_number(options.get("now"), 1ULL << 40);
+    if (!number) return std::unexpected("--now is not a Unix time");
+    return *number;
+}
+
+int dkim_sign(const Invocation& invocation, const NamedOptions& options) {
+    for (const auto* name : {"domain", "selector", "key"})
+        if (!options.has(name)) return usage_error("dkim", fmt::format("--{} is missing", name));
+    const auto key = read_key(options.get("key"));
+    if (!key) return usage_error("dkim", key.error());
+    const auto algorithm = options.get("algorithm", std::string(dkim::to_text(key->algorithm())));
+    if (algorithm != dkim::to_text(key->algorithm()))
+        return usage_error(
+            "dkim", fmt::format("the key is for {}, not {}", dkim::to_text(key->algorithm()), algorithm));
+    const auto forms = dkim::parse_canonicalization(options.get("canonicalization", "relaxed/simple"));
+    if (!forms) return usage_error("dkim", "--canonicalization is simple or relaxed, header/body");
+    const auto now = time_of(options);
+    if (!now) return usage_error("dkim", now.error());
+    dkim::SignOptions how;
+    how.domain = base::lower(options.get("domain"));
+    how.selector = options.get("selector");
+    how.identity = options.get("identity");
+    how.header_form = forms->first;
+    how.body_form = forms->second;
+    how.timestamp = *now;
+    if (options.has("headers")) {
+        how.names = name_list(options.get("headers"));
+        how.oversigned.clear();
+        if (std::ranges::none_of(how.names, [](const auto& n) { return base::iequals(n, "from"); }))
+            return usage_error("dkim", "--headers must name From (RFC 6376 section 5.4)");
+    }
+    const auto message = split_message(read_standard_input());
+    dkim::Signer signer(how, message.header_block);
+    signer.body(message.body);
+    const auto field = signer.field(*key);
+    if (invocation.json)
+        print_json({{"field", field}});
+    else
+        fmt::print("{}{}\r\n{}", field, message.header_block, message.body);
+    return exit_ok;
+}
+
+int dkim_keygen(const Invocation& invocation, const NamedOptions& options) {
+    const auto type = options.get("algorithm", "rsa-sha256");
+    const auto bits = base::parse_number(options.get("bits", "2048"), 4096);
+    if ((type != "rsa-sha256" && type != "ed25519-sha256") || !bits || *bits < 1024)
+        return usage_error("dkim", "--algorithm is rsa-sha256 or ed25519-sha256, --bits 1024 to 4096");
+    const bool rsa = type == "rsa-sha256";
+    const auto pem = dkim::generate_key_pem(rsa ? static_cast<unsigned>(*bits) : 0);
+    const auto key = dkim::PrivateKey::parse(pem);
+    if (!key) return usage_error("dkim", key.error());
+    const auto record =
+        fmt::format("v=DKIM1; k={}; p={}", rsa ? "rsa" : "ed25519", key->public_record_value());
+    const auto domain = options.get("domain"), selector = options.get("selector", "s1");
+    if (options.has("out")) {
+        const int file = ::open(options.get("out").c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+        const bool good =
+            file >= 0 && ::write(file, pem.data(), pem.size()) == static_cast<ssize_t>(pem.size());
+        if (file >= 0) ::close(file);
+        if (!good) {
+            fmt::print(stderr, "postrider dkim: {} cannot be written (it must not exist yet)\n",
+                       options.get("out"));
+            return exit_failed;
+        }
+    }
+    std::string text;
+    for (std::size_t i = 0; i < record.size(); i += 250)
+        text += fmt::format("{}\"{}\"", i ? " " : "", record.substr(i, 250));
+    const auto name = fmt::format("{}._domainkey.{}", selector, domain.empty() ? "YOUR.DOMAIN" : domain);
+    if (invocation.json) {
+        Json out{{"name", name}, {"record", record}};
+        if (!options.has("out")) out["key"] = pem;
+        print_json(out);
+    } else {
+        if (!options.has("out")) fmt::print("{}", pem);
+        fmt::print("{}. IN TXT {}\n", name, text);
+    }
+    return exit_ok;
+}
+
+env::Task<int> seal_message(JudgeWorld& world, arc::SealOptions how, WireMessage message,
+                            dkim::PrivateKey key, bool json) {
+    // The results of our own Authentication-Results fields, in order; they also tell the chain's status.
+    std::string results;
+    std::optional<arc::ChainStatus> chain;
+    for (const auto& field : dkim::split_fields(message.header_block)) {
+        if (!base::iequals(field.name, "Authentication-Results")) continue;
+        const auto value = field.raw.substr(field.raw.find(':') + 1);
+        const auto id = mail::authserv_id_of(value);
+        if (!id || !base::iequals(*id, how.authserv_id)) continue;
+        const auto part = mail::results_of(value);
+        if (part.empty()) continue;
+        results += (results.empty() ? "" : "; ") + part;
+        const auto said = mail::results_for(part, "arc");
+        if (chain || said.empty()) continue;
+        chain = said.front() == "pass"   ? arc::ChainStatus::Pass
+                : said.front() == "none" ? arc::ChainStatus::None
+                                         : arc::ChainStatus::Fail;
+    }
+    if (!chain) {
+        arc::ChainVerifier verifier(message.header_block);
+        verifier.body(message.body);
+        const auto verified = co_await verifier.finish(world.resolver());
+        chain = verified.status;
+    }
+    arc::Sealer sealer(how, message.header_block);
+    sealer.body(message.body);
+    const auto fields = sealer.seal(key, *chain, results);
+    if (json)
+        print_json({{"fields", fields}, {"chain", arc::to_text(*chain)}});
+    else
+        fmt::print("{}{}\r\n{}", fields, message.header_block, message.body);
+    co_return exit_ok;
+}
+
+}  // namespace
+
+int spf(const Invocation& invocation) {
+    const auto options =
+        NamedOptions::parse(invocation.arguments, {"ip", "helo", "mail-from", "resolver", "receiver"});
+    if (!options) return usage_error("spf", options.error());
+    const auto ip = env::IpAddress::parse(options->get("ip"));
+    if (!ip || !options->rest().empty()) return usage_error("spf", "--ip needs an address");
+    auto world = JudgeWorld::make(options->get("resolver"));
+    if (!world) return usage_error("spf", world.error());
+    ::spf::Query query{*ip, options->get("helo"), options->get("mail-from"),
+                       options->get("receiver", this_host())};
+    return (*world)->run(judge_spf(**world, std::move(query), invocation.json));
+}
+
+int verify(const Invocation& invocation) {
+    const auto options =
+        NamedOptions::parse(invocation.arguments,
+                            {"ip", "helo", "mail-from", "now", "resolver", "authserv-id", "trusted-sealers"});
+    if (!options) return usage_error("verify", options.error());
+    if (!options->rest().empty()) return usage_error("verify", "the message is read from standard input");
+    VerifyCall call;
+    if (options->has("ip")) {
+        const auto ip = env::IpAddress::parse(options->get("ip"));
+        if (!ip) return usage_error("verify", "--ip needs an address");
+        call.client.ip = *ip;
+    }
+    call.client.helo = options->get("helo");
+    call.client.mail_from = options->get("mail-from");
+    const auto now = time_of(*options);
+    if (!now) return usage_error("verify", now.error());
+    call.now = *now;
+    call.json = invocation.json;
+    call.rules.authserv_id = options->get("authserv-id", this_host());
+    call.rules.trusted_sealers = name_list(options->get("trusted-sealers"));
+    auto world = JudgeWorld::make(options->get("resolver"));
+    if (!world) return usage_error("verify", world.error());
+    call.message = split_message(read_standard_input());
+    return (*world)->run(judge_message(**world, std::move(call)));
+}
+
+int dkim(const Invocation& invocation) {
+    const auto options = NamedOptions::parse(
+        invocation.arguments, {"domain", "selector", "key", "algorithm", "canonicalization", "headers", "now",
+                               "identity", "bits", "out"});
+    if (!options) return usage_error("dkim", options.error());
+    if (options->rest().size() == 1 && options->rest()[0] == "sign") return dkim_sign(invocation, *options);
+    if (options->rest().size() == 1 && options->rest()[0] == "keygen")
+        return dkim_keygen(invocation, *options);
+    return usage_error("dkim", "say sign or keygen");
+}
+
+int arc(const Invocation& invocation) {
+    const auto options = NamedOptions::parse(
+        invocation.arguments, {"domain", "selector", "key", "authserv-id", "now", "headers", "resolver"});
+    if (!options) return usage_error("arc", options.error());
+    if (options->rest().size() != 1 || options->rest()[0] != "seal") return usage_error("arc", "say seal");
+    for (const auto* name : {"domain", "selector", "key", "authserv-id"})
+        if (!options->has(name)) return usage_error("arc", fmt::format("--{} is missing", name));
+    auto key = read_key(options->get("key"));
+    if (!key) return usage_error("arc", key.error());
+    const auto now = time_of(*options);
+    if (!now) return usage_error("arc", now.error());
+    ::arc::SealOptions how{base::lower(options->get("domain")), options->get("selector"),
+                           options->get("authserv-id"), name_list(options->get("headers")), *now};
+    auto world = JudgeWorld::make(options->get("resolver"));
+    if (!world) return usage_error("arc", world.error());
+    return (*world)->run(seal_message(**world, std::move(how), split_message(read_standard_input()),
+                                      std::move(*key), invocation.json));
+}
+
+}  // namespace commands

@@ -1,0 +1,222 @@
+#include "dmarc/evaluate.hpp"
+#include "dns/zone_text.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <map>
+
+namespace dmarc {
+namespace {
+
+/// Answers from zone text; "NAME SERVFAIL" fails.
+class ZoneResolver : public env::Resolver {
+ public:
+    explicit ZoneResolver(const std::vector<std::string>& lines) {
+        for (const auto& line : lines) {
+            if (line.ends_with(" SERVFAIL")) {
+                failing.push_back(line.substr(0, line.find(' ')));
+                continue;
+            }
+            auto record = dns::parse_zone_line(line);
+            EXPECT_TRUE(record) << line;
+            zone[record->owner][dns::type_of(record->record)].push_back(record->record);
+        }
+    }
+    env::Task<env::DnsAnswer> query(dns::Name name, dns::Type type) override {
+        ++questions;
+        env::DnsAnswer out;
+        if (std::ranges::find(failing, name.text()) != failing.end()) co_return out;
+        out.status = env::DnsAnswer::Status::NxDomain;
+        for (const auto& [owner, types] : zone)
+            if (owner.is_within(name)) out.status = env::DnsAnswer::Status::NoData;
+        if (const auto owner = zone.find(name); owner != zone.end())
+            if (const auto found = owner->second.find(type); found != owner->second.end()) {
+                out.status = env::DnsAnswer::Status::Ok;
+                out.records = found->second;
+            }
+        co_return out;
+    }
+    std::map<dns::Name, std::map<dns::Type, std::vector<dns::Record>>> zone;
+    std::vector<std::string> failing;
+    unsigned questions = 0;
+};
+
+TEST(Record, Parses) {
+    const auto full = parse_record(
+        "v=DMARC1; p=reject; sp = quarantine ; np=None; adkim=s; aspf=r; psd=n; t=y; pct=25; fo=1:d; "
+        "rua=mailto:a@example.org!10m, https://x/, mailto:b%40c@example.net; ruf=mailto:f@example.org; x=y;");
+    ASSERT_TRUE(full);
+    EXPECT_EQ(full->p, Policy::Reject);
+    EXPECT_EQ(full->for_subdomain(), Policy::Quarantine);
+    EXPECT_EQ(full->for_missing_subdomain(), Policy::None);
+    EXPECT_EQ(full->adkim, Alignment::Strict);
+    EXPECT_EQ(full->psd, Psd::No);
+    EXPECT_TRUE(full->testing);
+    EXPECT_EQ(full->percent, 25U);
+    ASSERT_EQ(full->rua.size(), 2U);
+    EXPECT_EQ(full->rua[0].size_max, 10U << 20);
+    EXPECT_EQ(full->rua[1].address, "b@c@example.net");
+    for (const char* text : {"", "v=DMARC2; p=none", "p=none; v=DMARC1", "v=dmarc1; p=none", "v=spf1 -all"})
+        EXPECT_FALSE(parse_record(text)) << text;
+    EXPECT_TRUE(parse_record("v=DMARC1"));
+    EXPECT_FALSE(parse_record("v=DMARC1; p=whatever")->usable());
+    EXPECT_TRUE(parse_record("v=DMARC1; p=whatever; rua=mailto:a@b")->usable());
+    EXPECT_EQ(parse_record("v=DMARC1; p=reject")->for_missing_subdomain(), Policy::Reject);
+}
+
+struct Case {
+    const char* what;
+    std::vector<std::string> zone;
+    std::string author, spf, dkim;  // domains that passed; "": none
+    Result result;
+    Policy policy;
+};
+
+TEST(Evaluate, Cases) {
+    const Case cases[] = {
+        {"no record",
+         {"example.org A 192.0.2.1"},
+         "example.org",
+         "example.org",
+         "",
+         Result::None,
+         Policy::None},
+        {"strict and the same",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject; aspf=s\""},
+         "example.org",
+         "example.org",
+         "",
+         Result::Pass,
+         Policy::Reject},
+        {"strict and a subdomain",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject; aspf=s; adkim=s\""},
+         "example.org",
+         "mail.example.org",
+         "mail.example.org",
+         Result::Fail,
+         Policy::Reject},
+        {"relaxed and a subdomain",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject\""},
+         "example.org",
+         "",
+         "mail.example.org",
+         Result::Pass,
+         Policy::Reject},
+        {"relaxed and a sister",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject\"", "a.example.org A 192.0.2.1"},
+         "a.example.org",
+         "b.example.org",
+         "",
+         Result::Pass,
+         Policy::Reject},
+        {"another domain",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject\""},
+         "example.org",
+         "example.net",
+         "example.com",
+         Result::Fail,
+         Policy::Reject},
+        {"sp for a subdomain that exists",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject; sp=quarantine; np=none\"",
+          "a.example.org A 192.0.2.1"},
+         "a.example.org",
+         "",
+         "",
+         Result::Fail,
+         Policy::Quarantine},
+        {"np for one that does not",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject; sp=quarantine; np=none\""},
+         "b.example.org",
+         "",
+         "",
+         Result::Fail,
+         Policy::None},
+        {"psd=n cuts the walk: two organizations",
+         {"_dmarc.dept.example.org TXT \"v=DMARC1; p=reject; psd=n\"",
+          "_dmarc.example.org TXT \"v=DMARC1; p=none\""},
+         "dept.example.org",
+         "example.org",
+         "",
+         Result::Fail,
+         Policy::Reject},
+        {"psd=y: the domain below is the organization",
+         {"_dmarc.bank TXT \"v=DMARC1; p=reject; psd=y\"", "mail.example.bank A 192.0.2.1"},
+         "mail.example.bank",
+         "example.bank",
+         "",
+         Result::Pass,
+         Policy::Reject},
+        {"psd=y: two registrants are not aligned",
+         {"_dmarc.bank TXT \"v=DMARC1; p=reject; psd=y\""},
+         "one.bank",
+         "two.bank",
+         "",
+         Result::Fail,
+         Policy::Reject},
+        {"testing lessens",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject; t=y\""},
+         "example.org",
+         "",
+         "",
+         Result::Fail,
+         Policy::Quarantine},
+        {"two records are none",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject\"", "_dmarc.example.org TXT \"v=DMARC1; p=none\""},
+         "example.org",
+         "",
+         "",
+         Result::None,
+         Policy::None},
+        {"invalid p with rua is p=none",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=x; rua=mailto:a@example.org\""},
+         "example.org",
+         "",
+         "",
+         Result::Fail,
+         Policy::None},
+        {"a failing server",
+         {"_dmarc.example.org SERVFAIL"},
+         "example.org",
+         "",
+         "",
+         Result::TempError,
+         Policy::None},
+        {"no domain", {}, "not a domain", "", "", Result::PermError, Policy::None},
+    };
+    for (const auto& c : cases) {
+        ZoneResolver resolver(c.zone);
+        std::vector<Identifier> dkim;
+        if (!c.dkim.empty()) dkim.push_back({true, c.dkim});
+        const auto got = env::run_now(evaluate(resolver, c.author, {!c.spf.empty(), c.spf}, dkim));
+        EXPECT_EQ(got.result, c.result) << c.what;
+        EXPECT_EQ(got.policy, c.policy) << c.what;
+    }
+}
+
+TEST(Evaluate, AsksLittleHoweverDeepTheName) {
+    ZoneResolver resolver({"example.org A 192.0.2.1"});
+    env::run_now(evaluate(resolver, "a.b.c.d.e.f.g.h.i.j.k.l.m.n.example.org", {}, {}));
+    EXPECT_EQ(resolver.questions, 8U);
+}
+
+TEST(Disposition, PercentageLessens) {
+    Verdict verdict;
+    verdict.result = Result::Fail;
+    verdict.record = *parse_record("v=DMARC1; p=reject; pct=30");
+    verdict.policy = Policy::Reject;
+    EXPECT_EQ(disposition(verdict, 29), Policy::Reject);
+    EXPECT_EQ(disposition(verdict, 30), Policy::Quarantine);
+    verdict.result = Result::Pass;
+    EXPECT_EQ(disposition(verdict, 0), Policy::None);
+}
+
+TEST(Reports, GoOnlyWhereTheyAreWanted) {
+    ZoneResolver resolver({"_dmarc.example.org TXT \"v=DMARC1; p=none\"",
+                           "example.org._report._dmarc.thirdparty.example TXT \"v=DMARC1\""});
+    EXPECT_TRUE(env::run_now(accepts_reports(resolver, "example.org", "mail.example.org")));
+    EXPECT_TRUE(env::run_now(accepts_reports(resolver, "example.org", "thirdparty.example")));
+    EXPECT_FALSE(env::run_now(accepts_reports(resolver, "example.org", "victim.example")));
+}
+
+}  // namespace
+}  // namespace dmarc

@@ -1,0 +1,147 @@
+#include "policy/authentication.hpp"
+
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace policy {
+namespace {
+
+std::string domain_of(std::string_view address) {
+    const auto at = address.rfind('@');
+    return base::lower(at == std::string_view::npos ? address : address.substr(at + 1));
+}
+
+mail::AuthenticationMethod method(std::string name, std::string_view result) {
+    mail::AuthenticationMethod out;
+    out.method = std::move(name);
+    out.result = result;
+    return out;
+}
+
+/// How bad a DMARC outcome is, to choose among several authors.
+int severity(const dmarc::Verdict& verdict) {
+    if (verdict.result == dmarc::Result::Fail) return 10 + static_cast<int>(verdict.policy);
+    if (verdict.result == dmarc::Result::TempError) return 5;
+    return verdict.result == dmarc::Result::Pass ? 1 : 2;
+}
+
+}  // namespace
+
+MessageAuthenticator::MessageAuthenticator(std::string header_block, const AuthenticationRules& rules)
+    : rules_(rules),
+      header_block_(std::move(header_block)),
+      dkim_(header_block_, rules_.dkim),
+      arc_(header_block_) {}
+
+void MessageAuthenticator::body(std::string_view octets) {
+    dkim_.body(octets);
+    arc_.body(octets);
+}
+
+env::Task<void> MessageAuthenticator::check_spf(env::Resolver& resolver, const env::Clock& clock,
+                                                const SendingClient& client, Authentication& out) {
+    if (!client.ip) co_return;
+    out.spf_checked = true;
+    spf::Query query{*client.ip, client.helo, client.mail_from, rules_.authserv_id};
+    out.helo = co_await spf::check_helo(resolver, clock, query);
+    if (client.mail_from.empty()) {
+        out.spf = out.helo;
+        out.spf_domain = base::lower(client.helo);
+    } else {
+        out.spf = co_await spf::check_mail_from(resolver, clock, query);
+        out.spf_domain = domain_of(client.mail_from);
+    }
+    auto said = method("spf", spf::to_text(out.spf.result));
+    said.reason = out.spf.problem;
+    said.properties.emplace_back(client.mail_from.empty() ? "smtp.helo" : "smtp.mailfrom",
+                                 client.mail_from.empty() ? client.helo : client.mail_from);
+    out.methods.push_back(std::move(said));
+}
+
+env::Task<void> MessageAuthenticator::check_dmarc(env::Resolver& resolver, Authentication& out) {
+    out.author = mail::find_author(header_block_);
+    const dmarc::Identifier sender{out.spf.result == spf::Result::Pass, out.spf_domain};
+    std::vector<dmarc::Identifier> signers;
+    for (const auto& signature : out.dkim)
+        if (signature.result == dkim::Result::Pass) signers.push_back({true, signature.domain});
+    auto domains = out.author.domains;
+    if (domains.size() > rules_.authors_max) domains.resize(rules_.authors_max);
+    for (std::size_t i = 0; i < domains.size(); ++i) {
+        auto verdict = co_await dmarc::evaluate(resolver, domains[i], sender, signers);
+        if (i == 0 || severity(verdict) > severity(out.dmarc)) out.dmarc = std::move(verdict);
+    }
+    const bool odd = out.author.from_fields != 1 || out.author.domains.size() != 1;
+    if (domains.empty()) {
+        out.dmarc.result = dmarc::Result::None;
+        out.dmarc.reason = out.author.from_fields == 0 ? "no From: field" : "From: holds no domain";
+    } else if (odd && out.dmarc.result == dmarc::Result::Pass) {
+        // One author that passes says nothing of the other (RFC 9989 §11.5).
+        out.dmarc.result = dmarc::Result::PermError;
+        out.dmarc.reason = "From: names several domains";
+    }
+    if (out.dmarc.result == dmarc::Result::Fail && out.arc.status == arc::ChainStatus::Pass &&
+        !out.arc.sealers.empty()) {
+        const auto& sealer = out.arc.sealers.back();
+        const bool trusted = std::ranges::any_of(
+            rules_.trusted_sealers, [&](const auto& name) { return base::iequals(name, sealer); });
+        const auto id_end = out.arc.newest_results.find(';');
+        const auto seen = id_end == std::string::npos ? "" : out.arc.newest_results.substr(id_end + 1);
+        bool passed_there = false;
+        for (const auto* name : {"dmarc", "dkim", "spf"})
+            for (const auto& word : mail::results_for(seen, name))
+                passed_there = passed_there || word == "pass";
+        if (trusted && passed_there) out.override_reason = "arc=pass of " + sealer;
+    }
+    auto said = method("dmarc", dmarc::to_text(out.dmarc.result));
+    if (out.dmarc.record)
+        said.comment = fmt::format("p={}{}", dmarc::to_text(out.dmarc.published),
+                                   out.override_reason.empty() ? "" : ", overruled: " + out.override_reason);
+    said.reason = out.dmarc.result == dmarc::Result::Pass ? "" : out.dmarc.reason;
+    if (!out.dmarc.domain.empty()) said.properties.emplace_back("header.from", out.dmarc.domain);
+    out.methods.push_back(std::move(said));
+}
+
+env::Task<Authentication> MessageAuthenticator::finish(env::Resolver& resolver, const env::Clock& clock,
+                                                       SendingClient client, std::uint64_t now) {
+    Authentication out;
+    co_await check_spf(resolver, clock, client, out);
+    out.dkim = co_await dkim_.finish(resolver, now);
+    for (const auto& signature : out.dkim) {
+        auto said = method("dkim", dkim::to_text(signature.result));
+        if (signature.key_bits > 0) said.comment = fmt::format("{}-bit key", signature.key_bits);
+        said.reason = signature.reason;
+        if (!signature.domain.empty()) {
+            said.properties.emplace_back("header.d", signature.domain);
+            said.properties.emplace_back("header.s", signature.selector);
+            said.properties.emplace_back("header.a", signature.algorithm);
+            said.properties.emplace_back("header.b", signature.signature_start);
+        }
+        out.methods.push_back(std::move(said));
+    }
+    if (out.dkim.empty()) out.methods.push_back(method("dkim", "none"));
+    out.arc = co_await arc_.finish(resolver);
+    if (arc_.has_sets()) {
+        auto said = method("arc", arc::to_text(out.arc.status));
+        said.reason = out.arc.reason;
+        if (out.arc.instances > 0) said.comment = fmt::format("i={}", out.arc.instances);
+        out.methods.push_back(std::move(said));
+    }
+    co_await check_dmarc(resolver, out);
+    co_return out;
+}
+
+std::string without_foreign_results(std::string_view header_block, std::string_view authserv_id) {
+    std::string out;
+    for (const auto& field : dkim::split_fields(header_block)) {
+        if (base::iequals(field.name, "Authentication-Results")) {
+            const auto id = mail::authserv_id_of(field.raw.substr(field.raw.find(':') + 1));
+            if (!id || base::iequals(*id, authserv_id)) continue;
+        }
+        out += field.raw;
+    }
+    return out;
+}
+
+}  // namespace policy
