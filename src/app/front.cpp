@@ -209,6 +209,15 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->without_auth = [without_auth](const env::IpAddress& address) {
         return without_auth->contains_now(address);
     };
+    auto sender_options = config::bind<policy::SenderOptions>(configuration, diagnostics);
+    TRY_ASSIGN(const auto unverified,
+               networks("sender_authentication_exempt_networks", sender_options.exempt_networks));
+    TRY_ASSIGN(const auto ours, networks("dkim_sign_networks", sender_options.sign_networks));
+    service->without_verify = [unverified](const env::IpAddress& address) {
+        return unverified->contains_now(address);
+    };
+    service->signed_for = [ours](const env::IpAddress& address) { return ours->contains_now(address); };
+    TRY_ASSIGN(service->content, policy::make_content_rules(std::move(sender_options), environment.files));
     policy::RestrictionJudge::Services services{*generation->factory, environment.files,
                                                 *generation->routing, environment.events,
                                                 environment.resolver, service->name};
@@ -262,9 +271,9 @@ void Front::use(std::shared_ptr<FrontGeneration> generation) {
 }
 
 void Front::add_listener(const std::string& service, std::unique_ptr<env::Listener> listener) {
-    server::SmtpServices services{environment_.loop, environment_.tls,    environment_.resolver,
-                                  intake_,           environment_.events, limits_,
-                                  throttle_,         environment_.random, scratch_};
+    server::SmtpServices services{
+        environment_.loop, environment_.tls,    environment_.resolver, intake_, environment_.events, limits_,
+        throttle_,         environment_.random, environment_.workers,  scratch_};
     auto made =
         std::make_unique<server::SmtpListener>(services, generations_.back()->services.at(service), count_);
     made->start(std::move(listener));

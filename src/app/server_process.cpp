@@ -325,6 +325,10 @@ void Server::start_pickup(std::uint64_t message_size_limit) {
         (message_size_limit == 0 ? UINT32_MAX : message_size_limit) + envelope_octets_max;
     options.trace.host_name = smtp.host_name;
     options.trace.mail_name = smtp.mail_name;
+    config::Diagnostics unsaid;
+    auto rules = policy::make_content_rules(
+        config::bind<policy::SenderOptions>(*site_->configuration, unsaid), files_);
+    if (rules) options.content = std::move(*rules);
     server::Pickup::Services services{
         back_world_->loop,
         back_world_->workers,
@@ -443,7 +447,7 @@ static std::set<std::string> files_named_in(const Site& site) {
         for (const auto& setting : configuration.settings()) {
             const std::string_view name = setting.name;
             if (!name.ends_with("_file") && !name.ends_with("_files") && !name.ends_with("CAfile") &&
-                !name.ends_with("_maps"))
+                !name.ends_with("_maps") && !name.starts_with("dkim_"))
                 continue;
             for (const auto& word : config::split_list(configuration.get(name)))
                 if (const auto slash = word.find('/');

@@ -7,6 +7,7 @@
 #include "delivery/smtp_options.hpp"
 #include "delivery/virtual_transport.hpp"
 #include "policy/options.hpp"
+#include "policy/sender_options.hpp"
 #include "queue/queue_manager.hpp"
 #include "routing/options.hpp"
 #include "server/client_limits.hpp"
@@ -46,10 +47,10 @@ struct NamesOnly {
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
         config::Registry::collect<ProgramOptions, DnsOptions, TlsServerOptions, AuthOptions, RepairOptions,
-                                  accounts::ThrottleOptions, DestinationLimitOptions, smtp::ServerOptions,
-                                  server::ClientLimitOptions, policy::PolicyOptions, routing::RoutingOptions,
-                                  queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions,
-                                  delivery::VirtualOptions, delivery::LocalOptions,
+                                  policy::SenderOptions, accounts::ThrottleOptions, DestinationLimitOptions,
+                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
+                                  routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions,
+                                  queue::NotifierOptions, delivery::VirtualOptions, delivery::LocalOptions,
                                   delivery::SmtpClientOptions, NamesOnly>());
 }
 
@@ -92,6 +93,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<DestinationLimitOptions>(c, diagnostics);
     config::bind<DnsOptions>(c, diagnostics);
     config::bind<AuthOptions>(c, diagnostics);
+    config::bind<policy::SenderOptions>(c, diagnostics);
     config::bind<RepairOptions>(c, diagnostics);
     config::bind<accounts::ThrottleOptions>(c, diagnostics);
     config::bind<queue::QueueManagerOptions>(c, diagnostics);

@@ -1,7 +1,5 @@
 #include "commands/judge_world.hpp"
 
-#include "mail/submitted_message.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
@@ -60,7 +58,16 @@ std::string read_standard_input(std::size_t octets_max) {
 }
 
 WireMessage split_message(std::string_view text) {
-    const std::string wire = mail::to_wire(text, mail::EndOfInput::EndOfFile);
+    // As it is where it has CRLF; a file with LF alone gets them, and no octet more.
+    std::string wire;
+    if (text.find("\r\n") != std::string_view::npos) {
+        wire = text;
+    } else {
+        for (const char c : text) {
+            if (c == '\n') wire += '\r';
+            wire += c;
+        }
+    }
     WireMessage out;
     if (wire.starts_with("\r\n")) {
         out.body = wire.substr(2);

@@ -89,6 +89,8 @@ Signer::Signer(SignOptions options, std::string header_block)
       names_(names_to_sign(options_, fields_)),
       hasher_(options_.body_form) {}
 
+void Signer::use_body_hash(std::string_view digest) { body_hash_ = base::base64_encode(digest); }
+
 std::string Signer::field(const PrivateKey& key, std::string_view selector) {
     if (body_hash_.empty()) body_hash_ = base::base64_encode(hasher_.finish());
     std::string names;

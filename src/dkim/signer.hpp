@@ -32,6 +32,8 @@ class Signer {
  public:
     Signer(SignOptions options, std::string header_block);
     void body(std::string_view octets) { hasher_.update(octets); }
+    /// In place of body(): the SHA-256 of the canonical body, 32 octets.
+    void use_body_hash(std::string_view digest);
     /// The whole field with CRLF, folded; to be put before the message. Once, after the body. May be called
     /// for several keys: the body hash is shared.
     std::string field(const PrivateKey& key, std::string_view selector);

@@ -145,6 +145,14 @@ env::Task<bool> Pickup::take(std::shared_ptr<State> state, std::string name) {
     const auto now = services.loop.clock().wall();
     std::string prepend =
         mail::received_field(envelope, state->options.trace, id, now, services.loop.clock().zone_offset(now));
+    if (state->options.content && !state->options.content->keys.empty()) {
+        policy::ContentCheck check(state->options.content, policy::ContentCheck::Role::Sign);
+        std::string same;
+        check.feed(dropped->content, same);
+        check.end(same);
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+        prepend += co_await check.sign(services.workers, std::string(), static_cast<std::uint64_t>(seconds));
+    }
     auto expanded = co_await services.expand(std::move(envelope));
     if (!expanded) {
         state->complain(name, expanded.error());

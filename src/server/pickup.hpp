@@ -9,6 +9,7 @@
 #include "env/network.hpp"
 #include "env/workers.hpp"
 #include "mail/received.hpp"
+#include "policy/content_check.hpp"
 #include "queue/intake.hpp"
 #include "queue/maildrop.hpp"
 
@@ -23,6 +24,7 @@ struct PickupOptions {
     std::uint64_t file_octets_max = 0;  // message_size_limit and its envelope
     mail::TraceOptions trace;
     std::chrono::seconds poll_interval{10};
+    std::shared_ptr<const policy::ContentRules> content;  // what is signed; nullptr: nothing
 };
 
 class Pickup {

@@ -379,6 +379,10 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
     }
     if (stage == smtp::Stage::Mail) effects_.reset();
     const policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
+    if (verdict.accepted() && stage == smtp::Stage::EndOfData) {
+        auto refused = co_await verify_content();
+        if (refused) co_return std::move(*refused);
+    }
     if (!verdict.accepted()) {
         reject_event(stage, verdict);
         if (stage == smtp::Stage::EndOfData) {
@@ -399,6 +403,7 @@ env::Task<smtp::Step> SmtpConnection::begin() {
     }
     message_ = std::move(*message);
     content_ = std::make_unique<Content>();
+    content_->check = make_check();
     services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
                                                client_.address.text(), session_.auth_method(),
                                                session_.user(), session_.envelope().origin.sasl_sender});
@@ -412,6 +417,27 @@ env::Task<bool> SmtpConnection::store(std::string_view piece) {
     const auto limit = service_->options->message_size_limit;
     if (limit > 0 && content_->size > limit) message_.reset();  // the rest is read and dropped
     if (!message_) co_return false;
+    if (!content_->check) {
+        const bool kept = co_await append(piece);
+        co_return kept;
+    }
+    content_->checked.clear();
+    content_->check->feed(piece, content_->checked);
+    const bool kept = co_await append(content_->checked);
+    co_return kept;
+}
+
+/// Behind the last octet: what the check still holds back.
+env::Task<void> SmtpConnection::end_content() {
+    content_->header.finish();
+    if (!content_->check || !message_) co_return;
+    content_->checked.clear();
+    content_->check->end(content_->checked);
+    co_await append(content_->checked);
+}
+
+env::Task<bool> SmtpConnection::append(std::string_view piece) {
+    if (piece.empty()) co_return true;
     auto stored = co_await message_->append(piece);
     if (!stored) {
         content_->failure = to_failure(stored.error());
@@ -445,7 +471,7 @@ env::Task<smtp::Step> SmtpConnection::read_data() {
         used_ += result.consumed;
         if (!content_->decoded.empty()) co_await store(content_->decoded);
         if (!result.finished) continue;
-        content_->header.finish();
+        co_await end_content();
         const auto what = summary();
         smtp::Step step = session_.on_content(what);
         if (step.next != smtp::Step::Next::Judge) {
@@ -475,14 +501,13 @@ env::Task<smtp::Step> SmtpConnection::read_chunk(std::uint64_t octets, bool keep
         octets -= piece.size();
         if (keep) co_await store(piece);
     }
+    if (content_ && keep && session_.last_chunk()) co_await end_content();
     const auto what = content_ ? summary() : smtp::ContentSummary{};
     smtp::Step step = session_.on_content(what);
     // A transaction that ended here without going on to the judge is over.
     if (!session_.in_transaction()) {
         message_.reset();
         content_.reset();
-    } else if (content_ && step.next == smtp::Step::Next::Judge) {
-        content_->header.finish();
     }
     co_return step;
 }
@@ -548,10 +573,19 @@ env::Task<smtp::Step> SmtpConnection::commit() {
     std::string prepend;
     if (effects_)
         for (const auto& line : effects_->prepend) prepend += line + "\r\n";
+    prepend += content->prepend;
     prepend += mail::received_field(envelope, trace, message->id().text(), now,
                                     services_.loop.clock().zone_offset(now));
+    std::string missing;
     if (service_->repair_always || !session_.user().empty())
-        prepend += missing_fields(content->header, envelope, message->id().text());
+        missing = missing_fields(content->header, envelope, message->id().text());
+    if (content->check && content->check->role() == policy::ContentCheck::Role::Sign) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+        prepend +=
+            co_await content->check->sign(services_.workers, missing, static_cast<std::uint64_t>(seconds));
+    }
+    prepend += missing;
+    envelope.hold = envelope.hold || content->hold;
     if (service_->expand) {
         auto expanded = co_await service_->expand(std::move(envelope));
         if (!expanded) {

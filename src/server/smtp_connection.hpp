@@ -11,7 +11,9 @@
 #include "env/random.hpp"
 #include "env/resolver.hpp"
 #include "env/tls.hpp"
+#include "env/workers.hpp"
 #include "mail/header.hpp"
+#include "policy/content_check.hpp"
 #include "policy/judge.hpp"
 #include "queue/intake.hpp"
 #include "server/client_limits.hpp"
@@ -48,6 +50,9 @@ struct SmtpService {
     std::function<bool(const env::IpAddress&)> without_auth;  // smtpd_sasl_exceptions_networks
     bool repair_always = false;                               // always_add_missing_headers
     std::shared_ptr<policy::Judge> judge;
+    std::shared_ptr<const policy::ContentRules> content;        // nullptr: content is taken as it is
+    std::function<bool(const env::IpAddress&)> without_verify;  // sender_authentication_exempt_networks
+    std::function<bool(const env::IpAddress&)> signed_for;      // dkim_sign_networks
     /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
     /// reason.
     std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
@@ -63,6 +68,7 @@ struct SmtpServices {
     ClientLimits& limits;
     accounts::Throttle& throttle;
     env::Random& random;
+    env::Workers& workers;
     std::array<char, 65536>& scratch;  // of the loop: used only between suspensions
 };
 
@@ -97,6 +103,10 @@ class SmtpConnection {
     env::Task<bool> flush();
     env::Task<bool> fill();
     env::Task<bool> store(std::string_view content);
+    env::Task<bool> append(std::string_view content);
+    env::Task<void> end_content();
+    std::unique_ptr<policy::ContentCheck> make_check() const;
+    env::Task<std::optional<smtp::Step>> verify_content();
     env::Task<void> look_up_name();
     env::Task<void> say_goodbye();
     smtp::ContentSummary summary() const;
@@ -131,6 +141,10 @@ class SmtpConnection {
         std::string decoded;
         std::uint64_t size = 0;
         std::optional<smtp::CommitFailure> failure;
+        std::unique_ptr<policy::ContentCheck> check;
+        std::string checked;  // what the check lets through
+        std::string prepend;  // fields it wants
+        bool hold = false;
     };
     std::unique_ptr<Content> content_;
     std::unique_ptr<policy::SideEffects> effects_;

@@ -120,6 +120,8 @@ class ServerSession {
     const RcptCommand& pending_recipient() const { return *pending_recipient_; }
     bool has_pending_recipient() const { return pending_recipient_.has_value(); }
     std::size_t recipient_count() const { return envelope_.recipients.size(); }
+    /// The BDAT chunk being read is the last one.
+    bool last_chunk() const { return chunk_last_; }
     std::string_view last_command() const { return last_command_; }
     bool pipelined_early() const { return pipelined_early_; }
     /// The envelope of a finished message; the transaction is over.

@@ -155,13 +155,13 @@ class Conversation {
             const auto count = *base::parse_number(words[1]);
             people_.run_until([&] { return messages(words[0]).size() >= count; }, 60s);
             EXPECT_EQ(messages(words[0]).size(), count) << here();
-        } else if (word == "content") {
+        } else if (word == "content" || word == "no-content") {
             const auto space = rest.find(' ');
             bool found = false;
             for (const auto& message : messages(rest.substr(0, space)))
                 for (const auto line : base::split(message, '\n'))
                     found = found || matches(rest.substr(space + 1), line);
-            EXPECT_TRUE(found) << here();
+            EXPECT_EQ(found, word == "content") << here();
         } else if (word == "log") {
             bool found = false;
             for (const auto& line : scheduler_.trace.tail())

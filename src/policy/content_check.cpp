@@ -1,0 +1,167 @@
+#include "policy/content_check.hpp"
+
+#include "base/text.hpp"
+#include "dkim/signer.hpp"
+
+#include <fmt/format.h>
+
+namespace policy {
+namespace {
+
+std::uint64_t unix_time(env::WallTime at) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count());
+}
+
+/// RSA takes a millisecond: a worker's business. Owns all it touches.
+struct SignTrip {
+    std::vector<SigningKey> keys;
+    std::string header, body_hash;
+    std::pair<dkim::Canonicalization, dkim::Canonicalization> forms;
+    std::uint64_t now;
+    std::string operator()() const {
+        std::string out;
+        for (const auto& key : keys) {
+            dkim::SignOptions how;
+            how.domain = key.domain;
+            how.selector = key.selector;
+            how.header_form = forms.first;
+            how.body_form = forms.second;
+            how.timestamp = now;
+            dkim::Signer signer(how, header);
+            signer.use_body_hash(body_hash);
+            out += signer.field(key.key);
+        }
+        return out;
+    }
+};
+
+}  // namespace
+
+std::expected<std::shared_ptr<const ContentRules>, std::string> make_content_rules(SenderOptions options,
+                                                                                   env::FileSystem& files) {
+    auto keys = SigningKeys::make(options, files);
+    if (!keys) return std::unexpected(keys.error());
+    if (!dkim::parse_canonicalization(options.canonicalization))
+        return std::unexpected("dkim_canonicalization: simple or relaxed, header/body");
+    auto out = std::make_shared<ContentRules>();
+    out->keys = std::move(*keys);
+    out->authentication.authserv_id = options.authserv_id;
+    out->authentication.trusted_sealers = options.trusted_sealers;
+    out->authentication.dkim.rsa_bits_min = options.dkim_bits_min;
+    out->authentication.dkim.signatures_max = options.signatures_max;
+    out->authentication.dkim.partial_body = options.partial_body ? dkim::VerifyOptions::PartialBody::Pass
+                                                                 : dkim::VerifyOptions::PartialBody::Policy;
+    out->options = std::move(options);
+    return out;
+}
+
+ContentCheck::ContentCheck(std::shared_ptr<const ContentRules> rules, Role role)
+    : rules_(std::move(rules)),
+      role_(role),
+      forms_(*dkim::parse_canonicalization(rules_->options.canonicalization)) {}
+
+void ContentCheck::body(std::string_view octets) {
+    if (authenticator_) authenticator_->body(octets);
+    if (hasher_) hasher_->update(octets);
+}
+
+void ContentCheck::feed(std::string_view octets, std::string& out) {
+    if (!in_header_) {
+        body(octets);
+        out += octets;
+        return;
+    }
+    const auto look_from = held_.size() < 3 ? 0 : held_.size() - 3;
+    held_ += octets;
+    const bool no_header = held_.starts_with("\r\n");
+    const auto found = no_header ? 0 : held_.find("\r\n\r\n", look_from);
+    if (found != std::string::npos) {
+        header_ = no_header ? "" : held_.substr(0, found + 2);
+        const std::string rest = held_.substr(no_header ? 2 : found + 4);
+        held_.clear();
+        header_done(out);
+        out += "\r\n";
+        body(rest);
+        out += rest;
+        return;
+    }
+    if (held_.size() <= rules_->options.header_size_limit) return;
+    // Nothing that long is a header we vouch for: it goes on as it is.
+    given_up_ = true;
+    in_header_ = false;
+    out += held_;
+    held_.clear();
+    held_.shrink_to_fit();
+}
+
+void ContentCheck::end(std::string& out) {
+    if (!in_header_) return;
+    // A message without an empty line: all of it is header.
+    header_ = std::move(held_);
+    held_.clear();
+    header_done(out);
+}
+
+void ContentCheck::header_done(std::string& out) {
+    in_header_ = false;
+    if (role_ == Role::Verify) {
+        header_ = without_foreign_results(header_, rules_->options.authserv_id);
+        authenticator_ = std::make_unique<MessageAuthenticator>(header_, rules_->authentication);
+    } else {
+        const auto author = mail::find_author(header_);
+        if (author.addresses.size() == 1) keys_ = rules_->keys.keys_for(author.addresses.front());
+        if (!keys_.empty()) hasher_ = std::make_unique<dkim::BodyHasher>(forms_.second);
+    }
+    out += header_;
+}
+
+env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client) {
+    ContentVerdict out;
+    if (given_up_ || !authenticator_) {
+        std::vector<mail::AuthenticationMethod> none;
+        out.prepend = mail::authentication_results_field(rules_->options.authserv_id, none);
+        co_return out;
+    }
+    const Authentication got = co_await authenticator_->finish(world.resolver, world.clock, std::move(client),
+                                                               unix_time(world.clock.wall()));
+    constexpr std::uint64_t hundred = 100;
+    const auto dice = static_cast<unsigned>(world.random.below(hundred));
+    dmarc::Policy action = dmarc::Policy::None;
+    if (rules_->options.check == SenderCheck::Enforce && got.override_reason.empty())
+        action = dmarc::disposition(got.dmarc, dice);
+    out.note = fmt::format("dmarc={} from={} policy={} disposition={} spf={} dkim={}",
+                           dmarc::to_text(got.dmarc.result), base::printable(got.dmarc.domain, 100),
+                           dmarc::to_text(got.dmarc.published), dmarc::to_text(action),
+                           got.spf_checked ? spf::to_text(got.spf.result) : "none",
+                           got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result));
+    if (action == dmarc::Policy::Reject) {
+        out.refusal = mail::ReplyText{
+            550,
+            {5, 7, 1},
+            fmt::format("Message refused by the DMARC policy of {}: SPF {}, DKIM {}; neither is aligned with "
+                        "From. See "
+                        "_dmarc.{} and RFC 9989",
+                        got.dmarc.domain, got.spf_checked ? spf::to_text(got.spf.result) : "none",
+                        got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result),
+                        got.dmarc.policy_domain)};
+        co_return out;
+    }
+    out.prepend = mail::authentication_results_field(rules_->options.authserv_id, got.methods);
+    if (action == dmarc::Policy::Quarantine) {
+        out.hold = rules_->options.quarantine == QuarantineAction::Hold;
+        if (!out.hold) out.prepend += "X-Spam-Flag: YES\r\n";
+    }
+    co_return out;
+}
+
+env::Task<std::string> ContentCheck::sign(env::Workers& workers, std::string added, std::uint64_t now) {
+    if (keys_.empty() || !hasher_) co_return std::string();
+    std::vector<SigningKey> keys;
+    for (const auto* key : keys_) keys.push_back(*key);
+    SignTrip trip{std::move(keys), std::move(added) + header_, hasher_->finish(), forms_, now};
+    std::string out = co_await workers.run(std::move(trip));
+    co_return out;
+}
+
+}  // namespace policy

@@ -1,0 +1,71 @@
+// One message on its way through: the header is held back until it is whole, then goes on without fields that
+// claim to be ours; the body streams by. At the end either the message is verified (sender authentication,
+// and what the author's DMARC policy asks), or it is signed. Belongs to one connection.
+#pragma once
+
+#include "env/random.hpp"
+#include "env/workers.hpp"
+#include "mail/status.hpp"
+#include "policy/authentication.hpp"
+#include "policy/sender_options.hpp"
+#include "policy/signing_keys.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace policy {
+
+/// Immutable; shared by the connections of a loop.
+struct ContentRules {
+    SenderOptions options;
+    AuthenticationRules authentication;
+    SigningKeys keys;
+};
+/// Error: what the administrator must mend.
+std::expected<std::shared_ptr<const ContentRules>, std::string> make_content_rules(SenderOptions options,
+                                                                                   env::FileSystem& files);
+
+struct ContentVerdict {
+    std::optional<mail::ReplyText> refusal;
+    std::string prepend;  // fields with CRLF
+    bool hold = false;
+    std::string note;  // for the log; empty: nothing to say
+};
+
+class ContentCheck {
+ public:
+    enum class Role { Verify, Sign };
+    ContentCheck(std::shared_ptr<const ContentRules> rules, Role role);
+    /// The next decoded octets (CRLF line ends); what is to be stored is appended to `out`.
+    void feed(std::string_view octets, std::string& out);
+    /// Behind the last octet.
+    void end(std::string& out);
+    Role role() const { return role_; }
+
+    struct World {
+        env::Resolver& resolver;
+        env::Random& random;
+        const env::Clock& clock;
+    };
+    /// Role Verify, once, after end().
+    env::Task<ContentVerdict> verify(World world, SendingClient client);
+    /// Role Sign, once, after end(): DKIM-Signature fields with CRLF; "" when no key is for this author.
+    /// `added`: fields that will stand before the message, and are signed with it.
+    env::Task<std::string> sign(env::Workers& workers, std::string added, std::uint64_t now);
+
+ private:
+    void header_done(std::string& out);
+    void body(std::string_view octets);
+    std::shared_ptr<const ContentRules> rules_;
+    Role role_;
+    bool in_header_ = true, given_up_ = false;
+    std::string held_;    // of the header, while it is not whole
+    std::string header_;  // as it is stored, without the empty line
+    std::unique_ptr<MessageAuthenticator> authenticator_;
+    std::vector<const SigningKey*> keys_;
+    std::unique_ptr<dkim::BodyHasher> hasher_;
+    std::pair<dkim::Canonicalization, dkim::Canonicalization> forms_;
+};
+
+}  // namespace policy

@@ -1,0 +1,78 @@
+// Who sent it, under main.cf names: what is verified on the way in, what is signed on the way out.
+#pragma once
+
+#include "base/parameter.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace policy {
+
+enum class SenderCheck { No, Mark, Enforce };
+constexpr auto enum_words(SenderCheck) {
+    return std::array<std::pair<std::string_view, SenderCheck>, 3>{
+        {{"no", SenderCheck::No}, {"mark", SenderCheck::Mark}, {"enforce", SenderCheck::Enforce}}};
+}
+
+enum class QuarantineAction { Header, Hold };
+constexpr auto enum_words(QuarantineAction) {
+    return std::array<std::pair<std::string_view, QuarantineAction>, 2>{
+        {{"header", QuarantineAction::Header}, {"hold", QuarantineAction::Hold}}};
+}
+
+struct SenderOptions {
+    SenderCheck check = SenderCheck::No;
+    std::string authserv_id;
+    QuarantineAction quarantine = QuarantineAction::Header;
+    std::vector<std::string> trusted_sealers, exempt_networks, sign_networks, signing_keys;
+    std::string signing_table, key_table, canonicalization;
+    std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10;
+    bool partial_body = false;
+
+    static constexpr void describe(auto& parameter) {
+        using O = SenderOptions;
+        using base::Between;
+        using base::Default;
+        parameter("sender_authentication", &O::check, Default{"no"},
+                  "SPF, DKIM, ARC and DMARC of what comes in: no, mark (write Authentication-Results), "
+                  "enforce (and do "
+                  "what the author's DMARC policy asks).");
+        parameter("authserv_id", &O::authserv_id, Default{"$myhostname"},
+                  "Our name in Authentication-Results; foreign fields with it are removed (RFC 8601).");
+        parameter("sender_authentication_exempt_networks", &O::exempt_networks, Default{"$mynetworks"},
+                  "Clients whose mail is not verified; neither is that of clients who logged in.");
+        parameter("dmarc_quarantine_action", &O::quarantine, Default{"header"},
+                  "What a DMARC policy of quarantine does: header (X-Spam-Flag: YES, for Sieve and mail "
+                  "readers) or hold "
+                  "(the message waits in the queue for the postmaster).");
+        parameter("arc_trusted_sealers", &O::trusted_sealers, Default{""},
+                  "Domains that may vouch by ARC for mail whose DMARC fails, such as mailing lists.");
+        parameter("dkim_minimum_key_bits", &O::dkim_bits_min, Between{512, 8192},
+                  "RSA keys with fewer bits verify nothing (RFC 8301).");
+        parameter("dkim_signature_limit", &O::signatures_max, Between{1, 100},
+                  "The most signatures of one message that are verified.");
+        parameter(
+            "dkim_accept_partial_body", &O::partial_body, Default{"no"},
+            "Let a signature with l= pass that leaves part of the body unsigned (RFC 6376 section 8.2).");
+        parameter("dkim_signing_keys", &O::signing_keys, Default{""},
+                  "domain:selector:/path/to/key.pem for each domain whose mail is signed; two keys of one "
+                  "domain sign "
+                  "together.");
+        parameter("dkim_signing_table", &O::signing_table, Default{""},
+                  "OpenDKIM's SigningTable: a file of \"pattern name\" lines; patterns may hold *.");
+        parameter("dkim_key_table", &O::key_table, Default{""},
+                  "OpenDKIM's KeyTable: a file of \"name domain:selector:/path\" lines.");
+        parameter("dkim_canonicalization", &O::canonicalization, Default{"relaxed/simple"},
+                  "How what we sign is made canonical: simple or relaxed, header/body.");
+        parameter("dkim_sign_networks", &O::sign_networks, Default{"$mynetworks"},
+                  "Clients whose mail is signed, beside those who logged in and sendmail's.");
+        parameter("header_size_limit", &O::header_size_limit, Between{1024, 100000000},
+                  "Headers above this many octets are neither verified nor signed.");
+    }
+};
+
+}  // namespace policy

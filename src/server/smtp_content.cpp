@@ -1,0 +1,46 @@
+// SmtpConnection: what the content itself says of its sender, and our signature under what we send.
+#include "server/smtp_connection.hpp"
+
+#include <fmt/format.h>
+
+namespace server {
+
+std::unique_ptr<policy::ContentCheck> SmtpConnection::make_check() const {
+    using Role = policy::ContentCheck::Role;
+    const auto& rules = service_->content;
+    if (!rules) return nullptr;
+    const bool ours = !session_.user().empty() || service_->signed_for(client_.address);
+    if (ours)
+        return rules->keys.empty() ? nullptr : std::make_unique<policy::ContentCheck>(rules, Role::Sign);
+    const bool wanted = rules->options.check != policy::SenderCheck::No && services_.resolver &&
+                        !service_->without_verify(client_.address);
+    return wanted ? std::make_unique<policy::ContentCheck>(rules, Role::Verify) : nullptr;
+}
+
+/// SPF, DKIM, ARC, DMARC of the finished message. A step: it was refused.
+env::Task<std::optional<smtp::Step>> SmtpConnection::verify_content() {
+    if (!content_ || !content_->check || content_->check->role() != policy::ContentCheck::Role::Verify)
+        co_return std::nullopt;
+    policy::SendingClient client;
+    client.ip = client_.address;
+    client.helo = session_.helo();
+    const auto& sender = session_.envelope().sender;
+    if (!sender.is_null()) client.mail_from = sender.address().text();
+    policy::ContentCheck::World world{*services_.resolver, services_.random, services_.loop.clock()};
+    auto found = co_await content_->check->verify(world, std::move(client));
+    if (!found.note.empty())
+        note(base::Severity::Info,
+             fmt::format("{}: {}", message_ ? message_->id().text() : "NOQUEUE", found.note));
+    content_->prepend = std::move(found.prepend);
+    content_->hold = found.hold;
+    if (!found.refusal) co_return std::nullopt;
+    policy::Verdict verdict;
+    verdict.kind = policy::Verdict::Kind::Refuse;
+    verdict.reply = std::move(*found.refusal);
+    reject_event(smtp::Stage::EndOfData, verdict);
+    message_.reset();
+    content_.reset();
+    co_return session_.on_verdict(to_judged(verdict));
+}
+
+}  // namespace server
