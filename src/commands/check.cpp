@@ -82,6 +82,39 @@ void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
                         "no service of type inet runs smtpd: nothing to listen on");
 }
 
+/// Every list and every table by itself, so that all that are wrong are said, each with its place.
+void check_lists_and_tables(const app::Site& site, const app::LoopEnvironment& environment,
+                            config::Diagnostics& diagnostics) {
+    tables::Factory factory(tables::TableServices{environment.files, environment.loop.clock(),
+                                                  environment.users, environment.events});
+    const auto judge = [&](const config::Configuration& configuration, const config::Setting& setting) {
+        if (!configuration.registry().find(setting.name)) return;
+        const auto value = configuration.expand(setting.value);
+        if (!value) return;  // said already
+        std::string problem;
+        if (setting.name.ends_with("_restrictions")) {
+            const auto classes = config::split_list(configuration.get("smtpd_restriction_classes"));
+            const auto compiled = policy::compile(setting.name, *value, factory, classes);
+            if (!compiled) problem = compiled.error();
+        } else if (setting.name.ends_with("_maps") && setting.name != "local_recipient_maps") {
+            const auto format =
+                setting.name == "alias_maps" ? tables::SourceFormat::Alias : tables::SourceFormat::Map;
+            const auto opened = factory.open_list(*value, format);
+            if (!opened) problem = fmt::format("{}: {}", setting.name, opened.error().text);
+        }
+        if (!problem.empty()) diagnostics.add(config::Severity::Error, setting.file, setting.line, problem);
+    };
+    for (const auto& setting : site.configuration->settings()) judge(*site.configuration, setting);
+    for (const auto& service : site.services) {
+        if (service.type != "inet") continue;
+        const auto own = site.configuration->with_overrides(service);
+        for (const auto& [name, value] : service.overrides) {
+            const config::Setting setting{name, value, service.file, service.line};
+            judge(own, setting);
+        }
+    }
+}
+
 }  // namespace
 
 int check(const Invocation& invocation) {
@@ -98,6 +131,7 @@ int check(const Invocation& invocation) {
         check_key(*site, files, diagnostics);
         const app::LoopEnvironment environment{world.loop,   world.network, world.tls, nullptr, store,
                                                world.random, workers,       files,     users,   events};
+        check_lists_and_tables(*site, environment, diagnostics);
         if (!diagnostics.has_errors()) {
             const auto built = app::build_front(*site, environment, app::own_addresses());
             if (!built) diagnostics.add(config::Severity::Error, "", 0, built.error());

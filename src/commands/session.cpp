@@ -1,7 +1,10 @@
 #include "commands/session.hpp"
 
+#include "base/base64.hpp"
 #include "base/text.hpp"
+#include "sasl/client.hpp"
 
+#include <cstdlib>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -263,11 +266,73 @@ class Session {
             reply = co_await command("EHLO " + options_.helo);
             if (status_of(reply) != 0) co_return status_of(reply);
         }
+        if (!options_.user.empty()) {
+            const int logged_in = co_await log_in(reply);
+            if (logged_in != 0) co_return logged_in;
+        }
         int status = 0;
         if (!options_.recipients.empty()) status = co_await transaction();
         if (status == 2) co_return 2;
         reply = co_await command("QUIT");
         co_return status;
+    }
+
+    /// What is said here is never shown: passwords, and what passwords can be computed from.
+    env::Task<Reply> secret(std::string shown, std::string line) {
+        show('>', std::move(shown));
+        const bool sent = co_await send(line + "\r\n");
+        if (!sent) co_return Reply{};
+        Reply reply = co_await read_reply();
+        if (reply.code >= 400) show('*', fmt::format("{}: {}", reply.code, explain(reply.code)));
+        co_return reply;
+    }
+
+    /// `ehlo`: the reply to the last EHLO, with the mechanisms the server offers.
+    env::Task<int> log_in(Reply ehlo) {
+        std::vector<std::string> offered;
+        for (const auto& line : ehlo.lines)
+            if (base::istarts_with(line, "AUTH "))
+                for (const auto word : base::split_any(std::string_view(line).substr(5), " "))
+                    offered.emplace_back(word);
+        std::string octets(18, '\0');
+        services_.random.fill(octets);
+        const bool encrypted = stream_->tls() != nullptr;
+        sasl::MechanismRules rules{encrypted || stream_->peer().address.is_loopback(),
+                                   {},
+                                   base::base64_encode(octets),
+                                   options_.host,
+                                   options_.port};
+        if (!options_.mechanism.empty()) rules.only.push_back(options_.mechanism);
+        const auto mechanism = sasl::choose(offered, {options_.user, options_.password}, rules);
+        if (!mechanism) {
+            show('*',
+                 offered.empty()
+                     ? "the server offers no AUTH here" + std::string(encrypted ? "" : "; with --tls it may")
+                     : "none of the offered mechanisms may be used" +
+                           std::string(encrypted ? "" : ": passwords are not sent without TLS"));
+            co_return 1;
+        }
+        const std::string name(mechanism->name());
+        const auto initial = mechanism->initial();
+        std::string line = "AUTH " + name;
+        if (initial) line += " " + (initial->empty() ? std::string("=") : base::base64_encode(*initial));
+        std::string shown = "AUTH " + name + (initial ? " (secret)" : "");
+        Reply reply = co_await secret(std::move(shown), std::move(line));
+        while (reply.code == 334) {
+            const auto challenge = base::base64_decode(reply.lines.empty() ? "" : reply.lines.back());
+            const auto answer = challenge
+                                    ? mechanism->respond(*challenge)
+                                    : std::expected<std::string, std::string>(std::unexpected("not base64"));
+            if (!answer) show('*', "giving up: " + answer.error());
+            shown = answer ? "(secret)" : "*";
+            line = answer ? base::base64_encode(*answer) : "*";
+            reply = co_await secret(std::move(shown), std::move(line));
+        }
+        if (reply.code == 235 && !mechanism->satisfied()) {
+            show('*', "the server did not prove that it knows the password: it may be another");
+            co_return 1;
+        }
+        co_return status_of(reply);
     }
 
     env::Task<int> transaction() {
@@ -328,6 +393,11 @@ std::string session_usage() {
            "  --send FILE           the message to send; - is standard input\n"
            "  --tls                 STARTTLS after EHLO\n"
            "  --implicit-tls        TLS from the first octet (port 465)\n"
+           "  --user NAME           log in (AUTH), with the password from --password-file or "
+           "$POSTRIDER_PASSWORD\n"
+           "  --password-file FILE  its first line; - is standard input\n"
+           "  --auth MECHANISM      only this one (PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256, XOAUTH2, ...)\n"
+           "  --resolver HOST:PORT  the name server to ask\n"
            "  --helo NAME           the name said in EHLO (default localhost)\n"
            "  --timeout SECONDS     for each step (default 30)\n"
            "  --quiet, --json       only the result; the dialogue as JSON\n"
@@ -336,13 +406,15 @@ std::string session_usage() {
            "--send message.eml\n";
 }
 
-std::expected<SessionOptions, std::string> parse_session_arguments(const std::vector<std::string>& arguments,
-                                                                   const SessionServices& services) {
+std::expected<SessionOptions, std::string> parse_session_arguments(
+    const std::vector<std::string>& arguments,
+    const std::function<std::string(const std::string&)>& read_file) {
     SessionOptions options;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         const auto& word = arguments[i];
-        const bool takes_value =
-            word == "--from" || word == "--to" || word == "--send" || word == "--helo" || word == "--timeout";
+        const bool takes_value = word == "--from" || word == "--to" || word == "--send" || word == "--helo" ||
+                                 word == "--timeout" || word == "--user" || word == "--password-file" ||
+                                 word == "--auth" || word == "--resolver";
         if (takes_value && i + 1 >= arguments.size())
             return std::unexpected(word + " needs a value\n" + session_usage());
         if (takes_value && arguments[i + 1].find_first_of("\r\n") != std::string::npos)
@@ -353,7 +425,16 @@ std::expected<SessionOptions, std::string> parse_session_arguments(const std::ve
             options.recipients.push_back(arguments[++i]);
         else if (word == "--helo")
             options.helo = arguments[++i];
-        else if (word == "--tls")
+        else if (word == "--user")
+            options.user = arguments[++i];
+        else if (word == "--auth")
+            options.mechanism = arguments[++i];
+        else if (word == "--resolver")
+            options.resolver = arguments[++i];
+        else if (word == "--password-file") {
+            const std::string text = read_file(arguments[++i]);
+            options.password = text.substr(0, text.find_first_of("\r\n"));
+        } else if (word == "--tls")
             options.encryption = SessionOptions::Encryption::StartTls;
         else if (word == "--implicit-tls")
             options.encryption = SessionOptions::Encryption::Implicit;
@@ -362,7 +443,7 @@ std::expected<SessionOptions, std::string> parse_session_arguments(const std::ve
         else if (word == "--quiet")
             options.quiet = true;
         else if (word == "--send") {
-            options.message = services.read_file(arguments[++i]);
+            options.message = read_file(arguments[++i]);
             options.has_message = true;
         } else if (word == "--timeout") {
             const auto seconds = base::parse_number(arguments[++i], 3600);
@@ -384,6 +465,11 @@ std::expected<SessionOptions, std::string> parse_session_arguments(const std::ve
         }
     }
     if (options.host.empty()) return std::unexpected(session_usage());
+    if (options.password.empty() && !options.user.empty()) {
+        const char* password = std::getenv("POSTRIDER_PASSWORD");
+        if (!password) return std::unexpected("--user needs --password-file or $POSTRIDER_PASSWORD\n");
+        options.password = password;
+    }
     if (options.has_message && options.recipients.empty()) return std::unexpected("--send needs a --to\n");
     return options;
 }

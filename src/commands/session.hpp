@@ -5,6 +5,7 @@
 
 #include "env/loop.hpp"
 #include "env/network.hpp"
+#include "env/random.hpp"
 #include "env/resolver.hpp"
 #include "env/tls.hpp"
 
@@ -23,6 +24,8 @@ struct SessionOptions {
     std::string message;  // octets to send after DATA; any line ends; empty: no message
     bool has_message = false;
     enum class Encryption { None, StartTls, Implicit } encryption = Encryption::None;
+    std::string user, password, mechanism;  // AUTH; mechanism empty: the best that is offered
+    std::string resolver;                   // HOST:PORT; empty: the machine's
     bool json = false;
     bool quiet = false;  // no dialogue, only the result
     std::chrono::seconds timeout{30};
@@ -32,14 +35,15 @@ struct SessionServices {
     env::Loop& loop;
     env::Network& network;
     env::Tls& tls;
+    env::Random& random;
     env::Resolver* resolver;  // nullptr: only addresses and "localhost"
     std::function<void(std::string_view)> out;
-    std::function<std::string(const std::string& path)> read_file;  // "-" is standard input
 };
 
 /// Parses the verb's arguments; the string is what to tell the user (usage, exit 64).
-std::expected<SessionOptions, std::string> parse_session_arguments(const std::vector<std::string>& arguments,
-                                                                   const SessionServices& services);
+std::expected<SessionOptions, std::string> parse_session_arguments(
+    const std::vector<std::string>& arguments,
+    const std::function<std::string(const std::string&)>& read_file);
 
 /// Exit status: 0 everything accepted, 1 the server refused something, 2 no connection or a broken one.
 env::Task<int> run_session(SessionOptions options, SessionServices services);

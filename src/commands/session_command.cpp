@@ -1,4 +1,4 @@
-#include "commands/real_world.hpp"
+#include "commands/judge_world.hpp"
 #include "commands/session.hpp"
 #include "commands/verb.hpp"
 
@@ -8,29 +8,31 @@
 #include <iterator>
 
 namespace commands {
+namespace {
+
+std::string read_file(const std::string& path) {
+    if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+    std::ifstream file(path, std::ios::binary);
+    if (!file) fmt::print(stderr, "postrider session: {} cannot be read\n", path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
 
 int session(const Invocation& invocation) {
-    RealWorld world;
-    SessionServices services{world.loop,
-                             world.network,
-                             world.tls,
-                             nullptr,
-                             [](std::string_view text) { fmt::print("{}", text); },
-                             [](const std::string& path) -> std::string {
-                                 if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-                                 std::ifstream file(path, std::ios::binary);
-                                 if (!file)
-                                     fmt::print(stderr, "postrider session: {} cannot be read\n", path);
-                                 return {std::istreambuf_iterator<char>(file), {}};
-                             }};
     auto arguments = invocation.arguments;
     if (invocation.json) arguments.emplace_back("--json");
-    auto options = parse_session_arguments(arguments, services);
+    auto options = parse_session_arguments(arguments, read_file);
     if (!options) {
         fmt::print(stderr, "{}", options.error());
         return exit_usage;
     }
-    return world.run(run_session(std::move(*options), std::move(services)));
+    auto world = JudgeWorld::make(options->resolver);
+    if (!world) return usage_error("session", world.error());
+    SessionServices services{(*world)->loop,        (*world)->network,
+                             (*world)->tls,         (*world)->random,
+                             &(*world)->resolver(), [](std::string_view text) { fmt::print("{}", text); }};
+    return (*world)->run(run_session(std::move(*options), std::move(services)));
 }
 
 }  // namespace commands

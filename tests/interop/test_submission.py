@@ -264,3 +264,20 @@ def test_postfix_and_ourselves_as_clients(submission, make_server, directory, ce
             arrives(server, count + 1)
         except AssertionError:
             raise AssertionError(postfix.log() + server.log()[-2000:]) from None
+
+
+def test_session_verb_logs_in(submission, directory):
+    server = submission()
+    secret = directory / "secret"
+    secret.write_text(PASSWORD + "\n")
+    message = directory / "m.eml"
+    message.write_bytes(MESSAGE)
+    for count, (port, tls, mechanism) in enumerate(((server.ports.submission, "--tls", "PLAIN"), (server.ports.smtps, "--implicit-tls", "SCRAM-SHA-256")), 1):
+        got = server.run("session", f"127.0.0.1:{port}", tls, "--user", "ann@example.org", "--password-file", secret, "--auth", mechanism,
+                         "--from", "ann@example.org", "--to", "bob@example.org", "--send", message)
+        said = got.stdout.decode()
+        assert "235 2.7.0" in said and "queued as" in said and PASSWORD not in said and "AHB" not in said
+        server.wait_messages("bob", count)
+    secret.write_text("wrong\n")
+    got = server.run("session", f"127.0.0.1:{server.ports.submission}", "--tls", "--user", "ann@example.org", "--password-file", secret, check=False)
+    assert got.returncode == 1 and b"wrong user name or password" in got.stdout

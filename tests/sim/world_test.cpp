@@ -260,7 +260,8 @@ class World {
 
     env::Task<void> hop_session(std::unique_ptr<env::Stream> stream) {
         Lines lines(std::move(stream), hop_);
-        co_await lines.say(moody() ? "421 4.3.2 later\r\n" : "220 hop.example ESMTP\r\n");
+        std::string greeting = moody() ? "421 4.3.2 later\r\n" : "220 hop.example ESMTP\r\n";
+        co_await lines.say(std::move(greeting));
         std::set<std::uint64_t> accepted;
         for (;;) {
             auto line = co_await lines.next();

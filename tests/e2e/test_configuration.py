@@ -1,0 +1,82 @@
+"""Configurations as people write them: they start, or every fault is said at once with its place."""
+import os, pathlib, re, subprocess
+
+import pytest
+from postrider_process import BINARY
+
+SAMPLE = """myhostname = mail.example.com
+mydomain = example.com
+myorigin = $mydomain
+inet_interfaces = all
+inet_protocols = ipv4
+mydestination = $myhostname, localhost.$mydomain, localhost
+# Relay only from the local network (prevents open relay)
+mynetworks = 127.0.0.0/8, 10.0.0.0/24
+# TLS server
+smtpd_tls_cert_file = {tls}/fullchain.pem
+smtpd_tls_key_file = {tls}/privkey.pem
+smtpd_tls_security_level = may # opportunistic
+smtpd_tls_loglevel = 1
+# TLS client (for outbound)
+smtp_tls_security_level = may
+smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
+"""
+
+
+def test_the_common_file_starts(make_server, directory):
+    tls = directory / "live"
+    tls.mkdir()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mail.example.com", "-keyout", tls / "privkey.pem",
+                    "-out", tls / "fullchain.pem"], check=True, capture_output=True)
+    server = make_server(start=False)
+    server.write_config()
+    paths = "".join(f"{k} = {server.settings[k]}\n" for k in ("queue_directory", "data_directory", "maillog_file", "alias_maps"))
+    write = server.write_config
+
+    def as_it_is():
+        write()
+        (server.config / "main.cf").write_text(SAMPLE.format(tls=tls) + paths)
+    server.write_config = as_it_is
+    server.start()
+    with server.client() as c:
+        c.ehlo()
+        assert "starttls" in c.esmtp_features
+    assert re.search(r'main\.cf:12: warning: smtpd_tls_security_level: a comment must stand on a line of its own; write "smtpd_tls_security_level = may"', server.log())
+    checked = server.run("check", "-c", server.config)
+    assert b"main.cf:12" in checked.stdout + checked.stderr
+
+
+def test_every_fault_at_once(directory):
+    etc = directory / "etc"
+    etc.mkdir()
+    (etc / "main.cf").write_text("myhostnam = x\nsmtpd_timeout = soon\nmessage_size_limit = -1\nsmtpd_recipient_restrictions = reject_unauth_destinaton\n"
+                                 "virtual_mailbox_maps = hash:/nowhere/at/all\nsmtpd_tls_security_level = maybe\n")
+    (etc / "master.cf").write_text("smtp inet n - n - - smtpd\nbroken line\n")
+    got = subprocess.run([BINARY, "check", "-c", etc], capture_output=True, timeout=30)
+    said = (got.stdout + got.stderr).decode()
+    assert got.returncode != 0
+    for words in (r"main\.cf:1: .*myhostnam is not a known parameter; did you mean myhostname", r"main\.cf:2: .*smtpd_timeout", r"main\.cf:3: .*message_size_limit",
+                  r"reject_unauth_destinaton.*did you mean reject_unauth_destination", r"/nowhere/at/all", r"main\.cf:6: .*'maybe' is not one of none, may, encrypt",
+                  r"master\.cf:2"):
+        assert re.search(words, said), (words, said)
+
+
+def test_reload_drops_nobody(make_server):
+    server = make_server()
+    with server.client() as c:
+        c.ehlo("client.example.net")
+        c.mail("ann@example.net")
+        server.settings["smtpd_recipient_limit"] = "1"
+        server.write_config()
+        server.run("reload", "-c", server.config)
+        server.wait_log("configuration loaded")
+        assert c.rcpt("bob@example.org")[0] == 250 and c.rcpt("ann@example.org")[0] == 250  # keeps what it began with
+        assert c.data("Subject: x\r\n\r\nhi\r\n")[0] == 250
+    with server.client() as c:
+        c.mail("ann@example.net")
+        assert c.rcpt("bob@example.org")[0] == 250 and c.rcpt("ann@example.org")[0] == 452
+    server.settings["smtpd_timeout"] = "nonsense"
+    server.write_config()
+    server.run("reload", "-c", server.config, check=False)
+    with server.client() as c:
+        assert c.noop()[0] == 250
