@@ -283,9 +283,15 @@ std::string Server::start() {
     back_ =
         std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
     for (std::size_t i = 0; i < loop_count_; ++i) {
-        auto announce = [this](queue::Arrival arrival) {
-            back_world_->loop.post([this, arrival = std::move(arrival)]() mutable {
-                back_->manager().arrived(std::move(arrival));
+        // A group commit finishes many messages at once: they go to the queue's loop in one piece.
+        auto arrivals = std::make_shared<std::vector<queue::Arrival>>();
+        auto announce = [this, arrivals, &loop = fronts_world_[i]->loop](queue::Arrival arrival) {
+            arrivals->push_back(std::move(arrival));
+            if (arrivals->size() > 1) return;
+            loop.post([this, arrivals] {
+                back_world_->loop.post([this, batch = std::exchange(*arrivals, {})]() mutable {
+                    for (auto& one : batch) back_->manager().arrived(std::move(one));
+                });
             });
         };
         fronts_.push_back(std::make_unique<Front>(environment(*fronts_world_[i]),
