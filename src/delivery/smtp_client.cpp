@@ -575,6 +575,7 @@ queue::RecipientResult SmtpClientTransport::result_of(const Connection& c,
         out.kind = Kind::Delivered;
         out.status = reply.status();
         out.text = reply.text();
+        out.relayed = protocol_ == Protocol::Smtp;
         out.dsn_passed_on = c.session.offers_dsn();
         return out;
     }

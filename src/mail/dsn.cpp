@@ -1,7 +1,6 @@
 #include "mail/dsn.hpp"
 
 #include "base/text.hpp"
-#include "mail/xtext.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -81,7 +80,7 @@ std::string address_type(std::string_view address) { return base::is_ascii(addre
 std::string status_part(const DsnInput& input) {
     std::string out = fmt::format("Reporting-MTA: dns; {}\r\n", input.reporting_mta);
     if (!input.envelope_id.empty())
-        out += fmt::format("Original-Envelope-Id: {}\r\n", encode_xtext(input.envelope_id));
+        out += fmt::format("Original-Envelope-Id: {}\r\n", base::printable(input.envelope_id, 200));
     out += fmt::format("X-Postrider-Queue-ID: {}\r\nArrival-Date: {}\r\n", input.queue_id,
                        format_date(input.arrived, input.zone));
     for (const auto& recipient : input.recipients) {

@@ -13,10 +13,10 @@ enum class Progress : std::uint8_t { Pending, Done, Failed, Deferred };
 /// What is kept of a message while it is in delivery.
 struct QueueManager::Active {
     std::shared_ptr<const EnvelopeRecord> record;
-    std::vector<Progress> progress;                    // by recipient
-    std::map<std::uint32_t, RecipientRecord> results;  // of this attempt, for records and notifications
-    std::map<std::uint32_t, bool> succeeded;  // delivered, wants to be told; value: the next hop tells
-    std::size_t outstanding = 0;              // jobs not finished
+    std::vector<Progress> progress;                      // by recipient
+    std::map<std::uint32_t, RecipientRecord> results;    // of this attempt, for records and notifications
+    std::map<std::uint32_t, mail::DsnAction> succeeded;  // what the sender wants to be told of
+    std::size_t outstanding = 0;                         // jobs not finished
     env::SteadyTime since;
 };
 
@@ -441,8 +441,11 @@ void QueueManager::apply(Entry& entry, std::uint32_t index, const RecipientResul
                                                            : Progress::Deferred;
     active.results[index] = RecipientRecord{result.kind,       result.status,     result.text,
                                             result.remote_mta, result.diagnostic, result.greylisted};
-    if (delivered && mail::has(recipient.notify, mail::Notify::Success))
-        active.succeeded[index] = result.dsn_passed_on;
+    // Who took over the notification sends it (RFC 3461 §5.2.2).
+    if (delivered && mail::has(recipient.notify, mail::Notify::Success) && !result.dsn_passed_on)
+        active.succeeded[index] = result.kind == Kind::Expanded ? mail::DsnAction::Expanded
+                                  : result.relayed              ? mail::DsnAction::Relayed
+                                                                : mail::DsnAction::Delivered;
 }
 
 env::Task<void> QueueManager::job_done(MessageKey key, std::vector<std::uint32_t> recipients) {
@@ -486,13 +489,10 @@ env::Task<bool> QueueManager::notify(MessageKey key, std::shared_ptr<Active> act
             late.push_back(std::move(line));
         }
     }
-    for (const auto& [index, passed_on] : active->succeeded) {
-        if (passed_on) continue;
+    for (const auto& [index, action] : active->succeeded) {
         const auto& result = active->results[index];
-        const bool expanded = result.kind == RecipientResult::Kind::Expanded;
-        succeeded.push_back({envelope.recipients[index],
-                             expanded ? mail::DsnAction::Expanded : mail::DsnAction::Delivered, result.status,
-                             result.text, result.remote_mta, ""});
+        succeeded.push_back(
+            {envelope.recipients[index], action, result.status, result.text, result.remote_mta, ""});
     }
     bool ok = true;
     if (!failed.empty())

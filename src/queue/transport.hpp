@@ -43,6 +43,7 @@ struct RecipientResult {
     std::string diagnostic;  // for the DSN's Diagnostic-Code: "smtp; 550 5.1.1 …"; empty: none
     bool greylisted = false;
     bool destination_failed = false;  // connection-level: the destination as a whole, not this message
+    bool relayed = false;             // to another mail system, not into a mailbox
     bool dsn_passed_on = false;       // the next hop took over success/delay notification (RFC 3461 §5.2)
 };
 

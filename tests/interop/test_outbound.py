@@ -176,3 +176,70 @@ def test_hostile_hosts_defer(box, ours, domain, words):
     server = ours()
     send(box, server, f"h@{domain}")
     server.wait_log(rf"to=<h@{domain}>.*dsn=4\.\d\.\d, status=deferred \(.*{words}", 25)
+
+
+def report_of(message):
+    parsed = email.message_from_bytes(message)
+    assert parsed.get_content_type() == "multipart/report" and parsed.get_param("report-type") == "delivery-status"
+    assert message.startswith(b"Return-Path: <>\n")
+    status = next(p for p in parsed.walk() if p.get_content_type() == "message/delivery-status").get_payload()
+    return status[0], status[1:]
+
+
+@pytest.mark.parametrize("kind", ["delivered", "relayed", "delayed", "failed"])
+def test_notifications_of_every_kind(box, ours, kind):
+    """RFC 3464's required fields, and what the sender asked for with NOTIFY, RET and ENVID (RFC 3461)."""
+    server = ours(main={"delay_warning_time": "1s"})
+    to, notify = {"delivered": ("bob@example.org", "SUCCESS"), "relayed": ("r@plain.test", "SUCCESS"), "delayed": ("d@full.test", "DELAY"),
+                  "failed": ("bad@onebad.test", "FAILURE")}[kind]
+    with namespace(box.ours), server.client() as c:
+        c.ehlo("client.example")
+        c.mail("ann@example.org", ["RET=HDRS", "ENVID=id+2B1"])
+        c.rcpt(to, [f"NOTIFY={notify}", f"ORCPT=rfc822;orig+2B{to}"])
+        c.data("Subject: tell me\r\n\r\nsecret body\r\n")
+    def told():
+        return [m for m in server.messages("ann") if b"multipart/report" in m]
+    message = wait_for(told, 30)[0]
+    of_message, of_recipients = report_of(message)
+    assert of_message["Reporting-MTA"] == "dns; us.test" and of_message["Original-Envelope-Id"] == "id+1"
+    (recipient,) = of_recipients
+    assert recipient["Final-Recipient"] == f"rfc822; {to}" and recipient["Original-Recipient"] == f"rfc822; orig+{to}"
+    assert recipient["Action"] == kind
+    assert recipient["Status"].startswith({"delivered": "2.", "relayed": "2.", "delayed": "4.", "failed": "5."}[kind])
+    if kind == "failed":
+        assert recipient["Diagnostic-Code"].startswith("smtp; 550 5.1.1") and recipient["Remote-MTA"] == "dns; h7.test"
+    assert b"secret body" not in message and b"Subject: tell me" in message
+
+
+def test_never_a_bounce_of_a_bounce(box, ours):
+    server = ours()
+    with namespace(box.ours), server.client() as c:
+        c.sendmail("", ["bad@onebad.test"], "Subject: x\r\n\r\nx\r\n")
+    server.wait_log(r"to=<bad@onebad\.test>.*status=bounced")
+    server.wait_log(r"qmgr\[\d+\]: \w+: removed")
+    assert not server.messages("ann") and b"Mail queue is empty" in server.run("queue", "-c", server.config).stdout
+
+
+def test_postfix_and_exim_both_ways(box, ours, tmp_path_factory):
+    """Postrider to Postfix and Exim by MX, and both to Postrider: every message arrives."""
+    from peers import EXIM, EximPeer, PostfixPeer
+    server = ours(main={"inet_interfaces": "all", "mynetworks": "127.0.0.0/8"}, master=f"127.0.0.1:2525 inet n - n - - smtpd\n{OURS}:25 inet n - n - - smtpd\n")
+    folder = tmp_path_factory.mktemp("peers")
+    for parent in (folder, *folder.parents[:3]):
+        if str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    with namespace(box.net):
+        postfix = PostfixPeer(folder / "postfix", f"[{OURS}]:25", {"inet_interfaces": f"127.0.0.1, {NETWORK}.30", "mynetworks": f"127.0.0.0/8, {NETWORK}.0/24",
+                                                                   "myhostname": "postfix.test"})
+        with postfix:
+            with smtplib.SMTP("127.0.0.1", postfix.port) as c:
+                c.sendmail("p@postfix.test", ["bob@example.org"], "Subject: from postfix\r\n\r\nhi\r\n")
+            wait_for(lambda: [m for m in server.messages("bob") if b"from postfix" in m], 30)
+        if EXIM.exists():
+            exim = EximPeer(folder / "exim", 25)
+            conf = folder / "exim/etc/exim4.conf"
+            conf.write_text(conf.read_text().replace("route_list = * 127.0.0.1", f"route_list = * {OURS}"))
+            with exim:
+                with smtplib.SMTP("127.0.0.1", exim.port) as c:
+                    c.sendmail("e@exim.test", ["bob@example.org"], "Subject: from exim\r\n\r\nhi\r\n")
+                wait_for(lambda: [m for m in server.messages("bob") if b"from exim" in m], 30)
