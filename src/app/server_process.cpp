@@ -191,6 +191,7 @@ class Server {
     void start_pickup(std::uint64_t message_size_limit);
     void reload();
     void stop();
+    env::Task<void> feed_watchdog();
     template <class F>
     void on_each_front(F work);
     void run_once(LoopWorld& world, env::Task<void> task);
@@ -352,6 +353,21 @@ void Server::on_each_front(F work) {
         fronts_world_[i]->loop.post([this, i, work] { work(*fronts_[i], i); });
 }
 
+/// As long as every loop answers: a loop that hangs is for systemd to see.
+env::Task<void> Server::feed_watchdog() {
+    const auto interval = platform::watchdog_interval() / 2;
+    if (interval.count() == 0) co_return;
+    auto answered = std::make_shared<std::atomic<std::size_t>>(loop_count_);
+    for (;;) {
+        if (answered->load() >= loop_count_) {
+            platform::tell_service_manager("WATCHDOG=1");
+            answered->store(0);
+            on_each_front([answered](Front&, std::size_t) { ++*answered; });
+        }
+        co_await back_world_->loop.sleep(std::chrono::duration_cast<env::Duration>(interval));
+    }
+}
+
 void Server::reload() {
     config::Diagnostics diagnostics;
     auto site = load_site(site_->directory, files_, inspect_machine(), diagnostics);
@@ -422,6 +438,8 @@ int Server::run() {
     back_world_->thread = std::thread([loop = &back_world_->loop] { loop->run(); });
     log_->note(base::Severity::Info, "",
                fmt::format("daemon started -- version 0.1.0, configuration {}", site_->directory));
+    back_world_->loop.post([this] { back_world_->loop.spawn(feed_watchdog()); });
+    platform::tell_service_manager("READY=1");
     sigset_t signals;
     sigemptyset(&signals);
     for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, s);
@@ -432,6 +450,7 @@ int Server::run() {
         reload();
     }
     log_->note(base::Severity::Info, "", "stopping");
+    platform::tell_service_manager("STOPPING=1");
     stop();
     log_->note(base::Severity::Info, "", "stopped");
     fronts_.clear();

@@ -1,6 +1,7 @@
 // queue, mailq, postqueue, postsuper, postcat: the queue tools, which ask the running server.
 #include "base/base64.hpp"
 #include "base/text.hpp"
+#include "commands/queue_filter.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
 
@@ -8,6 +9,7 @@
 #include <ctime>
 #include <fmt/format.h>
 #include <iostream>
+#include <unistd.h>
 
 namespace commands {
 
@@ -65,9 +67,11 @@ class QueueTable {
     std::uint64_t octets_ = 0;
 };
 
-int list(const Invocation& invocation, bool as_json) {
+int list(const Invocation& invocation, bool as_json, const QueueFilter& filter = {}) {
     QueueTable table;
+    const std::int64_t now = std::time(nullptr);
     const bool answered = ask(invocation, json{{"verb", "list"}}, [&](const json& line) {
+        if (filter.any() && !filter.matches(line, now)) return;
         if (as_json)
             fmt::print("{}\n", line.dump(-1, ' ', false, json::error_handler_t::replace));
         else
@@ -149,6 +153,40 @@ int show(const Invocation& invocation, const std::vector<std::string>& ids, bool
 
 bool is_all(const std::vector<std::string>& ids) { return std::ranges::find(ids, "ALL") != ids.end(); }
 
+/// The ids that fit; of those named, when some are named. nullopt: the server does not answer.
+std::optional<std::vector<std::string>> choose(const Invocation& invocation, const QueueFilter& filter,
+                                               const std::vector<std::string>& named) {
+    std::vector<std::string> out;
+    const std::int64_t now = std::time(nullptr);
+    const bool everything = named.empty() || is_all(named);
+    const bool answered = ask(invocation, json{{"verb", "list"}}, [&](const json& line) {
+        std::string id = line.value("queue_id", "");
+        const bool wanted = everything || std::ranges::find(named, id) != named.end();
+        if (wanted && (!filter.any() || filter.matches(line, now))) out.push_back(std::move(id));
+    });
+    return answered ? std::optional(std::move(out)) : std::nullopt;
+}
+
+/// Many messages in parts, so that the server goes on with mail in between and a terminal sees how far it is.
+int change_in_parts(const Invocation& invocation, const std::string& action,
+                    const std::vector<std::string>& ids) {
+    constexpr std::size_t part = 1000;
+    const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    for (std::size_t at = 0; at < ids.size(); at += part) {
+        const auto end = std::min(at + part, ids.size());
+        const auto from = ids.begin() + static_cast<std::ptrdiff_t>(at),
+                   to = ids.begin() + static_cast<std::ptrdiff_t>(end);
+        if (const int status = change(invocation, {action, {from, to}, false, ""}, "");
+            status == exit_unavailable)
+            return status;
+        if (terminal && ids.size() > part) fmt::print(stderr, "\r{} of {} ", end, ids.size());
+    }
+    if (terminal && ids.size() > part) fmt::print(stderr, "\n");
+    fmt::print(stderr, "{}: {}: {} message{}\n", invocation.name, action, ids.size(),
+               ids.size() == 1 ? "" : "s");
+    return exit_ok;
+}
+
 int misused(const Invocation& invocation, std::string_view usage) {
     fmt::print(stderr, "{}\n{}: --help says more\n", usage, invocation.name);
     return exit_usage;
@@ -157,18 +195,33 @@ int misused(const Invocation& invocation, std::string_view usage) {
 }  // namespace
 
 int queue(const Invocation& invocation) {
-    const auto& words = invocation.arguments;
+    auto words = invocation.arguments;
+    const bool dry_run = std::erase(words, "--dry-run") > 0;
+    const auto filter = take_queue_filter(words);
+    if (!filter) return misused(invocation, "postrider queue: " + filter.error());
     const std::string action = words.empty() ? "list" : words.front();
-    if (action == "list") return list(invocation, invocation.json);
+    if (action == "list") return list(invocation, invocation.json, *filter);
+    constexpr std::string_view actions[] = {"flush", "hold", "release", "requeue", "delete"};
     std::vector<std::string> ids(words.begin() + 1, words.end());
-    if (ids.empty())
-        return misused(invocation, "postrider queue " + action + ": which messages? Name queue ids, or ALL");
-    if (action == "show") return show(invocation, ids, true, true, true);
-    for (const auto* known : {"flush", "hold", "release", "requeue", "delete"})
-        if (action == known)
-            return change(invocation,
-                          {action, is_all(ids) ? std::vector<std::string>{} : ids, is_all(ids), ""}, action);
-    return misused(invocation, "postrider queue: there is no '" + action + "'");
+    if (action == "show" && !ids.empty()) return show(invocation, ids, true, true, true);
+    if (std::ranges::find(actions, action) == std::end(actions))
+        return misused(invocation, action == "show" ? "postrider queue show: which messages? Name queue ids"
+                                                    : "postrider queue: there is no '" + action + "'");
+    if (ids.empty() && !filter->any())
+        return misused(invocation,
+                       "postrider queue " + action + ": which messages? Name queue ids, ALL, or a filter");
+    if (!filter->any() && !dry_run)
+        return change(invocation, {action, is_all(ids) ? std::vector<std::string>{} : ids, is_all(ids), ""},
+                      action);
+    const auto chosen = choose(invocation, *filter, ids);
+    if (!chosen) return exit_unavailable;
+    if (dry_run) {
+        for (const auto& id : *chosen) fmt::print("{}\n", id);
+        fmt::print(stderr, "postrider queue: would {} {} message{}\n", action, chosen->size(),
+                   chosen->size() == 1 ? "" : "s");
+        return exit_ok;
+    }
+    return change_in_parts(invocation, action, *chosen);
 }
 
 int mailq(const Invocation& invocation) { return list(invocation, invocation.json); }

@@ -22,10 +22,14 @@ constexpr Verb verb_table[] = {
      "stays on disk.\n"},
     {"status", "what the running server is doing", status, "usage: postrider [-c DIR] status [--json]\n"},
     {"queue", "list, show, flush, hold, release, requeue or delete queued messages", queue,
-     "usage: postrider [-c DIR] queue [--json] [list]\n       postrider queue show ID\n       postrider "
-     "queue flush|hold|release|requeue|delete ID...|ALL\n\n"
-     "Examples: postrider queue\n          postrider queue show 4Q1tZk2vXz9\n          postrider queue flush "
-     "ALL\n"},
+     "usage: postrider [-c DIR] queue [--json] [list] [FILTER...]\n"
+     "       postrider queue show ID\n"
+     "       postrider queue flush|hold|release|requeue|delete ID...|ALL|FILTER... [--dry-run]\n\n"
+     "Filters (all must fit): --sender PART, --recipient PART, --destination DOMAIN, --reason PART, --older "
+     "TIME,\n"
+     "--state active|deferred|hold. --dry-run only prints the ids and counts them.\n\n"
+     "Examples: postrider queue\n          postrider queue list --reason 'timed out' --older 2h\n"
+     "          postrider queue delete --sender newsletter@ --destination example.net --dry-run\n"},
     {"user", "who may log in: add, passwd, list, disable, enable, remove, app-password", user,
      "usage: postrider [-c DIR] user list [--json]\n       postrider [-c DIR] user "
      "add|passwd|disable|enable|remove NAME\n       postrider [-c DIR] user app-password NAME LABEL\n\n"

@@ -1,11 +1,16 @@
 #include "platform/system.hpp"
 
 #include "base/check.hpp"
+#include "base/text.hpp"
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdlib>
 #include <ctime>
 #include <pwd.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace platform {
@@ -111,6 +116,30 @@ std::expected<std::optional<env::UnixUser>, env::FileError> PosixUsers::find(con
     if (!found) return std::optional<env::UnixUser>{};
     return env::UnixUser{entry.pw_name, entry.pw_uid,   entry.pw_gid,
                          entry.pw_dir,  entry.pw_shell, entry.pw_gecos};
+}
+
+void tell_service_manager(std::string_view state) {
+    const char* path = std::getenv("NOTIFY_SOCKET");
+    if (!path || (path[0] != '/' && path[0] != '@')) return;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string_view name(path);
+    if (name.size() >= sizeof address.sun_path) return;
+    name.copy(address.sun_path, name.size());
+    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';  // an abstract socket
+    const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return;
+    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+    static_cast<void>(::sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL,
+                               reinterpret_cast<const sockaddr*>(&address), length) +
+                      0);
+    ::close(descriptor);
+}
+
+std::chrono::microseconds watchdog_interval() {
+    const char* text = std::getenv("WATCHDOG_USEC");
+    const auto number = text ? base::parse_number(text, 1'000'000'000'000) : std::nullopt;
+    return std::chrono::microseconds(number.value_or(0));
 }
 
 }  // namespace platform

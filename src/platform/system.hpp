@@ -82,4 +82,10 @@ class PosixUsers : public env::UserDatabase {
     std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string& name) override;
 };
 
+/// Tells systemd (sd_notify(3): "READY=1", "STOPPING=1", "WATCHDOG=1"), when $NOTIFY_SOCKET is there; else
+/// nothing.
+void tell_service_manager(std::string_view state);
+/// How often WATCHDOG=1 is wanted; zero: not at all.
+std::chrono::microseconds watchdog_interval();
+
 }  // namespace platform

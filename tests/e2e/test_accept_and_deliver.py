@@ -116,3 +116,20 @@ def test_log_shape(server):
     server.wait_log(rf"postrider/virtual\[\d+\]: {queue_id}: to=<bob@example\.org>, relay=virtual, delay=\S+, delays=\S+/\S+/\S+/\S+, dsn=2\.0\.0, status=sent \(delivered to maildir\)")
     server.wait_log(rf"postrider/qmgr\[\d+\]: {queue_id}: removed")
     server.wait_log(r"disconnect from \S+\[127\.0\.0\.1\] ehlo=\d mail=1 rcpt=1 data=1 quit=1 commands=\d")
+
+
+def test_queue_filters(make_server):
+    server = make_server(main={"virtual_transport": "lmtp:inet:127.0.0.1:1", "smtp_connect_timeout": "1s"})
+    with server.client() as c:
+        for sender, recipient in (("news@a.example", "ann@example.org"), ("news@a.example", "bob@example.org"), ("me@b.example", "bob@example.org")):
+            c.sendmail(sender, [recipient], "Subject: x\r\n\r\nhi\r\n")
+    wait_for(lambda: server.run("queue", "--json", "--state", "deferred", "-c", server.config).stdout.count(b"queue_id") == 3, 20)
+    queue = lambda *words: server.run("-c", server.config, "queue", *words)  # noqa: E731
+    dry = queue("delete", "--sender", "NEWS@", "--dry-run")
+    assert len(dry.stdout.split()) == 2 and b"would delete 2 messages" in dry.stderr
+    assert len(queue("delete", "--recipient", "bob", "--sender", "me@", "--reason", "onnect", "--destination", "example.org", "--dry-run").stdout.split()) == 1
+    assert queue("delete", "--older", "1h", "--dry-run").stdout == b""
+    assert b"delete: 2 messages" in queue("delete", "--sender", "news").stderr
+    left = queue("list").stdout
+    assert b"me@b.example" in left and b"news@" not in left
+    assert server.run("-c", server.config, "queue", "delete", check=False).returncode == 64

@@ -80,3 +80,25 @@ def test_reload_drops_nobody(make_server):
     server.run("reload", "-c", server.config, check=False)
     with server.client() as c:
         assert c.noop()[0] == 250
+
+
+def test_systemd_is_told(make_server, directory):
+    import socket, time
+    path = directory / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(path))
+        path.chmod(0o777)
+        s.settimeout(10)
+        os.environ |= {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000"}
+        try:
+            server = make_server()
+        finally:
+            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+        said = {s.recv(100).decode() for _ in range(4)}
+        assert said == {"READY=1", "WATCHDOG=1"}
+        time.sleep(0.1)
+        server.stop()
+        s.settimeout(1)
+        while (word := s.recv(100)) == b"WATCHDOG=1":
+            pass
+        assert word == b"STOPPING=1"
