@@ -57,7 +57,7 @@ std::expected<UserFile, std::string> parse_user_file(std::string_view text) {
             user.account_fields += (i > 2 ? ":" : "") + std::string(columns[i]);
         std::string extra;
         for (std::size_t i = 2 + account_columns; i < columns.size(); ++i)
-            extra += (extra.empty() ? "" : ":") + std::string(columns[i]);
+            extra += (i > 2 + account_columns ? ":" : "") + std::string(columns[i]);
         take_extra(extra, user);
         if (!out.users.emplace(columns[0], std::move(user)).second)
             return std::unexpected(fmt::format("line {}: {} is there twice", number, columns[0]));

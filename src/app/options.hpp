@@ -33,7 +33,9 @@ struct ProgramOptions {
     std::uint32_t workers = 2;
     bool log_json = false;
     std::uint32_t stop_seconds = 10;
+    std::chrono::seconds certificate_interval{60};
     static constexpr void describe(auto& parameter) {
+        using namespace std::chrono_literals;
         using O = ProgramOptions;
         using base::Between;
         using base::Default;
@@ -62,6 +64,9 @@ struct ProgramOptions {
                   "Threads that serve connections; 0: one for each processor.");
         parameter("postrider_workers", &O::workers, Between{1, 256},
                   "Threads for slow work such as writing mailboxes.");
+        parameter(
+            "tls_certificate_check_interval", &O::certificate_interval, Between{1s, 86400s}, Default{"60s"},
+            "How often certificate files are looked at; changed ones are taken into use without a restart.");
         parameter("postrider_stop_timeout", &O::stop_seconds, Between{1, 3600},
                   "How many seconds a stop waits for sessions and deliveries to end.");
     }

@@ -1,6 +1,7 @@
 #include "app/server_process.hpp"
 
 #include "app/back.hpp"
+#include "app/certificates.hpp"
 #include "app/control.hpp"
 #include "app/delivery_helper.hpp"
 #include "app/helper_agent.hpp"
@@ -192,11 +193,13 @@ class Server {
     void reload();
     void stop();
     env::Task<void> feed_watchdog();
+    env::Task<void> watch_certificates();
     template <class F>
     void on_each_front(F work);
     void run_once(LoopWorld& world, env::Task<void> task);
 
     std::shared_ptr<const Site> site_;
+    std::shared_ptr<const Site> watched_site_;  // the queue loop's own
     ProgramOptions options_;
     std::vector<BoundListener> listeners_;
     int control_descriptor_;
@@ -368,6 +371,28 @@ env::Task<void> Server::feed_watchdog() {
     }
 }
 
+/// Renewed certificate files are taken into use by themselves; what will bite soon is said once a day.
+env::Task<void> Server::watch_certificates() {
+    constexpr auto day = std::chrono::hours(24);
+    std::string stamp = certificate_stamp(*watched_site_, files_);
+    env::SteadyTime said{};
+    for (;;) {
+        const auto now = back_world_->loop.clock().steady();
+        if (said == env::SteadyTime{} || now - said >= day) {
+            for (const auto& warning : certificate_warnings(*watched_site_, files_, clock_.wall()))
+                log_->note(base::Severity::Warning, "", warning.text);
+            said = now;
+        }
+        co_await back_world_->loop.sleep(options_.certificate_interval);
+        std::string fresh = certificate_stamp(*watched_site_, files_);
+        if (fresh == stamp) continue;
+        stamp = std::move(fresh);
+        said = {};
+        log_->note(base::Severity::Info, "", "certificate files have changed");
+        ::kill(::getpid(), SIGHUP);
+    }
+}
+
 void Server::reload() {
     config::Diagnostics diagnostics;
     auto site = load_site(site_->directory, files_, inspect_machine(), diagnostics);
@@ -390,6 +415,7 @@ void Server::reload() {
                        generation.error() + "; the old configuration stays in force");
     });
     back_world_->loop.post([this, site] {
+        watched_site_ = site;
         auto used = back_->use(*site, own_);
         if (!used)
             log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
@@ -438,7 +464,11 @@ int Server::run() {
     back_world_->thread = std::thread([loop = &back_world_->loop] { loop->run(); });
     log_->note(base::Severity::Info, "",
                fmt::format("daemon started -- version 0.1.0, configuration {}", site_->directory));
-    back_world_->loop.post([this] { back_world_->loop.spawn(feed_watchdog()); });
+    back_world_->loop.post([this, site = site_] {
+        watched_site_ = site;
+        back_world_->loop.spawn(feed_watchdog());
+        back_world_->loop.spawn(watch_certificates());
+    });
     platform::tell_service_manager("READY=1");
     sigset_t signals;
     sigemptyset(&signals);

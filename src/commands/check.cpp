@@ -1,4 +1,5 @@
 // postrider check: everything that is wrong with a configuration, at once.
+#include "app/certificates.hpp"
 #include "app/front.hpp"
 #include "app/machine.hpp"
 #include "commands/real_world.hpp"
@@ -129,6 +130,9 @@ int check(const Invocation& invocation) {
     if (site) {
         check_services(*site, diagnostics);
         check_key(*site, files, diagnostics);
+        for (const auto& warning : app::certificate_warnings(*site, files, world.clock.wall()))
+            diagnostics.add(config::Severity::Warning, warning.origin.file, warning.origin.line,
+                            warning.text);
         const app::LoopEnvironment environment{world.loop,   world.network, world.tls, nullptr, store,
                                                world.random, workers,       files,     users,   events};
         check_lists_and_tables(*site, environment, diagnostics);

@@ -281,3 +281,27 @@ def test_session_verb_logs_in(submission, directory):
     secret.write_text("wrong\n")
     got = server.run("session", f"127.0.0.1:{server.ports.submission}", "--tls", "--user", "ann@example.org", "--password-file", secret, check=False)
     assert got.returncode == 1 and b"wrong user name or password" in got.stdout
+
+
+def test_renewed_certificates_are_taken_into_use(submission, certificate, tmp_path):
+    import shutil
+    folder = tmp_path / "live"
+    shutil.copytree(certificate, folder)
+    for parent in (folder, *folder.parents[:4]):
+        if str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    server = submission(main={"smtpd_tls_cert_file": folder / "cert.pem", "smtpd_tls_key_file": folder / "key.pem", "tls_certificate_check_interval": "1s"})
+
+    def shown():
+        with socket.create_connection(("127.0.0.1", server.ports.smtps), 5) as raw, context().wrap_socket(raw) as secure:
+            return secure.getpeercert(True)
+    before = shown()
+    with smtplib.SMTP("127.0.0.1", server.port) as open_meanwhile:
+        open_meanwhile.ehlo()
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3", "-subj", "/CN=other.example",
+                        "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+        (folder / "key.pem").chmod(0o644)
+        wait_for(lambda: shown() != before, 20, 0.3)
+        assert open_meanwhile.noop()[0] == 250
+    server.wait_log(r"the certificate does not name mail\.example\.com \(it names other\.example\)")
+    server.wait_log(r"the certificate expires in [23] days")
