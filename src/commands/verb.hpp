@@ -51,6 +51,7 @@ int verify(const Invocation&);
 int dkim(const Invocation&);
 int arc(const Invocation&);
 int parse(const Invocation&);
+int dns_records(const Invocation&);
 int run(const Invocation&);
 int sendmail(const Invocation&);
 int postmap(const Invocation&);

@@ -65,6 +65,13 @@ constexpr Verb verb_table[] = {
      "The chain's status and the results to seal are taken from the message's Authentication-Results of that "
      "id.\n",
      false},
+    {"dns-records", "what to publish in the DNS for this configuration", dns_records,
+     "usage: postrider [-c DIR] dns-records DOMAIN [--address A,B] [--resolver HOST:PORT] [--json]\n\n"
+     "MX, A, AAAA, PTR, SPF, DKIM, DMARC, TLSRPT and SRV records as zone text, each checked against what the "
+     "DNS says "
+     "now:\nok, missing, differs. --address: the addresses the world sees, where they are not this machine's "
+     "own.\n\n"
+     "Example: postrider dns-records example.org\n"},
     {"parse", "the grammar's own view of an input, as JSON", parse,
      "usage: postrider parse path|address|header|message < input\n\nExit status 1 and an error with its "
      "position "
