@@ -20,6 +20,12 @@ bool any_matches(const std::vector<std::string>& stored, const std::string& pass
     return out;
 }
 
+/// Names are as written; one in lower case is also found by other spellings.
+auto find_user(const UserFile& file, const std::string& name) {
+    const auto exact = file.users.find(name);
+    return exact != file.users.end() ? exact : file.users.find(base::lower(name));
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<FileAuthenticator>, std::string> FileAuthenticator::make(std::string path,
@@ -65,8 +71,7 @@ void FileAuthenticator::refresh() {
 env::Task<LoginAnswer> FileAuthenticator::check(std::string user, std::string password, LoginClient) {
     refresh();
     const auto file = file_;
-    const auto found = file->users.find(base::lower(user));
-    const auto exact = found != file->users.end() ? found : file->users.find(user);
+    const auto exact = find_user(*file, user);
     const bool known = exact != file->users.end() && !exact->second.disabled;
     std::vector<std::string> stored;
     if (known) {
@@ -90,7 +95,7 @@ env::Task<LoginAnswer> FileAuthenticator::check(std::string user, std::string pa
 env::Task<VerifierAnswer> FileAuthenticator::verifier(std::string user, sasl::ScramHash hash) {
     refresh();
     VerifierAnswer out;
-    const auto found = file_->users.find(user);
+    const auto found = find_user(*file_, user);
     if (found == file_->users.end())
         out.why = "unknown user";
     else if (found->second.disabled)

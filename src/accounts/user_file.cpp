@@ -45,7 +45,8 @@ std::expected<UserFile, std::string> parse_user_file(std::string_view text) {
         ++number;
         if (line.ends_with('\r')) line.remove_suffix(1);
         if (base::trim(line).empty() || line.front() == '#') continue;
-        if (std::ranges::any_of(line, [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f; }))
+        if (std::ranges::any_of(
+                line, [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f; }))
             return std::unexpected(fmt::format("line {}: a control character", number));
         const auto columns = base::split(line, ':');
         if (!is_user_name(columns[0]))

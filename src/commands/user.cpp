@@ -24,7 +24,7 @@ namespace commands {
 namespace {
 
 constexpr std::uint64_t file_octets_max = 64ULL << 20;
-constexpr std::size_t password_octets_min = 8;
+constexpr std::size_t password_octets_advised = 10;
 constexpr std::size_t salt_octets = 16;
 
 int say(std::string_view problem) {

@@ -176,7 +176,8 @@ def test_users_and_app_passwords(submission):
     wait_for(lambda: works("ann@example.org", "another one"), 5, 0.3)
     assert not works("ann@example.org", PASSWORD) and not works("nobody@example.org", PASSWORD)
     assert user("add", "ann@example.org", stdin=b"whatever else\n", check=False).returncode == 1
-    assert user("add", "eve@example.org", stdin=b"short\n", check=False).returncode == 1
+    assert user("add", "eve@example.org", stdin=b"\n", check=False).returncode == 1
+    assert b"is short" in user("add", "eve@example.org", stdin=b"short\n").stderr
     assert b"ann@example.org  app: phone" in user("list").stdout
     assert (server.directory / "data/users").stat().st_mode & 0o077 == 0
 
