@@ -60,11 +60,15 @@ std::string new_password(std::string& problem) {
         std::getline(std::cin, out);
         if (out.ends_with('\r')) out.pop_back();
     }
-    if (out.size() < password_octets_min || !base::is_utf8(out)) {
-        problem =
-            fmt::format("a password needs at least {} characters; nothing was changed", password_octets_min);
+    if (out.empty() || !base::is_utf8(out)) {
+        problem = "a password is at least one character of UTF-8; nothing was changed";
         return "";
     }
+    if (out.size() < password_octets_advised)
+        fmt::print(
+            stderr,
+            "postrider user: warning: that password is short; {} characters or more are hard to guess\n",
+            password_octets_advised);
     return out;
 }
 
