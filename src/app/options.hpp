@@ -34,6 +34,7 @@ struct ProgramOptions {
     bool log_json = false;
     std::uint32_t stop_seconds = 10;
     std::chrono::seconds certificate_interval{60};
+    std::uint64_t queue_minfree = 0, store_reserve = 8388608;
     static constexpr void describe(auto& parameter) {
         using namespace std::chrono_literals;
         using O = ProgramOptions;

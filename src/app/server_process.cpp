@@ -278,6 +278,8 @@ std::string Server::start() {
     queue::IntakeOptions intake;
     intake.message_size_limit =
         config::bind<smtp::ServerOptions>(*site_->configuration, ignored).message_size_limit;
+    intake.free_bytes_min = options_.queue_minfree;
+    intake.reserve_octets = options_.store_reserve;
     const std::string host = site_->configuration->get("myhostname");
     own_agent_ =
         std::make_unique<delivery::InProcessAgent>(back_world_->loop, back_world_->workers, files_, host,

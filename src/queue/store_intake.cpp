@@ -110,11 +110,12 @@ StoreIntake::StoreIntake(env::Loop& loop, env::Store& store, QueueIdSource ids, 
     : loop_(loop), store_(store), ids_(ids), options_(options), announce_(std::move(announce)) {
     // As Postfix: room for a message and a half of the largest size.
     options_.free_bytes_min =
-        std::max(options_.free_bytes_min, options_.message_size_limit + options_.message_size_limit / 2);
+        std::max(options_.free_bytes_min, options_.message_size_limit + options_.message_size_limit / 2) +
+        options_.reserve_octets;
 }
 
 std::uint64_t StoreIntake::free_bytes() {
-    constexpr auto check_every = std::chrono::seconds(1);
+    constexpr auto check_every = std::chrono::milliseconds(100);
     const auto now = loop_.clock().steady();
     if (now - free_checked_ >= check_every || free_checked_ == env::SteadyTime{}) {
         known_free_ = store_.free_bytes();

@@ -18,6 +18,8 @@ struct IntakeOptions {
     std::uint64_t chunk_bytes = 128 * 1024;  // postrider_queue_chunk_size
     std::uint64_t free_bytes_min = 0;        // queue_minfree
     std::uint64_t message_size_limit = 10240000;
+    std::uint64_t reserve_octets =
+        0;  // postrider_store_reserve: what the store itself needs to go on, and to erase
 };
 
 /// A message that became ours: what the queue manager needs to go on without reading it back.

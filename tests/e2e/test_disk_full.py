@@ -10,10 +10,12 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="a small file system ne
 def test_full_and_free_again(make_server, directory):
     small = directory / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "none", str(small)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=755", "none", str(small)], check=True)
     server = None
     try:
         shutil.chown(small, "postfix", "postfix")
+        ballast = small / "ballast"  # what somebody else put on the disk
+        ballast.write_bytes(bytes(48 << 20))
         server = make_server(main={"queue_directory": str(small / "spool"), "virtual_transport": "lmtp:inet:127.0.0.1:1", "queue_run_delay": "1s", "message_size_limit": "1000000",
                                    "minimal_backoff_time": "1s", "maximal_backoff_time": "1s"})
         body = "Subject: x\r\n\r\n" + ("x" * 76 + "\r\n") * 6000
@@ -29,11 +31,8 @@ def test_full_and_free_again(make_server, directory):
         assert refused is not None and refused.smtp_code in (451, 452) and kept > 5, (kept, refused)
         assert server.process.poll() is None
 
-        def queued():
-            return server.run("queue", "--json", "-c", server.config).stdout
-
-        assert queued().count(b'"bob@example.org"') >= 1
-        server.run("postsuper", "-c", server.config, "-d", "ALL")
+        assert server.run("queue", "--json", "-c", server.config).stdout.count(b'"bob@example.org"') >= 1
+        ballast.unlink()
 
         def accepted():
             try:
