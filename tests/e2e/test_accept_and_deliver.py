@@ -100,7 +100,7 @@ def test_restart_delivers_what_was_queued(make_server):
     assert server.messages("bob") == []
     server.settings["defer_transports"] = ""
     server.start()
-    assert b"bob@example.org" in server.run("mailq", "-c", server.config).stdout
+    # Killed before or after the deferral was noted: due at once, or with the flush.
     server.run("postqueue", "-c", server.config, "-f")
     assert without_trace(server.wait_messages("bob", 1)[0]) == MESSAGE.replace(b"\r\n", b"\n")
 
