@@ -22,17 +22,13 @@ struct LoginAnswer {
     std::string why;                                                 // for the log; never a password
 };
 
-struct VerifierAnswer {
-    bool failed = false;  // cannot be said now
-    std::optional<sasl::ScramVerifier> verifier;
-    std::string why;
-};
-
 class Authenticator {
  public:
     virtual ~Authenticator() = default;
     virtual env::Task<LoginAnswer> check(std::string user, std::string password, LoginClient client) = 0;
-    virtual env::Task<VerifierAnswer> verifier(std::string user, sasl::ScramHash hash) = 0;
+    /// None: no such user, a disabled one, or one without a verifier for this hash.
+    virtual env::Task<std::optional<sasl::ScramVerifier>> verifier(std::string user,
+                                                                   sasl::ScramHash hash) = 0;
     /// The mechanisms it can serve, best first.
     virtual std::vector<std::string> mechanisms() const = 0;
 };

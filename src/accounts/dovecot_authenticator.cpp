@@ -88,10 +88,8 @@ env::Task<LoginAnswer> DovecotAuthenticator::check(std::string user, std::string
     }
 }
 
-env::Task<VerifierAnswer> DovecotAuthenticator::verifier(std::string, sasl::ScramHash) {
-    VerifierAnswer out;
-    out.why = "not with Dovecot";
-    co_return out;
+env::Task<std::optional<sasl::ScramVerifier>> DovecotAuthenticator::verifier(std::string, sasl::ScramHash) {
+    co_return std::nullopt;  // Dovecot's protocol hands out verdicts only
 }
 
 }  // namespace accounts

@@ -13,7 +13,7 @@ class DovecotAuthenticator : public Authenticator {
     DovecotAuthenticator(env::Network& network, env::Loop& loop, env::Endpoint socket)
         : network_(network), loop_(loop), socket_(std::move(socket)) {}
     env::Task<LoginAnswer> check(std::string user, std::string password, LoginClient client) override;
-    env::Task<VerifierAnswer> verifier(std::string user, sasl::ScramHash hash) override;
+    env::Task<std::optional<sasl::ScramVerifier>> verifier(std::string user, sasl::ScramHash hash) override;
     std::vector<std::string> mechanisms() const override { return {"PLAIN", "LOGIN"}; }
 
  private:

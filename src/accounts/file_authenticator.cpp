@@ -92,21 +92,16 @@ env::Task<LoginAnswer> FileAuthenticator::check(std::string user, std::string pa
     co_return out;
 }
 
-env::Task<VerifierAnswer> FileAuthenticator::verifier(std::string user, sasl::ScramHash hash) {
+env::Task<std::optional<sasl::ScramVerifier>> FileAuthenticator::verifier(std::string user,
+                                                                          sasl::ScramHash hash) {
     refresh();
-    VerifierAnswer out;
     const auto found = find_user(*file_, user);
-    if (found == file_->users.end())
-        out.why = "unknown user";
-    else if (found->second.disabled)
-        out.why = "the account is disabled";
-    else if (hash == sasl::ScramHash::Sha256 && found->second.password.starts_with("{SCRAM-SHA-256}"))
-        out.verifier = parse_verifier(std::string_view(found->second.password).substr(15), hash);
-    else if (hash == sasl::ScramHash::Sha256 && !found->second.scram.empty())
-        out.verifier = parse_verifier(found->second.scram, hash);
-    else
-        out.why = "the account has no SCRAM verifier; set its password anew, or use PLAIN";
-    co_return out;
+    if (found == file_->users.end() || found->second.disabled || hash != sasl::ScramHash::Sha256)
+        co_return std::nullopt;
+    constexpr std::string_view scheme = "{SCRAM-SHA-256}";
+    const std::string_view password = found->second.password;
+    if (password.starts_with(scheme)) co_return parse_verifier(password.substr(scheme.size()), hash);
+    co_return parse_verifier(found->second.scram, hash);
 }
 
 }  // namespace accounts

@@ -26,7 +26,7 @@ class FileAuthenticator : public Authenticator {
     static std::expected<std::unique_ptr<FileAuthenticator>, std::string> make(std::string path,
                                                                                Services services);
     env::Task<LoginAnswer> check(std::string user, std::string password, LoginClient client) override;
-    env::Task<VerifierAnswer> verifier(std::string user, sasl::ScramHash hash) override;
+    env::Task<std::optional<sasl::ScramVerifier>> verifier(std::string user, sasl::ScramHash hash) override;
     std::vector<std::string> mechanisms() const override { return {"SCRAM-SHA-256", "PLAIN", "LOGIN"}; }
 
  private:

@@ -12,10 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-std::int64_t unix_seconds(env::WallTime at) {
-    return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
-}
-
 json to_json(const queue::QueuedMessage& message) {
     json recipients = json::array();
     for (const auto& recipient : message.recipients)
@@ -24,11 +20,11 @@ json to_json(const queue::QueuedMessage& message) {
                               {"greylisted", recipient.greylisted}});
     return {{"queue_name", to_text(message.state)},
             {"queue_id", message.id.text()},
-            {"arrival_time", unix_seconds(message.arrived)},
+            {"arrival_time", env::unix_time(message.arrived)},
             {"message_size", message.size},
             {"sender", message.sender},
             {"recipients", std::move(recipients)},
-            {"next_attempt", unix_seconds(message.next_attempt)}};
+            {"next_attempt", env::unix_time(message.next_attempt)}};
 }
 
 struct Actions {
@@ -40,12 +36,14 @@ struct Actions {
 // Not in the coroutines: gcc 12.2 cannot compile a braced list of json values there.
 json status_json(Actions& self) {
     const auto counts = self.manager.counts();
-    json out{{"connections", self.actions.connections()},
-             {"active", counts.active},
-             {"deferred", counts.deferred},
-             {"hold", counts.hold},
-             {"uptime_seconds", unix_seconds(self.loop.clock().wall()) - unix_seconds(self.actions.started)},
-             {"destinations", json::array()}};
+    json out{
+        {"connections", self.actions.connections()},
+        {"active", counts.active},
+        {"deferred", counts.deferred},
+        {"hold", counts.hold},
+        {"uptime_seconds",
+         std::chrono::floor<std::chrono::seconds>(self.loop.clock().wall() - self.actions.started).count()},
+        {"destinations", json::array()}};
     for (const auto& d : self.manager.destinations())
         out["destinations"].push_back({{"transport", d.destination.transport},
                                        {"next_hop", d.destination.next_hop},

@@ -40,15 +40,6 @@ std::string text_strings(std::string_view text) {
     return out;
 }
 
-std::string reverse_name(const env::IpAddress& address) {
-    std::string out;
-    const auto bytes = address.bytes();
-    for (std::size_t i = bytes.size(); i-- > 0;)
-        out += address.is_v4() ? fmt::format("{}.", bytes[i])
-                               : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
-    return out + (address.is_v4() ? "in-addr.arpa" : "ip6.arpa");
-}
-
 class Checker {
  public:
     Checker(JudgeWorld& world, const Call& call) : world_(world), call_(call) {}
@@ -63,7 +54,7 @@ class Checker {
                              fmt::format("{}. IN {} {}", host, dns::to_text(type), address.text()));
         }
         for (const auto& address : call_.addresses) {
-            const auto name = reverse_name(address);
+            const auto name = address.pointer_name();
             co_await records("PTR", name, dns::Type::Ptr, fmt::format("{}. IN PTR {}.", name, host));
             out_.back().note = "ask the provider of the address to set it";
         }
@@ -173,7 +164,7 @@ env::Task<int> report(JudgeWorld& world, Call call) {
         for (const auto& one : wanted)
             list.push_back(
                 {{"purpose", one.purpose}, {"record", one.line}, {"state", one.state}, {"note", one.note}});
-        fmt::print("{}\n", list.dump(2, ' ', false, Json::error_handler_t::replace));
+        print_json(list);
         co_return exit_ok;
     }
     std::size_t open = 0;

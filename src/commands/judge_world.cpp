@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 namespace commands {
@@ -77,6 +78,10 @@ WireMessage split_message(std::string_view text) {
     out.header_block = end == std::string::npos ? wire : wire.substr(0, end + 2);
     if (end != std::string::npos) out.body = wire.substr(end + 4);
     return out;
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 int usage_error(std::string_view verb, std::string_view problem) {

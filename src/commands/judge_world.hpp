@@ -8,6 +8,7 @@
 #include <expected>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ struct WireMessage {
     std::string header_block, body;
 };
 WireMessage split_message(std::string_view text);
+
+/// On standard output, indented; octets that are no UTF-8 become U+FFFD.
+void print_json(const nlohmann::ordered_json& json);
 
 int usage_error(std::string_view verb, std::string_view problem);
 

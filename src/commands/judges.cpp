@@ -21,10 +21,6 @@ using Json = nlohmann::ordered_json;
 
 std::string clean(std::string_view text) { return base::printable(text, 4096); }
 
-void print_json(const Json& json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
-
 // --- spf ---
 
 Json spf_json(const spf::Verdict& verdict) {

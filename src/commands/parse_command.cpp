@@ -15,10 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print_json(const Json& json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
-
 int fail(std::string_view what, std::size_t position) {
     print_json({{"error", what}, {"position", position}});
     return exit_failed;

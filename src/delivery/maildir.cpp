@@ -55,14 +55,13 @@ class MaildirWriter : public MailboxWriter {
     MaildirWriter(env::FileSystem& files, MaildirJob job, UniqueName name)
         : files_(files), job_(std::move(job)), unique_(std::move(name)) {
         while (job_.directory.size() > 1 && job_.directory.ends_with('/')) job_.directory.pop_back();
-        const auto seconds =
-            std::chrono::duration_cast<std::chrono::seconds>(unique_.now.time_since_epoch()).count();
         const auto micros =
             std::chrono::duration_cast<std::chrono::microseconds>(unique_.now.time_since_epoch()).count() %
             1'000'000;
         std::string host;  // '/' and ':' have a meaning in Maildir names
         for (const char c : unique_.host) host += c == '/' ? "\\057" : c == ':' ? "\\072" : std::string(1, c);
-        name_ = fmt::format("{}.M{}P{}Q{}.{}", seconds, micros, unique_.process, unique_.counter, host);
+        name_ = fmt::format("{}.M{}P{}Q{}.{}", env::unix_time(unique_.now), micros, unique_.process,
+                            unique_.counter, host);
     }
 
     AgentResult begin() override {

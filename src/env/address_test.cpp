@@ -17,6 +17,15 @@ TEST(IpAddress, TextBothWays) {
         EXPECT_FALSE(IpAddress::parse(wrong)) << wrong;
 }
 
+TEST(IpAddress, ReverseNames) {
+    const auto v4 = *IpAddress::parse("192.0.2.1");
+    EXPECT_EQ(v4.reversed(), "1.2.0.192");
+    EXPECT_EQ(v4.pointer_name(), "1.2.0.192.in-addr.arpa");
+    const auto v6 = *IpAddress::parse("2001:db8::567:89ab");  // RFC 5782 §2.4 and RFC 3596 §2.5 order
+    EXPECT_EQ(v6.reversed(), "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2");
+    EXPECT_EQ(v6.pointer_name(), v6.reversed() + ".ip6.arpa");
+}
+
 TEST(IpAddress, Networks) {
     const auto inside = [](const char* address, const char* network, unsigned prefix) {
         return IpAddress::parse(address)->in_network(*IpAddress::parse(network), prefix);

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <cstring>
+#include <fmt/format.h>
+#include <ranges>
 
 namespace env {
 namespace {
@@ -48,6 +50,17 @@ std::string IpAddress::text() const {
 }
 
 std::string IpAddress::literal() const { return v4_ ? text() : "IPv6:" + text(); }
+
+std::string IpAddress::reversed() const {
+    std::string out;
+    for (const auto octet : bytes() | std::views::reverse) {
+        if (!out.empty()) out += '.';
+        out += v4_ ? fmt::format("{}", octet) : fmt::format("{:x}.{:x}", octet & 15, octet >> 4);
+    }
+    return out;
+}
+
+std::string IpAddress::pointer_name() const { return reversed() + (v4_ ? ".in-addr.arpa" : ".ip6.arpa"); }
 
 bool IpAddress::in_network(const IpAddress& network, unsigned prefix) const {
     if (v4_ != network.v4_ || prefix > (v4_ ? 32U : 128U)) return false;

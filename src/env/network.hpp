@@ -32,6 +32,12 @@ class IpAddress {
     std::string text() const;
     /// As in an SMTP address literal without brackets: "1.2.3.4" or "IPv6:2001:db8::1" (RFC 5321 §4.1.3).
     std::string literal() const;
+    /// The octets (IPv4) or nibbles (IPv6) from last to first with dots between, as DNS lists are asked
+    /// (RFC 5782 §2.1, §2.4): "1.2.0.192".
+    std::string reversed() const;
+    /// Where its PTR record stands: reversed() below in-addr.arpa (RFC 1035 §3.5) or ip6.arpa (RFC 3596
+    /// §2.5).
+    std::string pointer_name() const;
     /// True when the first `prefix` bits equal those of `network` and the families match.
     bool in_network(const IpAddress& network, unsigned prefix) const;
     auto operator<=>(const IpAddress&) const = default;

@@ -8,11 +8,6 @@
 namespace policy {
 namespace {
 
-std::uint64_t unix_time(env::WallTime at) {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count());
-}
-
 /// RSA takes a millisecond: a worker's business. Owns all it touches.
 struct SignTrip {
     std::vector<SigningKey> keys;
@@ -124,7 +119,7 @@ env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client
         co_return out;
     }
     const Authentication got = co_await authenticator_->finish(world.resolver, world.clock, std::move(client),
-                                                               unix_time(world.clock.wall()));
+                                                               env::unix_time(world.clock.wall()));
     constexpr std::uint64_t hundred = 100;
     const auto dice = static_cast<unsigned>(world.random.below(hundred));
     dmarc::Policy action = dmarc::Policy::None;

@@ -162,17 +162,6 @@ env::Task<Listed> is_listed(Context& context, std::string key, List list, bool w
     co_return out;
 }
 
-std::string reversed(const env::IpAddress& address) {
-    std::string out;
-    const auto bytes = address.bytes();
-    for (std::size_t i = bytes.size(); i-- > 0;) {
-        if (!out.empty()) out += '.';
-        out += address.is_v4() ? fmt::format("{}", bytes[i])
-                               : fmt::format("{:x}.{:x}", bytes[i] & 15, bytes[i] >> 4);
-    }
-    return out;
-}
-
 Task list_refusal(Context& context, std::string key, std::string shown, std::string_view what,
                   std::string argument) {
     const List list = parse_list(argument);
@@ -202,7 +191,7 @@ std::string recipient_domain(const Context& context) {
 
 Task run_rbl_client(Context& context, const Step& step) {
     const auto& address = context.facts.client.address;
-    return list_refusal(context, reversed(address), address.text(), "Client host", step.argument);
+    return list_refusal(context, address.reversed(), address.text(), "Client host", step.argument);
 }
 Task run_rhsbl_client(Context& context, const Step& step) {
     return list_refusal(context, domain_key(context.facts.client_name), context.facts.client_name,
@@ -225,7 +214,7 @@ Task run_rhsbl_recipient(Context& context, const Step& step) {
                         "Recipient address", step.argument);
 }
 Task run_dnswl_client(Context& context, const Step& step) {
-    return list_permission(context, reversed(context.facts.client.address), step.argument);
+    return list_permission(context, context.facts.client.address.reversed(), step.argument);
 }
 Task run_rhswl_client(Context& context, const Step& step) {
     return list_permission(context, domain_key(context.facts.client_name), step.argument);

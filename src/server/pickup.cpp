@@ -150,8 +150,7 @@ env::Task<bool> Pickup::take(std::shared_ptr<State> state, std::string name) {
         std::string same;
         check.feed(dropped->content, same);
         check.end(same);
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-        prepend += co_await check.sign(services.workers, std::string(), static_cast<std::uint64_t>(seconds));
+        prepend += co_await check.sign(services.workers, std::string(), env::unix_time(now));
     }
     auto expanded = co_await services.expand(std::move(envelope));
     if (!expanded) {

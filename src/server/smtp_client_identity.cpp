@@ -91,12 +91,7 @@ env::Task<void> SmtpConnection::look_up_name() {
         co_return;
     }
     if (!service_->peer_name_lookup || !services_.resolver) co_return;
-    std::string reverse;
-    const auto bytes = client_.address.bytes();
-    for (std::size_t i = bytes.size(); i-- > 0;)
-        reverse += client_.address.is_v4() ? fmt::format("{}.", bytes[i])
-                                           : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
-    const auto name = dns::Name::parse(reverse + (client_.address.is_v4() ? "in-addr.arpa" : "ip6.arpa"));
+    const auto name = dns::Name::parse(client_.address.pointer_name());
     const env::DnsAnswer pointers = co_await services_.resolver->query(*name, dns::Type::Ptr);
     const auto* pointer =
         pointers.records.empty() ? nullptr : std::get_if<dns::Ptr>(&pointers.records.front());

@@ -545,9 +545,8 @@ std::string SmtpConnection::missing_fields(const mail::HeaderScanner& header, co
     if (!header.has_date())
         out += fmt::format("Date: {}\r\n", mail::format_date(now, services_.loop.clock().zone_offset(now)));
     if (header.message_id().empty())
-        out += fmt::format("Message-ID: <{}.{}@{}>\r\n",
-                           std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count(),
-                           queue_id, service_->options->host_name);
+        out += fmt::format("Message-ID: <{}.{}@{}>\r\n", env::unix_time(now), queue_id,
+                           service_->options->host_name);
     if (!header.has_from())
         out += fmt::format("From: {}\r\n", envelope.sender.is_null()
                                                ? fmt::format("MAILER-DAEMON@{}", service_->options->host_name)
@@ -580,9 +579,7 @@ env::Task<smtp::Step> SmtpConnection::commit() {
     if (service_->repair_always || !session_.user().empty())
         missing = missing_fields(content->header, envelope, message->id().text());
     if (content->check && content->check->role() == policy::ContentCheck::Role::Sign) {
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-        prepend +=
-            co_await content->check->sign(services_.workers, missing, static_cast<std::uint64_t>(seconds));
+        prepend += co_await content->check->sign(services_.workers, missing, env::unix_time(now));
     }
     prepend += missing;
     envelope.hold = envelope.hold || content->hold;

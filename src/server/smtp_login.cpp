@@ -63,16 +63,11 @@ env::Task<smtp::Step> SmtpConnection::check_password() {
 env::Task<smtp::Step> SmtpConnection::look_up_verifier() {
     const auto said = session_.credentials();
     last_mechanism_ = session_.mechanism_name();
-    accounts::VerifierAnswer answer;
+    std::optional<sasl::ScramVerifier> verifier;
     if (services_.throttle.may_try(client_.address.text(), said.user, service_->throttle,
                                    services_.loop.clock().steady()))
-        answer = co_await service_->authenticator->verifier(said.user, said.hash);
-    if (answer.failed) {
-        note(base::Severity::Warning, fmt::format("{}: SASL {} authentication cannot be checked: {}", who(),
-                                                  last_mechanism_, answer.why));
-        co_return session_.on_password(smtp::PasswordVerdict::Unknown);
-    }
-    co_return session_.on_verifier(std::move(answer.verifier));
+        verifier = co_await service_->authenticator->verifier(said.user, said.hash);
+    co_return session_.on_verifier(std::move(verifier));
 }
 
 }  // namespace server

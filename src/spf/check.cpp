@@ -10,15 +10,6 @@
 namespace spf {
 namespace {
 
-std::string reverse_name(const env::IpAddress& ip) {
-    std::string out;
-    const auto bytes = ip.bytes();
-    for (std::size_t i = bytes.size(); i-- > 0;)
-        out += ip.is_v4() ? fmt::format("{}.", bytes[i])
-                          : fmt::format("{:x}.{:x}.", bytes[i] & 15, bytes[i] >> 4);
-    return out + (ip.is_v4() ? "in-addr.arpa" : "ip6.arpa");
-}
-
 Result result_of(Qualifier qualifier) {
     switch (qualifier) {
         case Qualifier::Pass:
@@ -67,8 +58,7 @@ class Evaluation {
         values_.ip = query_.ip;
         values_.helo = query_.helo;
         values_.receiver = query_.receiver;
-        values_.unix_time = static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::seconds>(clock.wall().time_since_epoch()).count());
+        values_.unix_time = env::unix_time(clock.wall());
     }
 
     env::Task<Verdict> run() {
@@ -296,7 +286,7 @@ class Evaluation {
     // §5.5: names that the client's address points to and that point back; DNS errors mean no match.
     env::Task<std::expected<std::vector<dns::Name>, Abort>> validated_names() {
         std::vector<dns::Name> out;
-        auto answer = co_await ask(*dns::Name::parse(reverse_name(query_.ip)), dns::Type::Ptr);
+        auto answer = co_await ask(*dns::Name::parse(query_.ip.pointer_name()), dns::Type::Ptr);
         if (!answer) co_return out;
         if (auto over = count_void(*answer)) co_return std::unexpected(*over);
         unsigned asked = 0;
