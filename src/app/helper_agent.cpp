@@ -51,7 +51,7 @@ env::Task<std::unique_ptr<env::Stream>> HelperAgent::hand_over(std::string job) 
         ::close(ends[0]);
         co_return nullptr;
     }
-    co_return network_.adopt_stream(ends[0]);
+    co_return network_.adopt_unix_stream(ends[0]);
 }
 
 env::Task<std::string> HelperAgent::answer(env::Stream& stream, env::SteadyTime deadline) {

@@ -1,6 +1,7 @@
 #include "platform/asio_loop.hpp"
 
 #include "platform/asio_state.hpp"
+#include "platform/readiness.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -115,6 +116,10 @@ void DeadlineWheel::advance(env::SteadyTime now) {
         }
     }
 }
+
+AsioLoop::State::State(env::Clock& c)
+    : clock(c), readiness(std::make_unique<Readiness>(io)), tick_timer(io) {}
+AsioLoop::State::~State() = default;
 
 void AsioLoop::State::add_deadline(DeadlineNode& node, env::SteadyTime deadline) {
     node.deadline = deadline;

@@ -1,8 +1,7 @@
 #include "platform/asio_network.hpp"
 
-#include "platform/asio_state.hpp"
+#include "platform/readiness.hpp"
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <cstring>
 #include <netinet/in.h>
@@ -14,8 +13,6 @@
 
 namespace platform {
 namespace {
-
-using Descriptor = boost::asio::posix::stream_descriptor;
 
 env::IoError io_error(int error) {
     switch (error) {
@@ -90,51 +87,42 @@ env::Endpoint to_endpoint(const SocketAddress& address) {
     return out;
 }
 
-/// Suspends until the descriptor is ready, the deadline passed, or somebody cancelled.
-struct ReadyWait final : DeadlineNode {
-    AsioLoop::State& state;
-    Descriptor& descriptor;
-    Descriptor::wait_type kind;
-    env::SteadyTime until;
-    bool timed_out = false;
-    boost::system::error_code error;
+/// Replies are short and complete: no waiting for more (TCP_NODELAY).
+void send_at_once(int descriptor) {
+    const int on = 1;
+    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
 
-    ReadyWait(AsioLoop::State& s, Descriptor& d, Descriptor::wait_type k, env::SteadyTime u)
-        : state(s), descriptor(d), kind(k), until(u) {}
-    ~ReadyWait() { state.wheel.remove(*this); }
-    void expired() override {
-        timed_out = true;
-        descriptor.cancel();
-    }
-    bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> handle) {
-        state.add_deadline(*this, until);
-        descriptor.async_wait(kind, [this, handle](boost::system::error_code e) {
-            error = e;
-            state.wheel.remove(*this);
-            handle.resume();
-        });
-    }
-    std::expected<void, env::IoError> await_resume() const {
-        if (timed_out) return std::unexpected(env::IoError::TimedOut);
-        if (error) return std::unexpected(env::IoError::Closed);
-        return {};
-    }
-};
+template <auto ask>
+env::Endpoint endpoint_of(int descriptor) {
+    SocketAddress address;
+    address.size = sizeof address.storage;
+    if (ask(descriptor, address.get(), &address.size) != 0) return {};
+    return to_endpoint(address);
+}
+
+enum class SocketKind { Tcp, Unix };
 
 class AsioStream : public env::Stream {
  public:
-    AsioStream(AsioLoop& loop, int descriptor) : state_(loop.state()), descriptor_(state_.io, descriptor) {}
+    AsioStream(AsioLoop& loop, int descriptor, SocketKind kind)
+        : socket_(loop.state(), descriptor), kind_(kind) {}
 
     env::Task<std::expected<std::size_t, env::IoError>> read_some(std::span<char> into,
                                                                   env::SteadyTime deadline) override {
         for (;;) {
-            if (!descriptor_.is_open()) co_return std::unexpected(env::IoError::Closed);
-            const ssize_t got = ::recv(descriptor_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
-            if (got >= 0) co_return static_cast<std::size_t>(got);
+            if (!socket_.is_open()) co_return std::unexpected(env::IoError::Closed);
+            const ssize_t got = ::recv(socket_.descriptor(), into.data(), into.size(), MSG_DONTWAIT);
+            if (got >= 0) {
+                // Fewer than asked for: a TCP socket has no more for now (epoll(7), question 9).
+                if (kind_ == SocketKind::Tcp && static_cast<std::size_t>(got) < into.size())
+                    socket_.drained(Direction::Read);
+                co_return static_cast<std::size_t>(got);
+            }
             if (errno == EINTR) continue;
             if (errno != EAGAIN) co_return std::unexpected(io_error(errno));
-            ReadyWait wait(state_, descriptor_, Descriptor::wait_read, deadline);
+            socket_.drained(Direction::Read);
+            ReadyWait wait = socket_.wait(Direction::Read, deadline);
             auto ready = co_await wait;
             if (!ready) co_return std::unexpected(ready.error());
         }
@@ -143,104 +131,83 @@ class AsioStream : public env::Stream {
     env::Task<std::expected<void, env::IoError>> write(std::string_view bytes,
                                                        env::SteadyTime deadline) override {
         while (!bytes.empty()) {
-            if (!descriptor_.is_open()) co_return std::unexpected(env::IoError::Closed);
+            if (!socket_.is_open()) co_return std::unexpected(env::IoError::Closed);
             const ssize_t sent =
-                ::send(descriptor_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+                ::send(socket_.descriptor(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
             if (sent >= 0) {
                 bytes.remove_prefix(static_cast<std::size_t>(sent));
                 continue;
             }
             if (errno == EINTR) continue;
             if (errno != EAGAIN) co_return std::unexpected(io_error(errno));
-            ReadyWait wait(state_, descriptor_, Descriptor::wait_write, deadline);
-            auto ready = co_await wait;
+            auto ready = co_await writable(deadline);
             if (!ready) co_return std::unexpected(ready.error());
         }
         co_return std::expected<void, env::IoError>{};
     }
 
+    /// After an attempt that would have blocked, or a connect() under way.
+    env::Task<std::expected<void, env::IoError>> writable(env::SteadyTime deadline) {
+        socket_.drained(Direction::Write);
+        ReadyWait wait = socket_.wait(Direction::Write, deadline);
+        auto ready = co_await wait;
+        co_return ready;
+    }
+
     env::Task<std::expected<void, env::IoError>> wait_readable(env::SteadyTime deadline) override {
-        if (!descriptor_.is_open()) co_return std::unexpected(env::IoError::Closed);
-        ReadyWait wait(state_, descriptor_, Descriptor::wait_read, deadline);
+        ReadyWait wait = socket_.wait(Direction::Read, deadline);
         auto ready = co_await wait;
         co_return ready;
     }
 
     env::Task<void> shutdown(env::SteadyTime) override {
-        if (descriptor_.is_open()) ::shutdown(descriptor_.native_handle(), SHUT_WR);
+        if (socket_.is_open()) ::shutdown(socket_.descriptor(), SHUT_WR);
         co_return;
     }
 
-    void close() override {
-        boost::system::error_code ignored;
-        descriptor_.close(ignored);
-    }
-
-    env::Endpoint local() const override {
-        SocketAddress address;
-        address.size = sizeof address.storage;
-        if (::getsockname(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(),
-                          &address.size) != 0)
-            return {};
-        return to_endpoint(address);
-    }
-    env::Endpoint peer() const override {
-        SocketAddress address;
-        address.size = sizeof address.storage;
-        if (::getpeername(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(),
-                          &address.size) != 0)
-            return {};
-        return to_endpoint(address);
-    }
+    void close() override { socket_.close(); }
+    int descriptor() const { return socket_.descriptor(); }
+    env::Endpoint local() const override { return endpoint_of<::getsockname>(socket_.descriptor()); }
+    env::Endpoint peer() const override { return endpoint_of<::getpeername>(socket_.descriptor()); }
 
  private:
-    AsioLoop::State& state_;
-    Descriptor descriptor_;
+    Watched socket_;
+    SocketKind kind_;
 };
 
 class AsioListener : public env::Listener {
  public:
-    AsioListener(AsioLoop& loop, int descriptor) : loop_(loop), descriptor_(loop.state().io, descriptor) {}
+    AsioListener(AsioLoop& loop, int descriptor)
+        : loop_(loop),
+          socket_(loop.state(), descriptor),
+          kind_(endpoint_of<::getsockname>(descriptor).is_unix() ? SocketKind::Unix : SocketKind::Tcp) {}
 
     env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> accept() override {
         constexpr auto look_again = std::chrono::hours(1);
         for (;;) {
-            if (!descriptor_.is_open()) co_return std::unexpected(env::IoError::Closed);
-            const int got =
-                ::accept4(descriptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (!socket_.is_open()) co_return std::unexpected(env::IoError::Closed);
+            const int got = ::accept4(socket_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
             if (got >= 0) {
-                const int on = 1;
-                ::setsockopt(got, IPPROTO_TCP, TCP_NODELAY, &on,
-                             sizeof on);  // fails harmlessly on Unix-domain sockets
-                std::unique_ptr<env::Stream> stream = std::make_unique<AsioStream>(loop_, got);
+                if (kind_ == SocketKind::Tcp) send_at_once(got);
+                std::unique_ptr<env::Stream> stream = std::make_unique<AsioStream>(loop_, got, kind_);
                 co_return stream;
             }
             if (errno == EINTR || errno == ECONNABORTED) continue;
             if (errno != EAGAIN) co_return std::unexpected(io_error(errno));
-            ReadyWait wait(loop_.state(), descriptor_, Descriptor::wait_read,
-                           loop_.clock().steady() + look_again);
+            socket_.drained(Direction::Read);
+            ReadyWait wait = socket_.wait(Direction::Read, loop_.clock().steady() + look_again);
             auto ready = co_await wait;
             if (!ready && ready.error() != env::IoError::TimedOut) co_return std::unexpected(ready.error());
         }
     }
 
-    void close() override {
-        boost::system::error_code ignored;
-        descriptor_.close(ignored);
-    }
-
-    env::Endpoint local() const override {
-        SocketAddress address;
-        address.size = sizeof address.storage;
-        if (::getsockname(const_cast<Descriptor&>(descriptor_).native_handle(), address.get(),
-                          &address.size) != 0)
-            return {};
-        return to_endpoint(address);
-    }
+    void close() override { socket_.close(); }
+    env::Endpoint local() const override { return endpoint_of<::getsockname>(socket_.descriptor()); }
 
  private:
     AsioLoop& loop_;
-    Descriptor descriptor_;
+    Watched socket_;
+    SocketKind kind_;
 };
 
 /// Closes the descriptor unless released.
@@ -293,8 +260,8 @@ std::unique_ptr<env::Listener> AsioNetwork::adopt_listener(int descriptor) {
     return std::make_unique<AsioListener>(loop_, descriptor);
 }
 
-std::unique_ptr<env::Stream> AsioNetwork::adopt_stream(int descriptor) {
-    return std::make_unique<AsioStream>(loop_, descriptor);
+std::unique_ptr<env::Stream> AsioNetwork::adopt_unix_stream(int descriptor) {
+    return std::make_unique<AsioStream>(loop_, descriptor, SocketKind::Unix);
 }
 
 env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> AsioNetwork::connect(
@@ -312,20 +279,19 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, env::IoError>> AsioNetwork
     }
     const auto address = to_socket_address(to);
     const int started = ::connect(socket.descriptor, address.get(), address.size);
-    if (started != 0 && errno != EINPROGRESS && errno != EAGAIN) co_return std::unexpected(io_error(errno));
-    const int on = 1;
-    if (!to.is_unix()) ::setsockopt(socket.descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (started != 0 && errno != EINPROGRESS) co_return std::unexpected(io_error(errno));
+    if (!to.is_unix()) send_at_once(socket.descriptor);
+    auto stream = std::make_unique<AsioStream>(loop_, socket.release(),
+                                               to.is_unix() ? SocketKind::Unix : SocketKind::Tcp);
     if (started != 0) {
-        Descriptor descriptor(loop_.state().io, ::dup(socket.descriptor));
-        ReadyWait wait(loop_.state(), descriptor, Descriptor::wait_write, deadline);
-        auto ready = co_await wait;
+        auto ready = co_await stream->writable(deadline);
         if (!ready) co_return std::unexpected(ready.error());
         int error = 0;
         socklen_t size = sizeof error;
-        ::getsockopt(socket.descriptor, SOL_SOCKET, SO_ERROR, &error, &size);
+        ::getsockopt(stream->descriptor(), SOL_SOCKET, SO_ERROR, &error, &size);
         if (error != 0) co_return std::unexpected(io_error(error));
     }
-    co_return adopt_stream(socket.release());
+    co_return stream;
 }
 
 }  // namespace platform

@@ -15,8 +15,8 @@ class AsioNetwork : public env::Network {
         env::Endpoint to, env::ConnectOptions options, env::SteadyTime deadline) override;
     /// A listening socket made elsewhere (before privileges were dropped); takes the descriptor.
     std::unique_ptr<env::Listener> adopt_listener(int descriptor);
-    /// A connected socket; takes the descriptor.
-    std::unique_ptr<env::Stream> adopt_stream(int descriptor);
+    /// A connected Unix-domain socket; takes the descriptor.
+    std::unique_ptr<env::Stream> adopt_unix_stream(int descriptor);
 
  private:
     AsioLoop& loop_;

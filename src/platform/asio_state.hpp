@@ -48,11 +48,15 @@ class DeadlineWheel {
     std::size_t count_ = 0;
 };
 
+class Readiness;
+
 struct AsioLoop::State {
-    explicit State(env::Clock& c) : clock(c), tick_timer(io) {}
+    explicit State(env::Clock& c);
+    ~State();
     env::Clock& clock;
     boost::asio::io_context io{BOOST_ASIO_CONCURRENCY_HINT_1};
     DeadlineWheel wheel;
+    std::unique_ptr<Readiness> readiness;
     boost::asio::steady_timer tick_timer;
     bool ticking = false;
     std::unordered_set<void*> tasks;
