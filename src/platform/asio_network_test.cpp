@@ -48,7 +48,8 @@ struct Pair {
     env::Task<void> note_read(std::string name, env::SteadyTime deadline) {
         std::string room(4096, '\0');
         auto got = co_await server->read_some(room, deadline);
-        log += name + (got ? "=" + room.substr(0, *got) : fmt::format("!{}", env::to_text(got.error()))) + ";";
+        log +=
+            name + (got ? "=" + room.substr(0, *got) : fmt::format("!{}", env::to_text(got.error()))) + ";";
     }
 };
 

@@ -87,9 +87,10 @@ Readiness::Readiness(boost::asio::io_context& io) : set_(io) {
 
 void Readiness::listen() {
     listening_ = true;
-    set_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
-        if (!error) process();
-    });
+    set_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                    [this](boost::system::error_code error) {
+                        if (!error) process();
+                    });
 }
 
 void Readiness::process() {

@@ -1,6 +1,6 @@
-// Private to platform/: which sockets of a loop can be read or written. One edge-triggered epoll set for each loop
-// (epoll(7)), itself one descriptor of the loop's io_context: a socket is entered once, and a wait costs no system
-// call of its own. Everything here belongs to its loop's thread.
+// Private to platform/: which sockets of a loop can be read or written. One edge-triggered epoll set for each
+// loop (epoll(7)), itself one descriptor of the loop's io_context: a socket is entered once, and a wait costs
+// no system call of its own. Everything here belongs to its loop's thread.
 #pragma once
 
 #include "env/network.hpp"
@@ -20,8 +20,8 @@ class ReadyWait;
 
 enum class Direction { Read, Write };
 
-/// A socket and what is known of its state; owns the descriptor. A reader takes octets until recv() says it would
-/// block, or gets fewer than it asked for, and says so by drained(); then a wait is due.
+/// A socket and what is known of its state; owns the descriptor. A reader takes octets until recv() says it
+/// would block, or gets fewer than it asked for, and says so by drained(); then a wait is due.
 class Watched {
  public:
     Watched(AsioLoop::State& state, int descriptor) : state_(state), descriptor_(descriptor) {}
@@ -35,8 +35,8 @@ class Watched {
     /// Nothing is known against an attempt.
     bool ready(Direction direction) const { return direction == Direction::Read ? readable_ : writable_; }
     void drained(Direction direction);
-    /// Suspends until the socket is ready, the deadline passed (TimedOut) or it was closed (Closed). One wait for
-    /// each direction at a time; a second one gets Other.
+    /// Suspends until the socket is ready, the deadline passed (TimedOut) or it was closed (Closed). One wait
+    /// for each direction at a time; a second one gets Other.
     ReadyWait wait(Direction direction, env::SteadyTime deadline);
     /// Those who wait get Closed, later.
     void close();
