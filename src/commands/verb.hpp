@@ -52,6 +52,7 @@ int dkim(const Invocation&);
 int arc(const Invocation&);
 int parse(const Invocation&);
 int dns_records(const Invocation&);
+int reports_verb(const Invocation&);
 int run(const Invocation&);
 int sendmail(const Invocation&);
 int postmap(const Invocation&);
