@@ -75,7 +75,8 @@ constexpr Verb verb_table[] = {
     {"reports", "DMARC and TLS reports: read one", reports_verb,
      "usage: postrider reports parse FILE|- [--top N] [--json]\n\n"
      "parse reads a report mail, or its attachment alone (XML, gzip, zip, JSON), without a server: aggregate "
-     "reports\n(RFC 9990 and RFC 7489), failure reports (RFC 9991), TLS reports (RFC 8460). Exit status 1 when it "
+     "reports\n(RFC 9990 and RFC 7489), failure reports (RFC 9991), TLS reports (RFC 8460). Exit status 1 "
+     "when it "
      "holds none.\n\n"
      "Examples: postrider reports parse report.eml\n"
      "          postrider reports parse 'google.com!example.org!1700000000!1700086399.zip' --json\n"},
