@@ -10,6 +10,7 @@
 #include "sim/resolver.hpp"
 #include "sim/store.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,7 @@ class TraceEvents : public base::EventSink {
  public:
     explicit TraceEvents(Scheduler& scheduler) : scheduler_(scheduler) {}
     void emit(const base::Event& event) override;
+    std::function<void(const base::Event&)> watcher;
 
  private:
     Scheduler& scheduler_;
@@ -80,6 +82,8 @@ class ServerMachine {
     bool running() const { return front_ != nullptr; }
     queue::QueueManager& queue() { return back_->manager(); }
     SimLoop& loop() { return loop_; }
+    /// Is told of every event.
+    void watch(std::function<void(const base::Event&)> watcher) { events_.watcher = std::move(watcher); }
 
     SimFiles files;
     Disk disk;

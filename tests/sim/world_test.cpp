@@ -2,6 +2,7 @@
 // misbehaves, disks and a network that fail. Afterwards every promise is checked. POSTRIDER_SIM_SEEDS says
 // how many (default 60); POSTRIDER_SIM_SEED replays one and prints its trace when it fails.
 #include "base/text.hpp"
+#include "sim/line_stream.hpp"
 #include "sim/server_machine.hpp"
 
 #include <cstdio>
@@ -25,50 +26,6 @@ constexpr const char* main_cf =
     "minimal_backoff_time = 60s\nmaximal_backoff_time = 600s\nqueue_run_delay = 60s\nsmtp_connect_timeout = "
     "10s\nsmtp_helo_timeout = 20s\n"
     "smtpd_timeout = 60s\nsmtpd_client_connection_count_limit = 0\nsmtpd_error_sleep_time = 0\n";
-
-/// Lines over a stream.
-class Lines {
- public:
-    Lines(std::unique_ptr<env::Stream> stream, SimLoop& loop) : stream_(std::move(stream)), loop_(loop) {}
-    env::Task<std::optional<std::string>> next() {
-        for (;;) {
-            if (const auto end = input_.find('\n'); end != std::string::npos) {
-                std::string line = input_.substr(0, end);
-                input_.erase(0, end + 1);
-                if (line.ends_with('\r')) line.pop_back();
-                co_return line;
-            }
-            std::string piece(4096, '\0');
-            auto got = co_await stream_->read_some(piece, loop_.clock().steady() + 120s);
-            if (!got || *got == 0) co_return std::nullopt;
-            input_.append(piece, 0, *got);
-        }
-    }
-    env::Task<int> reply() {
-        for (;;) {
-            auto line = co_await next();
-            if (!line || line->size() < 3) co_return 0;
-            if (line->size() > 3 && (*line)[3] == '-') continue;
-            co_return std::atoi(line->c_str());
-        }
-    }
-    env::Task<bool> say(std::string text) {
-        auto sent = co_await stream_->write(text, loop_.clock().steady() + 60s);
-        co_return sent.has_value();
-    }
-    env::Task<int> command(std::string text) {
-        const bool sent = co_await say(std::move(text));
-        if (!sent) co_return 0;
-        const int code = co_await reply();
-        co_return code;
-    }
-    void close() { stream_->close(); }
-
- private:
-    std::unique_ptr<env::Stream> stream_;
-    SimLoop& loop_;
-    std::string input_;
-};
 
 struct Sent {
     std::string text;    // as handed in, CRLF
@@ -213,7 +170,7 @@ class World {
         const env::Endpoint to{*IpAddress::parse("192.0.2.1"), 25, {}};
         auto stream = co_await people_network_.connect(to, how, people_.clock().steady() + 10s);
         if (!stream) co_return 0;
-        Lines lines(std::move(*stream), people_);
+        LineStream lines(std::move(*stream), people_);
         int code = co_await lines.reply();
         if (code != 220) co_return code;
         const std::string recipient = (message.local ? "u" + std::to_string(number) + "@example.org"
@@ -259,7 +216,7 @@ class World {
     bool moody() { return hop_fails_ > 0 && hop_random_.chance(hop_fails_); }
 
     env::Task<void> hop_session(std::unique_ptr<env::Stream> stream) {
-        Lines lines(std::move(stream), hop_);
+        LineStream lines(std::move(stream), hop_);
         std::string greeting = moody() ? "421 4.3.2 later\r\n" : "220 hop.example ESMTP\r\n";
         co_await lines.say(std::move(greeting));
         std::set<std::uint64_t> accepted;
