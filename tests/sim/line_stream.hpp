@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 /// Lines over a stream.
 class LineStream {
  public:
-    LineStream(std::unique_ptr<env::Stream> stream, SimLoop& loop) : stream_(std::move(stream)), loop_(loop) {}
+    LineStream(std::unique_ptr<env::Stream> stream, SimLoop& loop)
+        : stream_(std::move(stream)), loop_(loop) {}
     env::Task<std::optional<std::string>> next() {
         for (;;) {
             if (const auto end = input_.find('\n'); end != std::string::npos) {

@@ -1,7 +1,8 @@
-// A week of an outbound relay: 200 destinations of which some are out of order, greylist, limit what they take, are
-// slow, refuse or do not exist any more, newsletters between single letters, and a machine of ours that is
-// restarted or loses its power. Afterwards: every letter was delivered or returned, in time; no destination starved; every
-// retry lay within the configured bounds. POSTRIDER_SIM_WEEKS says how many weeks (default 1).
+// A week of an outbound relay: 200 destinations of which some are out of order, greylist, limit what they
+// take, are slow, refuse or do not exist any more, newsletters between single letters, and a machine of ours
+// that is restarted or loses its power. Afterwards: every letter was delivered or returned, in time; no
+// destination starved; every retry lay within the configured bounds. POSTRIDER_SIM_WEEKS says how many weeks
+// (default 1).
 #include "base/text.hpp"
 #include "sim/line_stream.hpp"
 #include "sim/server_machine.hpp"
@@ -74,7 +75,8 @@ class Week {
         for (int i = 0; i < destinations; ++i) add_host(i);
         server_.watch([this](const base::Event& event) {
             if (const auto* attempt = std::get_if<base::DeliveryAttempt>(&event)) on_attempt(*attempt);
-            if (const auto* expired = std::get_if<base::MessageExpired>(&event)) on_expired(expired->queue_id);
+            if (const auto* expired = std::get_if<base::MessageExpired>(&event))
+                on_expired(expired->queue_id);
         });
     }
 
@@ -96,9 +98,9 @@ class Week {
 
  private:
     void add_host(int number) {
-        static constexpr Kind by_number[] = {Kind::Dead,    Kind::Outages, Kind::Outages,     Kind::Greylisting,
-                                             Kind::Limited, Kind::Slow,    Kind::Greylisting, Kind::Refusing,
-                                             Kind::Silent,  Kind::Outages};
+        static constexpr Kind by_number[] = {
+            Kind::Dead, Kind::Outages,     Kind::Outages,  Kind::Greylisting, Kind::Limited,
+            Kind::Slow, Kind::Greylisting, Kind::Refusing, Kind::Silent,      Kind::Outages};
         auto& host = hosts_.emplace_back();
         host.kind = number % 20 < 10 ? by_number[number % 20] : Kind::Steady;
         host.domain = fmt::format("d{:03}.example", number);
@@ -164,8 +166,8 @@ class Week {
                         readers.push_back(fmt::format("n{}-{}@{}", i, n, host.domain));
                 people_.spawn(hand_in(std::move(readers)));
             }
-            std::vector<std::string> one{
-                fmt::format("m{}@{}", i, hosts_[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])].domain)};
+            std::vector<std::string> one{fmt::format(
+                "m{}@{}", i, hosts_[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])].domain)};
             people_.spawn(hand_in(std::move(one)));
             co_await people_.sleep(std::chrono::milliseconds(
                 dice.between(0, 2 * std::chrono::duration_cast<std::chrono::milliseconds>(gap).count())));
@@ -390,8 +392,8 @@ class Week {
         if (const auto by = due(letter)) {
             const bool restarted = restarted_between(letter.sent, *letter.arrived);
             if (*letter.arrived > *by + (restarted ? restart_max + run_delay : 0min))
-                return fmt::format("{} arrived after {} min, {} min late", name, (*letter.arrived - letter.sent) / 1min,
-                                   (*letter.arrived - *by) / 1min);
+                return fmt::format("{} arrived after {} min, {} min late", name,
+                                   (*letter.arrived - letter.sent) / 1min, (*letter.arrived - *by) / 1min);
         }
         return "";
     }
@@ -401,7 +403,8 @@ class Week {
         for (const auto& [name, letter] : letters_) {
             if (auto wrong = check_letter(name, letter); !wrong.empty()) return wrong;
             const bool told = returned.find("Final-Recipient: rfc822; " + name + "\n") != std::string::npos;
-            if (letter.bounced && !letter.arrived && !told) return "nobody was told that " + name + " came back";
+            if (letter.bounced && !letter.arrived && !told)
+                return "nobody was told that " + name + " came back";
         }
         if (copies_ > static_cast<int>(restarts_.size()) * 50) return "too many repeats: " + summary();
         if (bounced_ == 0 || retries_ < 1000 || restarts_.size() < 5) return "too quiet a week: " + summary();
