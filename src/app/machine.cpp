@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace app {
@@ -63,6 +64,14 @@ std::set<env::IpAddress> own_addresses() {
         if (const auto address = address_of(at->ifa_addr)) out.insert(*address);
     ::freeifaddrs(list);
     return out;
+}
+
+std::uint64_t raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    limit.rlim_cur = limit.rlim_max;
+    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit) + 0);
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 std::string drop_privileges(const std::string& user) {

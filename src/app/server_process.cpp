@@ -569,6 +569,15 @@ int run_server(const std::string& directory) {
         if (const passwd* entry = ::getpwnam(options.mail_owner.c_str()))
             static_cast<void>(::chown(options.log_file.c_str(), entry->pw_uid, entry->pw_gid) + 0);
     }
+    // Connections in, connections out, DNS questions, the store's files.
+    constexpr std::uint64_t other_descriptors = 2000;
+    const auto connections = config::bind<server::ClientLimitOptions>(*site->configuration, bound).connections_max;
+    if (const auto granted = raise_descriptor_limit(); granted < connections + other_descriptors)
+        std::fprintf(stderr,
+                     "postrider: warning: only %llu files may be open, postrider_connection_limit = %u wants %llu: raise "
+                     "LimitNOFILE in the service unit (or ulimit -n), or lower the parameter\n",
+                     static_cast<unsigned long long>(granted), connections,
+                     static_cast<unsigned long long>(connections + other_descriptors));
     if (auto problem = drop_privileges(options.mail_owner); !problem.empty()) return fail(problem);
     Server server(site, std::move(options), std::move(*listeners), *control, *pickup, *helper, loops);
     return server.run();
