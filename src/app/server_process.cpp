@@ -571,10 +571,12 @@ int run_server(const std::string& directory) {
     }
     // Connections in, connections out, DNS questions, the store's files.
     constexpr std::uint64_t other_descriptors = 2000;
-    const auto connections = config::bind<server::ClientLimitOptions>(*site->configuration, bound).connections_max;
+    const auto connections =
+        config::bind<server::ClientLimitOptions>(*site->configuration, bound).connections_max;
     if (const auto granted = raise_descriptor_limit(); granted < connections + other_descriptors)
         std::fprintf(stderr,
-                     "postrider: warning: only %llu files may be open, postrider_connection_limit = %u wants %llu: raise "
+                     "postrider: warning: only %llu files may be open, postrider_connection_limit = %u wants "
+                     "%llu: raise "
                      "LimitNOFILE in the service unit (or ulimit -n), or lower the parameter\n",
                      static_cast<unsigned long long>(granted), connections,
                      static_cast<unsigned long long>(connections + other_descriptors));
