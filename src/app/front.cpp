@@ -5,6 +5,7 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/smtp_client.hpp"
+#include "reports/options.hpp"
 
 #include <fmt/format.h>
 
@@ -217,6 +218,8 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         return unverified->contains_now(address);
     };
     service->signed_for = [ours](const env::IpAddress& address) { return ours->contains_now(address); };
+    service->takes_reports = [to = config::bind<reports::ReportOptions>(configuration, diagnostics)](
+                                 const mail::Address& address) { return to.is_report_address(address); };
     TRY_ASSIGN(service->content, policy::make_content_rules(std::move(sender_options), environment.files));
     policy::RestrictionJudge::Services services{*generation->factory, environment.files,
                                                 *generation->routing, environment.events,
@@ -255,12 +258,13 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
 
 Front::Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
              std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
-             accounts::Throttle& throttle, server::ConnectionCount& count)
+             accounts::Throttle& throttle, server::ConnectionCount& count, policy::SightingSink sighted)
     : environment_(environment),
       intake_(environment.loop, environment.store, ids, intake, std::move(announce)),
       limits_(limits),
       throttle_(throttle),
-      count_(count) {}
+      count_(count),
+      sighted_(std::move(sighted)) {}
 
 void Front::use(std::shared_ptr<FrontGeneration> generation) {
     generations_.push_back(generation);
@@ -271,9 +275,17 @@ void Front::use(std::shared_ptr<FrontGeneration> generation) {
 }
 
 void Front::add_listener(const std::string& service, std::unique_ptr<env::Listener> listener) {
-    server::SmtpServices services{
-        environment_.loop, environment_.tls,    environment_.resolver, intake_, environment_.events, limits_,
-        throttle_,         environment_.random, environment_.workers,  scratch_};
+    server::SmtpServices services{environment_.loop,
+                                  environment_.tls,
+                                  environment_.resolver,
+                                  intake_,
+                                  environment_.events,
+                                  limits_,
+                                  throttle_,
+                                  environment_.random,
+                                  environment_.workers,
+                                  scratch_,
+                                  sighted_};
     auto made =
         std::make_unique<server::SmtpListener>(services, generations_.back()->services.at(service), count_);
     made->start(std::move(listener));

@@ -6,6 +6,7 @@
 #include "app/delivery_helper.hpp"
 #include "app/helper_agent.hpp"
 #include "app/machine.hpp"
+#include "app/report_desk.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/in_process_agent.hpp"
@@ -222,6 +223,7 @@ class Server {
     std::unique_ptr<HelperAgent> agent_;
     std::vector<std::unique_ptr<Front>> fronts_;
     std::unique_ptr<Back> back_;
+    std::unique_ptr<ReportDesk> reports_;
     std::unique_ptr<server::ControlServer> control_;
     std::unique_ptr<server::Pickup> pickup_;
     std::set<env::IpAddress> own_;
@@ -246,6 +248,11 @@ env::Task<void> load_queue(queue::QueueManager& manager, std::string& problem, s
         problem = loaded.error();
 }
 
+env::Task<void> load_reports(ReportDesk& desk, std::string& problem) {
+    const bool loaded = co_await desk.load();
+    if (!loaded) problem = "the queue's store cannot be read";
+}
+
 std::string Server::build() {
     own_ = own_addresses();
     for (std::size_t i = 0; i < loop_count_; ++i) {
@@ -254,6 +261,7 @@ std::string Server::build() {
         fronts_[i]->use(std::move(*generation));
     }
     auto used = back_->use(*site_, own_);
+    if (used) used = reports_->use(*site_);
     return used ? "" : used.error();
 }
 
@@ -288,6 +296,7 @@ std::string Server::start() {
                                            helper_);
     back_ =
         std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
+    reports_ = std::make_unique<ReportDesk>(environment(*back_world_), back_->intake(), host);
     for (std::size_t i = 0; i < loop_count_; ++i) {
         // A group commit finishes many messages at once: they go to the queue's loop in one piece.
         auto arrivals = std::make_shared<std::vector<queue::Arrival>>();
@@ -300,9 +309,13 @@ std::string Server::start() {
                 });
             });
         };
-        fronts_.push_back(std::make_unique<Front>(environment(*fronts_world_[i]),
-                                                  queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)),
-                                                  intake, std::move(announce), limits_, throttle_, count_));
+        fronts_.push_back(std::make_unique<Front>(
+            environment(*fronts_world_[i]), queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)), intake,
+            std::move(announce), limits_, throttle_, count_, [this](dmarc::Sighting sighting) {
+                back_world_->loop.post([this, sighting = std::move(sighting)]() mutable {
+                    reports_->sighted(std::move(sighting));
+                });
+            }));
     }
     if (auto problem = build(); !problem.empty()) return problem;
     std::string problem;
@@ -310,7 +323,10 @@ std::string Server::start() {
     run_once(*back_world_, load_queue(back_->manager(), problem, found));
     if (!problem.empty()) return problem;
     if (found > 0) log_->note(base::Severity::Info, "qmgr", fmt::format("{} messages in the queue", found));
+    run_once(*back_world_, load_reports(*reports_, problem));
+    if (!problem.empty()) return problem;
     back_->manager().start();
+    reports_->start();
 
     control_ = std::make_unique<server::ControlServer>(back_world_->loop, *log_, server::ControlLimits{});
     ControlActions actions;
@@ -318,6 +334,7 @@ std::string Server::start() {
     actions.stop = [] { ::kill(::getpid(), SIGTERM); };
     actions.reload = [] { ::kill(::getpid(), SIGHUP); };
     actions.started = clock_.wall();
+    reports_->add_control_handlers(*control_);
     add_control_handlers(*control_, back_->manager(), back_world_->loop, std::move(actions));
     control_->start(back_world_->network.adopt_listener(control_descriptor_));
     start_pickup(intake.message_size_limit);
@@ -419,14 +436,16 @@ void Server::reload() {
     back_world_->loop.post([this, site] {
         watched_site_ = site;
         auto used = back_->use(*site, own_);
+        if (used) used = reports_->use(*site);
         if (!used)
             log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
     });
     log_->note(base::Severity::Info, "", "configuration loaded");
 }
 
-env::Task<void> stop_queue(Back& back, std::atomic<bool>& done) {
+env::Task<void> stop_queue(Back& back, ReportDesk& reports, std::atomic<bool>& done) {
     co_await back.manager().stop();
+    co_await reports.stop();
     done = true;
 }
 
@@ -439,7 +458,7 @@ void Server::stop() {
     back_world_->loop.post([this, done] {
         control_->close();
         pickup_->stop();
-        back_world_->loop.spawn(stop_queue(*back_, *done));
+        back_world_->loop.spawn(stop_queue(*back_, *reports_, *done));
     });
     while (!done->load() && clock_.steady() < until) std::this_thread::sleep_for(look_again);
     for (auto& world : fronts_world_) {
@@ -486,6 +505,7 @@ int Server::run() {
     stop();
     log_->note(base::Severity::Info, "", "stopped");
     fronts_.clear();
+    reports_.reset();
     back_.reset();
     control_.reset();
     pickup_.reset();

@@ -9,6 +9,7 @@
 #include "policy/options.hpp"
 #include "policy/sender_options.hpp"
 #include "queue/queue_manager.hpp"
+#include "reports/options.hpp"
 #include "routing/options.hpp"
 #include "server/client_limits.hpp"
 #include "smtp/server_options.hpp"
@@ -47,11 +48,11 @@ struct NamesOnly {
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
         config::Registry::collect<ProgramOptions, DnsOptions, TlsServerOptions, AuthOptions, RepairOptions,
-                                  policy::SenderOptions, accounts::ThrottleOptions, DestinationLimitOptions,
-                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
-                                  routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions,
-                                  queue::NotifierOptions, delivery::VirtualOptions, delivery::LocalOptions,
-                                  delivery::SmtpClientOptions, NamesOnly>());
+                                  policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
+                                  DestinationLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
+                                  policy::PolicyOptions, routing::RoutingOptions, queue::QueueManagerOptions,
+                                  queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
+                                  delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,
@@ -94,6 +95,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<DnsOptions>(c, diagnostics);
     config::bind<AuthOptions>(c, diagnostics);
     config::bind<policy::SenderOptions>(c, diagnostics);
+    config::bind<reports::ReportOptions>(c, diagnostics);
     config::bind<RepairOptions>(c, diagnostics);
     config::bind<accounts::ThrottleOptions>(c, diagnostics);
     config::bind<queue::QueueManagerOptions>(c, diagnostics);

@@ -2,6 +2,7 @@
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
 #include "commands/report_tables.hpp"
+#include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
 #include "reports/report_json.hpp"
 
@@ -65,13 +66,103 @@ int parse_reports(const Invocation& invocation, const NamedOptions& options) {
     return found.reports.empty() ? exit_failed : exit_ok;
 }
 
+/// Unix time of the first day to show; 0: all.
+std::expected<std::uint64_t, std::string> since_of(const NamedOptions& options, std::uint64_t now) {
+    constexpr std::uint64_t day_seconds = 86400, days_max = 36500;
+    if (options.has("since")) {
+        auto at = reports::parse_date_time(options.get("since") + "T00:00:00Z");
+        if (!at) return std::unexpected("--since takes a day such as 2026-11-24");
+        return *at;
+    }
+    if (!options.has("days")) return 0;
+    const auto days = base::parse_number(options.get("days"), days_max);
+    if (!days) return std::unexpected("--days takes a number");
+    return now - std::min(now, *days * day_seconds);
+}
+
+void print_line(const json& line) { fmt::print("{}\n", reports::dump(line)); }
+
+/// Of a domain, or below it.
+bool is_about(std::string_view domain, std::string_view wanted) {
+    return wanted.empty() || base::iequals(domain, wanted) ||
+           base::iends_with(domain, "." + std::string(wanted));
+}
+
+std::string outcome_text(const json& sent) {
+    std::string out;
+    const auto to = sent.find("to");
+    if (to == sent.end() || !to->is_array()) return out;
+    for (const auto& one : *to) {
+        const std::string id = reports::text_in(one, "queue_id");
+        out += fmt::format(
+            "{}{}: {}", out.empty() ? "" : "; ", base::printable(reports::text_in(one, "address")),
+            id.empty() ? base::printable(reports::text_in(one, "problem")) : "queued as " + id);
+    }
+    return out;
+}
+
+int show_sent(const Invocation& invocation, const NamedOptions& options, std::uint64_t since) {
+    std::size_t count = 0;
+    const std::string domain = options.get("domain");
+    const bool answered =
+        ask(invocation, json{{"verb", "reports-sent"}, {"since", since}}, [&](const json& line) {
+            if (!is_about(reports::text_in(line, "domain"), domain)) return;
+            ++count;
+            if (invocation.json) return print_line(line);
+            if (count == 1)
+                fmt::print("{:<10}  {:<30} {:>9} {:>8} {:>8}  {}\n", "Day (UTC)", "About", "Messages",
+                           "Records", "Octets", "To");
+            fmt::print("{:<10}  {:<30} {:>9} {:>8} {:>8}  {}\n", day_text(reports::number_in(line, "begin")),
+                       base::printable(reports::text_in(line, "domain")),
+                       reports::number_in(line, "messages"), reports::number_in(line, "records"),
+                       reports::number_in(line, "octets"), outcome_text(line));
+        });
+    if (!answered) return exit_unavailable;
+    if (count == 0 && !invocation.json) fmt::print("No reports were sent.\n");
+    return exit_ok;
+}
+
+int send_reports(const Invocation& invocation, bool dry_run) {
+    if (!dry_run) {
+        const bool answered = ask(invocation, json{{"verb", "reports-send"}}, [&](const json& line) {
+            if (invocation.json) return print_line(line);
+            fmt::print(
+                "{} sent, {} to be tried again later, {} that nobody takes (postrider reports sent says "
+                "why)\n",
+                reports::number_in(line, "sent"), reports::number_in(line, "later"),
+                reports::number_in(line, "dropped"));
+        });
+        return answered ? exit_ok : exit_unavailable;
+    }
+    std::size_t count = 0;
+    const bool answered = ask(invocation, json{{"verb", "reports-waiting"}}, [&](const json& line) {
+        ++count;
+        if (invocation.json) return print_line(line);
+        const auto report = reports::aggregate_from_json(line);
+        fmt::print("{}would go to {}:\n{}", count == 1 ? "" : "\n",
+                   base::printable(reports::dump(line.value("to", json::array()))), describe(report, {}));
+    });
+    if (!answered) return exit_unavailable;
+    if (count == 0 && !invocation.json) fmt::print("No reports are waiting.\n");
+    return exit_ok;
+}
+
 }  // namespace
 
 int reports_verb(const Invocation& invocation) {
-    const auto options = NamedOptions::parse(invocation.arguments, {"top"});
+    auto words = invocation.arguments;
+    const bool now = std::erase(words, "--now") > 0, dry_run = std::erase(words, "--dry-run") > 0;
+    const auto options = NamedOptions::parse(words, {"top", "domain", "since", "days"});
     if (!options) return usage_error("reports", options.error());
+    const auto since = since_of(*options, env::unix_time(platform::SystemClock().wall()));
+    if (!since) return usage_error("reports", since.error());
     const std::string action = options->rest().empty() ? "received" : options->rest().front();
     if (action == "parse") return parse_reports(invocation, *options);
+    if (options->rest().size() > 1)
+        return usage_error("reports", fmt::format("'{}' is too much", options->rest()[1]));
+    if (action == "sent") return show_sent(invocation, *options, *since);
+    if (action == "send" && now != dry_run) return send_reports(invocation, dry_run);
+    if (action == "send") return usage_error("reports", "send needs --now or --dry-run");
     return usage_error("reports", fmt::format("there is no '{}'", action));
 }
 

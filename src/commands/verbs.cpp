@@ -72,13 +72,18 @@ constexpr Verb verb_table[] = {
      "now:\nok, missing, differs. --address: the addresses the world sees, where they are not this machine's "
      "own.\n\n"
      "Example: postrider dns-records example.org\n"},
-    {"reports", "DMARC and TLS reports: read one", reports_verb,
-     "usage: postrider reports parse FILE|- [--top N] [--json]\n\n"
+    {"reports", "DMARC and TLS reports: those sent, reading one by hand", reports_verb,
+     "usage: postrider [-c DIR] reports sent [--domain D] [--since YYYY-MM-DD | --days N] [--json]\n"
+     "       postrider [-c DIR] reports send --dry-run | --now [--json]\n"
+     "       postrider reports parse FILE|- [--top N] [--json]\n\n"
+     "sent lists the aggregate reports that went out (dmarc_reporting = yes), and who did not take one.\n"
+     "send --dry-run shows what would be reported now; send --now ends the period and sends at once.\n"
      "parse reads a report mail, or its attachment alone (XML, gzip, zip, JSON), without a server: aggregate "
      "reports\n(RFC 9990 and RFC 7489), failure reports (RFC 9991), TLS reports (RFC 8460). Exit status 1 "
      "when it "
      "holds none.\n\n"
-     "Examples: postrider reports parse report.eml\n"
+     "Examples: postrider reports send --dry-run\n"
+     "          postrider reports sent --days 7\n"
      "          postrider reports parse 'google.com!example.org!1700000000!1700086399.zip' --json\n"},
     {"parse", "the grammar's own view of an input, as JSON", parse,
      "usage: postrider parse path|address|header|message < input\n\nExit status 1 and an error with its "

@@ -1,4 +1,5 @@
 #include "dmarc/evaluate.hpp"
+#include "dmarc/report_permission.hpp"
 #include "dns/zone_text.hpp"
 
 #include <algorithm>
@@ -211,11 +212,35 @@ TEST(Disposition, PercentageLessens) {
 }
 
 TEST(Reports, GoOnlyWhereTheyAreWanted) {
-    ZoneResolver resolver({"_dmarc.example.org TXT \"v=DMARC1; p=none\"",
-                           "example.org._report._dmarc.thirdparty.example TXT \"v=DMARC1\""});
-    EXPECT_TRUE(env::run_now(accepts_reports(resolver, "example.org", "mail.example.org")));
-    EXPECT_TRUE(env::run_now(accepts_reports(resolver, "example.org", "thirdparty.example")));
-    EXPECT_FALSE(env::run_now(accepts_reports(resolver, "example.org", "victim.example")));
+    ZoneResolver resolver(
+        {"_dmarc.example.org TXT \"v=DMARC1; p=none\"",
+         "example.org._report._dmarc.thirdparty.example TXT \"v=DMARC1\"",
+         "example.org._report._dmarc.wordy.example TXT \"hello\"",
+         "example.org._report._dmarc.wordy.example TXT \"v=DMARC1;\"",
+         "example.org._report._dmarc.other.example TXT \"v=DMARC1; rua=mailto:r@other.example!5k\"",
+         "example.org._report._dmarc.evil.example TXT \"v=DMARC1; rua=mailto:r@victim.example\"",
+         "example.org._report._dmarc.broken.example SERVFAIL"});
+    using Answer = ReportPermission::Answer;
+    struct Case {
+        std::string destination;
+        Answer answer;
+        std::string instead;  // the address that replaces ours; empty: none
+    };
+    for (const auto& [destination, answer, instead] :
+         {Case{"example.org", Answer::Yes, ""}, Case{"mail.example.org", Answer::Yes, ""},
+          Case{"thirdparty.example", Answer::Yes, ""}, Case{"wordy.example", Answer::Yes, ""},
+          Case{"victim.example", Answer::No, ""}, Case{"other.example", Answer::Yes, "r@other.example"},
+          Case{"evil.example", Answer::No, ""}, Case{"broken.example", Answer::Later, ""},
+          Case{"not a domain", Answer::No, ""}, Case{std::string(240, 'a') + ".example", Answer::No, ""}}) {
+        const auto got = env::run_now(report_permission(resolver, "example.org", destination));
+        EXPECT_EQ(got.answer, answer) << destination;
+        ASSERT_EQ(got.instead.size(), instead.empty() ? 0U : 1U) << destination;
+        if (!instead.empty()) {
+            EXPECT_EQ(got.instead[0].address, instead);
+            EXPECT_EQ(got.instead[0].size_max, 5120U);
+        }
+        EXPECT_EQ(got.why.empty(), answer == Answer::Yes) << destination;
+    }
 }
 
 }  // namespace

@@ -194,17 +194,4 @@ Policy disposition(const Verdict& verdict, unsigned dice) {
     return dice < verdict.record->percent ? verdict.policy : one_less(verdict.policy);
 }
 
-env::Task<bool> accepts_reports(env::Resolver& resolver, std::string policy_domain, std::string destination) {
-    const std::string theirs = co_await organizational_domain(resolver, destination);
-    const std::string ours = co_await organizational_domain(resolver, policy_domain);
-    if (theirs == ours) co_return true;
-    const auto name = dns::Name::parse(policy_domain + "._report._dmarc." + destination);
-    if (!name) co_return false;
-    const env::DnsAnswer answer = co_await resolver.query(*name, dns::Type::Txt);
-    for (const auto& one : answer.records)
-        if (const auto* text = std::get_if<dns::Txt>(&one); text && parse_record(text->joined()))
-            co_return true;
-    co_return false;
-}
-
 }  // namespace dmarc

@@ -45,10 +45,6 @@ env::Task<Verdict> evaluate(env::Resolver& resolver, std::string author_domain, 
 /// out (RFC 7489 §6.6.4: reject becomes quarantine, quarantine none). `dice`: 0 to 99, random.
 Policy disposition(const Verdict& verdict, unsigned dice);
 
-/// Whether `policy_domain` may have its reports sent to `destination`: the same organizational domain, or
-/// policy_domain._report._dmarc.destination has a record (RFC 9990 §4).
-env::Task<bool> accepts_reports(env::Resolver& resolver, std::string policy_domain, std::string destination);
-
 /// The organizational domain (§4.10.2).
 env::Task<std::string> organizational_domain(env::Resolver& resolver, std::string domain, Limits limits = {});
 

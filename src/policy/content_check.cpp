@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "dkim/signer.hpp"
+#include "policy/dmarc_sighting.hpp"
 
 #include <fmt/format.h>
 
@@ -118,7 +119,7 @@ env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client
         out.prepend = mail::authentication_results_field(rules_->options.authserv_id, none);
         co_return out;
     }
-    const Authentication got = co_await authenticator_->finish(world.resolver, world.clock, std::move(client),
+    const Authentication got = co_await authenticator_->finish(world.resolver, world.clock, client,
                                                                env::unix_time(world.clock.wall()));
     constexpr std::uint64_t hundred = 100;
     const auto dice = static_cast<unsigned>(world.random.below(hundred));
@@ -130,6 +131,10 @@ env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client
                            dmarc::to_text(got.dmarc.published), dmarc::to_text(action),
                            got.spf_checked ? spf::to_text(got.spf.result) : "none",
                            got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result));
+    if (rules_->options.reporting) {
+        const Outcome outcome{action, rules_->options.check};
+        out.sighting = dmarc_sighting(got, client, outcome);
+    }
     if (action == dmarc::Policy::Reject) {
         out.refusal = mail::ReplyText{
             550,

@@ -3,6 +3,7 @@
 // and what the author's DMARC policy asks), or it is signed. Belongs to one connection.
 #pragma once
 
+#include "dmarc/sighting.hpp"
 #include "env/random.hpp"
 #include "env/workers.hpp"
 #include "mail/status.hpp"
@@ -10,6 +11,7 @@
 #include "policy/sender_options.hpp"
 #include "policy/signing_keys.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,11 +28,15 @@ struct ContentRules {
 std::expected<std::shared_ptr<const ContentRules>, std::string> make_content_rules(SenderOptions options,
                                                                                    env::FileSystem& files);
 
+/// Takes what a report will count. Called on the connection's loop; must be cheap.
+using SightingSink = std::function<void(dmarc::Sighting)>;
+
 struct ContentVerdict {
     std::optional<mail::ReplyText> refusal;
     std::string prepend;  // fields with CRLF
     bool hold = false;
-    std::string note;  // for the log; empty: nothing to say
+    std::string note;                         // for the log; empty: nothing to say
+    std::optional<dmarc::Sighting> sighting;  // for the author's report; none: nobody wants one
 };
 
 class ContentCheck {

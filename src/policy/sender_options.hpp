@@ -31,7 +31,7 @@ struct SenderOptions {
     std::vector<std::string> trusted_sealers, exempt_networks, sign_networks, signing_keys;
     std::string signing_table, key_table, canonicalization;
     std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10;
-    bool partial_body = false;
+    bool partial_body = false, reporting = false;
 
     static constexpr void describe(auto& parameter) {
         using O = SenderOptions;
@@ -49,6 +49,10 @@ struct SenderOptions {
                   "What a DMARC policy of quarantine does: header (X-Spam-Flag: YES, for Sieve and mail "
                   "readers) or hold "
                   "(the message waits in the queue for the postmaster).");
+        parameter(
+            "dmarc_reporting", &O::reporting, Default{"no"},
+            "Send aggregate reports (RFC 9990) to the authors' domains that ask for them in their DMARC "
+            "record; needs sender_authentication.");
         parameter("arc_trusted_sealers", &O::trusted_sealers, Default{""},
                   "Domains that may vouch by ARC for mail whose DMARC fails, such as mailing lists.");
         parameter("dkim_minimum_key_bits", &O::dkim_bits_min, Between{512, 8192},

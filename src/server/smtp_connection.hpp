@@ -53,6 +53,7 @@ struct SmtpService {
     std::shared_ptr<const policy::ContentRules> content;        // nullptr: content is taken as it is
     std::function<bool(const env::IpAddress&)> without_verify;  // sender_authentication_exempt_networks
     std::function<bool(const env::IpAddress&)> signed_for;      // dkim_sign_networks
+    std::function<bool(const mail::Address&)> takes_reports;    // dmarc_report_address
     /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
     /// reason.
     std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
@@ -69,7 +70,8 @@ struct SmtpServices {
     accounts::Throttle& throttle;
     env::Random& random;
     env::Workers& workers;
-    std::array<char, 65536>& scratch;  // of the loop: used only between suspensions
+    std::array<char, 65536>& scratch;     // of the loop: used only between suspensions
+    const policy::SightingSink& sighted;  // what authors' reports count; may be empty
 };
 
 class SmtpConnection {
@@ -107,6 +109,7 @@ class SmtpConnection {
     env::Task<void> end_content();
     std::unique_ptr<policy::ContentCheck> make_check() const;
     env::Task<std::optional<smtp::Step>> verify_content();
+    bool is_report_mail() const;
     env::Task<void> look_up_name();
     env::Task<void> say_goodbye();
     smtp::ContentSummary summary() const;

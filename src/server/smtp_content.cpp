@@ -1,6 +1,7 @@
 // SmtpConnection: what the content itself says of its sender, and our signature under what we send.
 #include "server/smtp_connection.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace server {
@@ -17,6 +18,13 @@ std::unique_ptr<policy::ContentCheck> SmtpConnection::make_check() const {
     return wanted ? std::make_unique<policy::ContentCheck>(rules, Role::Verify) : nullptr;
 }
 
+/// Reports about reports would go to and fro for ever.
+bool SmtpConnection::is_report_mail() const {
+    return service_->takes_reports &&
+           std::ranges::all_of(session_.envelope().recipients,
+                               [&](const auto& one) { return service_->takes_reports(one.address); });
+}
+
 /// SPF, DKIM, ARC, DMARC of the finished message. A step: it was refused.
 env::Task<std::optional<smtp::Step>> SmtpConnection::verify_content() {
     if (!content_ || !content_->check || content_->check->role() != policy::ContentCheck::Role::Verify)
@@ -31,6 +39,8 @@ env::Task<std::optional<smtp::Step>> SmtpConnection::verify_content() {
     if (!found.note.empty())
         note(base::Severity::Info,
              fmt::format("{}: {}", message_ ? message_->id().text() : "NOQUEUE", found.note));
+    if (found.sighting && services_.sighted && !is_report_mail())
+        services_.sighted(std::move(*found.sighting));
     content_->prepend = std::move(found.prepend);
     content_->hold = found.hold;
     if (!found.refusal) co_return std::nullopt;

@@ -1,7 +1,7 @@
 """SMTP servers with moods. Usage: moody_hosts.py '{"10.0.0.2": {"mood": …}, …}' FILE. Each listens on port 25 of its
 address (or "port") and appends what arrives to FILE, one JSON object a line.
 
-moods: ok; hang_greeting, hang_helo, hang_mail, hang_rcpt, hang_data, hang_end (silent at that step); close_helo,
+moods: ok; keep (all of the content is written); hang_greeting, hang_helo, hang_mail, hang_rcpt, hang_data, hang_end (silent at that step); close_helo,
 close_mail, close_rcpt, close_data (the connection ends there); refuse_greeting (554); greylist (451 until the second
 connection); full (452 at MAIL); one_bad (550 for a recipient that begins with "bad"); broken_tls (STARTTLS is offered
 and the handshake fails); injection (more in clear behind 220); noise (no SMTP at all); endless (a reply without end)."""
@@ -82,7 +82,8 @@ async def serve(address, mood, reader, writer):
                         return
                     content += piece
                 await step("end")
-                ARRIVED.write(json.dumps({**envelope, "size": len(content), "text": content[-400:].decode("latin-1")}) + "\n")
+                kept = {"content": content[:-3].decode("latin-1")} if mood == "keep" else {}
+                ARRIVED.write(json.dumps({**envelope, "size": len(content), "text": content[-400:].decode("latin-1"), **kept}) + "\n")
                 await say("250 2.0.0 stored")
             elif verb == "QUIT":
                 await say("221 bye")

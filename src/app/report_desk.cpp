@@ -1,0 +1,121 @@
+#include "app/report_desk.hpp"
+
+#include "reports/report_json.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace app {
+namespace {
+
+using nlohmann::json;
+
+/// DKIM-Signature fields for one of our own messages.
+env::Task<std::string> sign_message(std::shared_ptr<const policy::ContentRules> rules, env::Workers& workers,
+                                    std::uint64_t now, std::string message) {
+    if (!rules || rules->keys.empty()) co_return std::string();
+    policy::ContentCheck check(rules, policy::ContentCheck::Role::Sign);
+    std::string same;
+    check.feed(message, same);
+    check.end(same);
+    std::string out = co_await check.sign(workers, std::string(), now);
+    co_return out;
+}
+
+json built_line(const reports::Sender::Waiting& which, const reports::Sender::Built& built) {
+    json out = reports::to_json(built.report);
+    out["xml"] = reports::to_xml(built.report);
+    out["domain"] = which.domain;
+    out["messages"] = built.report.messages();
+    out["to"] = json::array();
+    for (const auto& uri : built.tally.addresses) out["to"].push_back(uri.address);
+    return out;
+}
+
+/// Every report that is not sent yet, as it would be now.
+env::Task<std::string> show_waiting(ReportDesk& desk, server::ControlReply& reply) {
+    const bool flushed = co_await desk.tally().flush();
+    if (!flushed) co_return std::string("the store fails; see the log");
+    const auto all = co_await desk.sender().waiting();
+    for (const auto& which : all) {
+        const auto built = co_await desk.sender().build(which);
+        if (!built) continue;
+        const json line = built_line(which, *built);
+        const bool wanted = co_await reply.line(line);
+        if (!wanted) break;
+    }
+    co_return std::string{};
+}
+
+env::Task<std::string> send_now(ReportDesk& desk, server::ControlReply& reply) {
+    const bool cut = co_await desk.tally().cut();
+    if (!cut) co_return std::string("the store fails; see the log");
+    const auto done = co_await desk.sender().send(reports::Sender::Which::Everything);
+    json out = json::object();
+    out["sent"] = done.sent;
+    out["later"] = done.later;
+    out["dropped"] = done.dropped;
+    co_await reply.line(out);
+    co_return std::string{};
+}
+
+/// The history's lines under `prefix` that end at `since` or later, oldest first.
+env::Task<std::string> show_history(ReportDesk& desk, std::string prefix, std::uint64_t since,
+                                    server::ControlReply& reply) {
+    constexpr std::size_t page = 50;
+    const std::string end = reports::prefix_end(prefix);
+    std::string from = prefix + reports::time_key(since);
+    for (;;) {
+        auto entries = co_await desk.store().scan(env::Keyspace::History, from, end, page);
+        if (!entries) co_return std::string("the store cannot be read; see the log");
+        for (const auto& entry : *entries) {
+            auto line = reports::parse_object(entry.value);
+            if (!line) continue;
+            const bool wanted = co_await reply.line(std::move(*line));
+            if (!wanted) co_return std::string{};
+        }
+        if (entries->size() < page) co_return std::string{};
+        from = entries->back().key + std::string(1, '\0');
+    }
+}
+
+}  // namespace
+
+ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name)
+    : environment_(environment),
+      tally_(environment.loop, environment.store, environment.events),
+      sender_({environment.loop, environment.store, environment.resolver, intake, environment.random,
+               environment.workers, environment.events, tally_,
+               [this](std::string message) {
+                   return sign_message(signing_, environment_.workers,
+                                       env::unix_time(environment_.loop.clock().wall()), std::move(message));
+               }},
+              host_name, "Postrider 0.1.0") {}
+
+std::expected<void, std::string> ReportDesk::use(const Site& site) {
+    config::Diagnostics diagnostics;
+    options_ = config::bind<reports::ReportOptions>(*site.configuration, diagnostics);
+    auto rules = policy::make_content_rules(
+        config::bind<policy::SenderOptions>(*site.configuration, diagnostics), environment_.files);
+    if (!rules) return std::unexpected(rules.error());
+    signing_ = std::move(*rules);
+    tally_.configure(options_);
+    sender_.configure(options_);
+    return {};
+}
+
+void ReportDesk::sighted(dmarc::Sighting sighting) {
+    if (options_.reporting) tally_.record(std::move(sighting));
+}
+
+void ReportDesk::add_control_handlers(server::ControlServer& control) {
+    control.add("reports-waiting",
+                [this](json, server::ControlReply& reply) { return show_waiting(*this, reply); });
+    control.add("reports-send", [this](json, server::ControlReply& reply) { return send_now(*this, reply); });
+    control.add("reports-sent", [this](json request, server::ControlReply& reply) {
+        return show_history(*this, std::string(reports::sent_prefix), reports::number_in(request, "since"),
+                            reply);
+    });
+}
+
+}  // namespace app

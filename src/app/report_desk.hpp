@@ -1,0 +1,39 @@
+// Everything about reports in the running server: what the network loops saw is counted, reports go out,
+// those that come are read; and what `postrider reports` asks. Belongs to the queue's loop. Knows only env/.
+#pragma once
+
+#include "app/front.hpp"
+#include "dmarc/sighting.hpp"
+#include "reports/sender.hpp"
+#include "server/control_server.hpp"
+
+#include <memory>
+
+namespace app {
+
+class ReportDesk {
+ public:
+    ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name);
+    /// Before start(), and for each reload. Error: what the administrator must mend.
+    std::expected<void, std::string> use(const Site& site);
+    /// Reads where the counting was. False: the store cannot be read.
+    env::Task<bool> load() { return tally_.load(); }
+    void start() { sender_.start(); }
+    void sighted(dmarc::Sighting sighting);
+    /// The last counts are written.
+    env::Task<bool> stop() { return tally_.flush(); }
+    void add_control_handlers(server::ControlServer& control);
+
+    reports::Sender& sender() { return sender_; }
+    reports::Tally& tally() { return tally_; }
+    env::Store& store() { return environment_.store; }
+
+ private:
+    LoopEnvironment environment_;
+    reports::ReportOptions options_;
+    std::shared_ptr<const policy::ContentRules> signing_;
+    reports::Tally tally_;
+    reports::Sender sender_;
+};
+
+}  // namespace app
