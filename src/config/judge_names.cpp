@@ -70,7 +70,6 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
         for (const auto& [name, value] : service.overrides)
             settings.push_back({name, value, service.file, service.line});
     }
-    for (const auto& setting : settings) collect_references(setting.value, referenced);
     const std::string classes = configuration.get("smtpd_restriction_classes");
     for (const auto& name : base::split_any(classes, ", \t")) referenced.emplace(name);
     const auto is_ours = [&](std::string_view name) {
@@ -79,12 +78,20 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
                (name.starts_with("lmtp_") &&
                 configuration.registry().find("smtp_" + std::string(name.substr(5))));
     };
+    // A name of Postfix's counts as used only where something that is honoured refers to it; a name of the
+    // administrator's own, wherever it is referred to.
+    std::set<std::string, std::less<>> referenced_anywhere = referenced;
+    for (const auto& setting : settings) {
+        collect_references(setting.value, referenced_anywhere);
+        if (is_ours(setting.name)) collect_references(setting.value, referenced);
+    }
     for (const auto& setting : settings) {
         if (is_ours(setting.name) || referenced.contains(setting.name) ||
             is_transport_parameter(setting.name, services))
             continue;
         const auto* known = postfix_default(setting.name);
         if (!known) {
+            if (referenced_anywhere.contains(setting.name)) continue;
             const auto near = configuration.registry().nearest(setting.name);
             diagnostics.add(Severity::Warning, setting.file, setting.line,
                             fmt::format("{} is not a known parameter{}", setting.name,
