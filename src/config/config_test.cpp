@@ -147,14 +147,16 @@ TEST(JudgeNames, NothingIsSilentlyIgnored) {
         std::vector<std::string> said;  // parts of the messages, in order
     };
     const Case cases[] = {
-        {"content_filter = scan:[127.0.0.1]:10024\n", {"content_filter = scan:[127.0.0.1]:10024 is NOT HONOURED"}},
+        {"content_filter = scan:[127.0.0.1]:10024\n",
+         {"content_filter = scan:[127.0.0.1]:10024 is NOT HONOURED"}},
         // Referred to by something that is not honoured either.
         {"content_filter = scan:x\nreceive_override_options = $content_filter\n",
          {"content_filter = scan:x is NOT", "receive_override_options = $content_filter is NOT"}},
         // A name of Postfix's that is used through a name of ours.
         {"postscreen_greet_banner = here\ntext = $postscreen_greet_banner\n", {}},
         // The administrator's own names.
-        {"my_filter = scan:x\ncontent_filter = $my_filter\n", {"content_filter = $my_filter is NOT HONOURED"}},
+        {"my_filter = scan:x\ncontent_filter = $my_filter\n",
+         {"content_filter = $my_filter is NOT HONOURED"}},
         {"my_text = hello\ntext = ${my_text}\n", {}},
         {"my_text = hello\n", {"my_text is not a known parameter"}},
         {"content_filter =\n", {}},
@@ -167,7 +169,8 @@ TEST(JudgeNames, NothingIsSilentlyIgnored) {
         judge_names(configuration, {}, diagnostics);
         ASSERT_EQ(diagnostics.list().size(), said.size()) << text;
         for (std::size_t i = 0; i < said.size(); ++i)
-            EXPECT_NE(diagnostics.list()[i].render().find(said[i]), std::string::npos) << diagnostics.list()[i].render();
+            EXPECT_NE(diagnostics.list()[i].render().find(said[i]), std::string::npos)
+                << diagnostics.list()[i].render();
     }
 }
 
