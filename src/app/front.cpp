@@ -5,8 +5,9 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/smtp_client.hpp"
-#include "reports/options.hpp"
+#include "reports/inbox.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace app {
@@ -218,8 +219,17 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         return unverified->contains_now(address);
     };
     service->signed_for = [ours](const env::IpAddress& address) { return ours->contains_now(address); };
-    service->takes_reports = [to = config::bind<reports::ReportOptions>(configuration, diagnostics)](
-                                 const mail::Address& address) { return to.is_report_address(address); };
+    const auto report_options = std::make_shared<const reports::ReportOptions>(
+        config::bind<reports::ReportOptions>(configuration, diagnostics));
+    service->takes_reports = [report_options](const mail::Address& address) {
+        return report_options->is_report_address(address);
+    };
+    service->mark = [report_options](const mail::Envelope& envelope, const queue::QueueId& id) {
+        const bool report = std::ranges::any_of(envelope.recipients, [&](const auto& one) {
+            return report_options->is_report_address(one.address);
+        });
+        return report ? reports::unread_key(id) : std::string();
+    };
     TRY_ASSIGN(service->content, policy::make_content_rules(std::move(sender_options), environment.files));
     policy::RestrictionJudge::Services services{*generation->factory, environment.files,
                                                 *generation->routing, environment.events,

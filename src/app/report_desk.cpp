@@ -90,7 +90,19 @@ ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const
                    return sign_message(signing_, environment_.workers,
                                        env::unix_time(environment_.loop.clock().wall()), std::move(message));
                }},
-              host_name, "Postrider 0.1.0") {}
+              host_name, "Postrider 0.1.0"),
+      inbox_({environment.loop, environment.store, environment.workers, environment.events}) {}
+
+env::Task<bool> ReportDesk::load() {
+    const bool loaded = co_await tally_.load();
+    co_await inbox_.catch_up();
+    co_return loaded;
+}
+
+void ReportDesk::start() {
+    sender_.start();
+    inbox_.start();
+}
 
 std::expected<void, std::string> ReportDesk::use(const Site& site) {
     config::Diagnostics diagnostics;
@@ -101,6 +113,9 @@ std::expected<void, std::string> ReportDesk::use(const Site& site) {
     signing_ = std::move(*rules);
     tally_.configure(options_);
     sender_.configure(options_);
+    const auto& sender_options = signing_->options;
+    inbox_.configure(options_,
+                     sender_options.check == policy::SenderCheck::No ? "" : sender_options.authserv_id);
     return {};
 }
 
@@ -112,6 +127,10 @@ void ReportDesk::add_control_handlers(server::ControlServer& control) {
     control.add("reports-waiting",
                 [this](json, server::ControlReply& reply) { return show_waiting(*this, reply); });
     control.add("reports-send", [this](json, server::ControlReply& reply) { return send_now(*this, reply); });
+    control.add("reports-received", [this](json request, server::ControlReply& reply) {
+        return show_history(*this, std::string(reports::received_prefix),
+                            reports::number_in(request, "since"), reply);
+    });
     control.add("reports-sent", [this](json request, server::ControlReply& reply) {
         return show_history(*this, std::string(reports::sent_prefix), reports::number_in(request, "since"),
                             reply);

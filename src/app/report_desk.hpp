@@ -4,6 +4,7 @@
 
 #include "app/front.hpp"
 #include "dmarc/sighting.hpp"
+#include "reports/inbox.hpp"
 #include "reports/sender.hpp"
 #include "server/control_server.hpp"
 
@@ -16,10 +17,19 @@ class ReportDesk {
     ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name);
     /// Before start(), and for each reload. Error: what the administrator must mend.
     std::expected<void, std::string> use(const Site& site);
-    /// Reads where the counting was. False: the store cannot be read.
-    env::Task<bool> load() { return tally_.load(); }
-    void start() { sender_.start(); }
+    /// Reads where the counting was, and report mail that was not read yet; before the queue starts. False:
+    /// the store cannot be read.
+    env::Task<bool> load();
+    void start();
     void sighted(dmarc::Sighting sighting);
+    /// Report mail is read before it goes `onward` into the queue, everything else goes at once.
+    template <class Onward>
+    void arrived(queue::Arrival arrival, Onward onward) {
+        if (arrival.marked)
+            inbox_.take(std::move(arrival), onward);
+        else
+            onward(std::move(arrival));
+    }
     /// The last counts are written.
     env::Task<bool> stop() { return tally_.flush(); }
     void add_control_handlers(server::ControlServer& control);
@@ -34,6 +44,7 @@ class ReportDesk {
     std::shared_ptr<const policy::ContentRules> signing_;
     reports::Tally tally_;
     reports::Sender sender_;
+    reports::Inbox inbox_;
 };
 
 }  // namespace app

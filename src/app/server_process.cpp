@@ -305,7 +305,10 @@ std::string Server::start() {
             if (arrivals->size() > 1) return;
             loop.post([this, arrivals] {
                 back_world_->loop.post([this, batch = std::exchange(*arrivals, {})]() mutable {
-                    for (auto& one : batch) back_->manager().arrived(std::move(one));
+                    for (auto& one : batch)
+                        reports_->arrived(std::move(one), [this](queue::Arrival one_more) {
+                            back_->manager().arrived(std::move(one_more));
+                        });
                 });
             });
         };

@@ -88,6 +88,20 @@ bool is_about(std::string_view domain, std::string_view wanted) {
            base::iends_with(domain, "." + std::string(wanted));
 }
 
+/// Whether a received report is about the domain asked for.
+bool concerns(const json& line, const std::string& kind, const std::string& domain) {
+    if (domain.empty()) return true;
+    if (kind == "aggregate") {
+        const auto policy = line.find("policy");
+        return policy != line.end() && is_about(reports::text_in(*policy, "domain"), domain);
+    }
+    const auto list = line.find(kind == "tls" ? "policies" : "reported_domain");
+    if (list == line.end() || !list->is_array()) return false;
+    return std::ranges::any_of(*list, [&](const json& one) {
+        return is_about(one.is_string() ? one.get<std::string>() : reports::text_in(one, "domain"), domain);
+    });
+}
+
 std::string outcome_text(const json& sent) {
     std::string out;
     const auto to = sent.find("to");
@@ -119,6 +133,48 @@ int show_sent(const Invocation& invocation, const NamedOptions& options, std::ui
         });
     if (!answered) return exit_unavailable;
     if (count == 0 && !invocation.json) fmt::print("No reports were sent.\n");
+    return exit_ok;
+}
+
+/// The newest failure reports first would need them all: they come as they arrived.
+int show_received(const Invocation& invocation, const NamedOptions& options, std::uint64_t since,
+                  std::string_view type) {
+    const std::string domain = options.get("domain");
+    std::vector<reports::AggregateReport> aggregates;
+    std::size_t failures = 0, tls = 0, unverified = 0;
+    const bool answered =
+        ask(invocation, json{{"verb", "reports-received"}, {"since", since}}, [&](const json& line) {
+            const std::string kind = reports::text_in(line, "type");
+            if (!concerns(line, kind, domain)) return;
+            failures += kind == "failure";
+            tls += kind == "tls";
+            if (kind != type) return;
+            if (invocation.json) return print_line(line);
+            if (kind == "failure")
+                return fmt::print("{}{}", failures == 1 ? "" : "\n", describe_failure(line));
+            if (kind == "tls") return fmt::print("{}{}", tls == 1 ? "" : "\n", describe_tls(line));
+            const std::string finding = reports::text_in(line, "mail_dmarc");
+            unverified += finding != "pass" && finding != "unchecked";
+            aggregates.push_back(reports::aggregate_from_json(line));
+        });
+    if (!answered) return exit_unavailable;
+    if (invocation.json) return exit_ok;
+    if (type == "failure" || type == "tls") {
+        if (failures + tls == 0 || (type == "tls" ? tls : failures) == 0) fmt::print("No such reports.\n");
+        return exit_ok;
+    }
+    if (aggregates.empty())
+        fmt::print(
+            "No aggregate reports{}. They come to the addresses that the rua tag of a domain's DMARC record "
+            "names; dmarc_report_address says which mailbox is read.\n",
+            domain.empty() ? "" : " about " + base::printable(domain));
+    fmt::print("{}", sources_table(aggregates, table_options(options)));
+    if (unverified > 0)
+        fmt::print(
+            "\n{} of these reports came in mail that does not pass DMARC: anybody may have written them.\n",
+            unverified);
+    if (failures > 0) fmt::print("\n{} failure reports: postrider reports failures\n", failures);
+    if (tls > 0) fmt::print("\n{} TLS reports: postrider reports tls\n", tls);
     return exit_ok;
 }
 
@@ -160,6 +216,9 @@ int reports_verb(const Invocation& invocation) {
     if (action == "parse") return parse_reports(invocation, *options);
     if (options->rest().size() > 1)
         return usage_error("reports", fmt::format("'{}' is too much", options->rest()[1]));
+    if (action == "received") return show_received(invocation, *options, *since, "aggregate");
+    if (action == "failures") return show_received(invocation, *options, *since, "failure");
+    if (action == "tls") return show_received(invocation, *options, *since, "tls");
     if (action == "sent") return show_sent(invocation, *options, *since);
     if (action == "send" && now != dry_run) return send_reports(invocation, dry_run);
     if (action == "send") return usage_error("reports", "send needs --now or --dry-run");

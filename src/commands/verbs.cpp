@@ -72,17 +72,26 @@ constexpr Verb verb_table[] = {
      "now:\nok, missing, differs. --address: the addresses the world sees, where they are not this machine's "
      "own.\n\n"
      "Example: postrider dns-records example.org\n"},
-    {"reports", "DMARC and TLS reports: those sent, reading one by hand", reports_verb,
-     "usage: postrider [-c DIR] reports sent [--domain D] [--since YYYY-MM-DD | --days N] [--json]\n"
+    {"reports", "who sends in our name: DMARC and TLS reports received and sent", reports_verb,
+     "usage: postrider [-c DIR] reports [received | failures | tls | sent] [--domain D] [--since YYYY-MM-DD "
+     "| "
+     "--days N]\n"
+     "                                 [--top N] [--json]\n"
      "       postrider [-c DIR] reports send --dry-run | --now [--json]\n"
      "       postrider reports parse FILE|- [--top N] [--json]\n\n"
+     "received (also when nothing is named) shows what others say of mail in our name: from where it was "
+     "sent, "
+     "aligned or\nnot, as a table and a chart by day; failures and tls list the reports about single "
+     "messages and about "
+     "TLS. They are\nread from the mail to dmarc_report_address.\n"
      "sent lists the aggregate reports that went out (dmarc_reporting = yes), and who did not take one.\n"
      "send --dry-run shows what would be reported now; send --now ends the period and sends at once.\n"
      "parse reads a report mail, or its attachment alone (XML, gzip, zip, JSON), without a server: aggregate "
      "reports\n(RFC 9990 and RFC 7489), failure reports (RFC 9991), TLS reports (RFC 8460). Exit status 1 "
      "when it "
      "holds none.\n\n"
-     "Examples: postrider reports send --dry-run\n"
+     "Examples: postrider reports --domain example.org --days 30\n"
+     "          postrider reports send --dry-run\n"
      "          postrider reports sent --days 7\n"
      "          postrider reports parse 'google.com!example.org!1700000000!1700086399.zip' --json\n"},
     {"parse", "the grammar's own view of an input, as JSON", parse,

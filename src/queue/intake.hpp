@@ -30,6 +30,9 @@ class IncomingMessage {
     /// written.
     virtual env::Task<std::expected<void, QueueError>> append(std::string_view content) = 0;
     virtual std::uint64_t size() const = 0;
+    /// A mark in Keyspace::History that becomes durable with the message, for who looks at it later. Before
+    /// commit(); one for each message.
+    virtual void mark(std::string key) = 0;
     /// `prepend`: header lines (each with CRLF) that stand before what was appended: Received:, PREPEND
     /// results. Durable when the task is done: the only source of a Receipt.
     virtual env::Task<std::expected<Receipt, QueueError>> commit(mail::Envelope envelope,

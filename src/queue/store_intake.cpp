@@ -17,13 +17,15 @@ QueueError queue_error(env::StoreError error) {
 
 /// What a message that did not become ours left behind. Tried again while the store fails: a commit that
 /// reported an error may have happened all the same, and the client was told to send again.
-env::Task<void> erase_traces(env::Loop& loop, env::Store& store, QueueId id, std::uint32_t chunks) {
+env::Task<void> erase_traces(env::Loop& loop, env::Store& store, QueueId id, std::uint32_t chunks,
+                             std::string mark) {
     constexpr auto pause = std::chrono::seconds(1);
     constexpr int attempts_max = 3600;
     for (int attempt = 0; attempt < attempts_max; ++attempt) {
         env::Batch batch;
         for (std::uint32_t i = 0; i <= chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));
         batch.erase(env::Keyspace::Meta, incoming_key(id));
+        if (!mark.empty()) batch.erase(env::Keyspace::History, mark);
         batch.erase(env::Keyspace::Envelopes, envelope_key(id));
         batch.erase(env::Keyspace::Envelopes, state_key(id));
         auto done = co_await store.commit(std::move(batch), env::Durability::Buffered);
@@ -39,10 +41,12 @@ class StoreIntake::Message : public IncomingMessage {
     Message(StoreIntake& intake, QueueId id) : intake_(intake), id_(std::move(id)) {}
     ~Message() override {
         if (touched_store_ && !committed_)
-            intake_.loop_.spawn(erase_traces(intake_.loop_, intake_.store_, id_, chunks_written_));
+            intake_.loop_.spawn(
+                erase_traces(intake_.loop_, intake_.store_, id_, chunks_written_, std::move(mark_)));
     }
     const QueueId& id() const override { return id_; }
     std::uint64_t size() const override { return size_; }
+    void mark(std::string key) override { mark_ = std::move(key); }
 
     env::Task<std::expected<void, QueueError>> append(std::string_view content) override {
         size_ += content.size();
@@ -85,12 +89,13 @@ class StoreIntake::Message : public IncomingMessage {
             state.hold = true;
             batch.put(env::Keyspace::Envelopes, state_key(id_), encode(state));
         }
+        if (!mark_.empty()) batch.put(env::Keyspace::History, mark_, "");
         touched_store_ = true;
         auto done = co_await intake_.store_.commit(std::move(batch), env::Durability::Synced);
         if (!done) co_return std::unexpected(queue_error(done.error()));
         committed_ = true;
         buffer_ = {};
-        intake_.announce_(Arrival{id_, std::move(record)});
+        intake_.announce_(Arrival{id_, std::move(record), !mark_.empty()});
         co_return make_receipt_for(id_);
     }
 
@@ -98,7 +103,7 @@ class StoreIntake::Message : public IncomingMessage {
     static Receipt make_receipt_for(const QueueId& id) { return StoreIntake::make_receipt(id); }
     StoreIntake& intake_;
     QueueId id_;
-    std::string buffer_;
+    std::string buffer_, mark_;
     std::uint64_t size_ = 0;
     std::uint32_t chunks_written_ = 0;
     bool touched_store_ = false;

@@ -26,6 +26,7 @@ struct IntakeOptions {
 struct Arrival {
     QueueId id;
     std::shared_ptr<const EnvelopeRecord> record;
+    bool marked = false;  // IncomingMessage::mark()
 };
 
 class StoreIntake : public Intake {

@@ -29,7 +29,7 @@ class Reader {
         std::size_t records = 0;
         for (const auto& node : feedback.children()) {
             if (local_name(node) != "record") continue;
-            if (++records > limits_.rows_max) continue;
+            if (++records > limits_.rows_max || (last_is_broken_ && node == feedback.last_child())) continue;
             record(node);
         }
         if (records > limits_.rows_max)
@@ -44,6 +44,8 @@ class Reader {
         }
         return std::move(out_);
     }
+
+    void pass_over_last() { last_is_broken_ = true; }
 
     void problem(std::string what) {
         if (out_.problems.size() < limits_.problems_max) out_.problems.push_back(std::move(what));
@@ -162,6 +164,7 @@ class Reader {
 
     const AggregateLimits& limits_;
     AggregateReport out_;
+    bool last_is_broken_ = false;
 };
 
 std::string place(std::string_view octets, std::ptrdiff_t offset) {
@@ -191,9 +194,9 @@ std::expected<AggregateReport, std::string> parse_aggregate_xml(std::string_view
                    : fmt::format("{}: {}", place(octets, parsed.offset), parsed.description()));
     Reader reader(limits);
     if (!parsed) {
-        // Cut off or broken within: the last record may be half.
-        if (const auto last = feedback.last_child(); local_name(last) == "record")
-            feedback.remove_child(last);
+        // Cut off or broken within: the last record may be half. It is passed over, not removed: pugixml
+        // removes by recursion, and the document says how deep.
+        reader.pass_over_last();
         reader.problem(fmt::format("{}: {}; what stands before it is read", place(octets, parsed.offset),
                                    parsed.description()));
     }

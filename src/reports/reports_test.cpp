@@ -151,6 +151,11 @@ TEST(AggregateXml, EntitiesAreNotExpandedAndDepthCostsNothing) {
     const auto nested = parse_aggregate_xml(deep);
     ASSERT_TRUE(nested) << nested.error();
     EXPECT_EQ(nested->rows.size(), 1U);
+    std::string open_records = "<feedback><policy_published><domain>d</domain></policy_published>";
+    for (int i = 0; i < 400'000; ++i) open_records += "<record>";
+    const auto unclosed = parse_aggregate_xml(open_records);
+    ASSERT_TRUE(unclosed) << unclosed.error();
+    EXPECT_TRUE(unclosed->rows.empty());
 }
 
 TEST(AggregateXml, RowsAreLimited) {

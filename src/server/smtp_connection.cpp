@@ -583,6 +583,7 @@ env::Task<smtp::Step> SmtpConnection::commit() {
     }
     prepend += missing;
     envelope.hold = envelope.hold || content->hold;
+    if (service_->mark) message->mark(service_->mark(envelope, message->id()));
     if (service_->expand) {
         auto expanded = co_await service_->expand(std::move(envelope));
         if (!expanded) {

@@ -54,6 +54,8 @@ struct SmtpService {
     std::function<bool(const env::IpAddress&)> without_verify;  // sender_authentication_exempt_networks
     std::function<bool(const env::IpAddress&)> signed_for;      // dkim_sign_networks
     std::function<bool(const mail::Address&)> takes_reports;    // dmarc_report_address
+    /// What is written with a message for who reads it later; "": nothing.
+    std::function<std::string(const mail::Envelope&, const queue::QueueId&)> mark;
     /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
     /// reason.
     std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
