@@ -34,16 +34,6 @@ bool read_exactly(int descriptor, char* into, std::size_t octets) {
     return true;
 }
 
-bool write_all(int descriptor, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto done = ::write(descriptor, bytes.data(), bytes.size());
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        bytes.remove_prefix(static_cast<std::size_t>(done));
-    }
-    return true;
-}
-
 /// The content, frame by frame. "" is the end; nullopt: it broke off, nothing must be delivered.
 std::optional<std::string> next_frame(int socket) {
     unsigned char header[4];
@@ -177,7 +167,7 @@ class Job {
     ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) & ~O_NONBLOCK);
     HelperResult result{{{4, 3, 5}, "the delivery helper did not understand the job"}, std::nullopt};
     if (auto job = decode_job(text)) result = Job(settings, socket, number).run(std::move(*job));
-    write_all(socket, encode(result));
+    platform::write_all(socket, encode(result));
     ::_exit(0);
 }
 

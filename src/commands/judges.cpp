@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
 #include "dkim/signer.hpp"
+#include "platform/system.hpp"
 #include "policy/authentication.hpp"
 #include "spf/check.hpp"
 
@@ -236,8 +237,7 @@ int dkim_keygen(const Invocation& invocation, const NamedOptions& options) {
     const auto domain = options.get("domain"), selector = options.get("selector", "s1");
     if (options.has("out")) {
         const int file = ::open(options.get("out").c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-        const bool good =
-            file >= 0 && ::write(file, pem.data(), pem.size()) == static_cast<ssize_t>(pem.size());
+        const bool good = file >= 0 && platform::write_all(file, pem);
         if (file >= 0) ::close(file);
         if (!good) {
             fmt::print(stderr, "postrider dkim: {} cannot be written (it must not exist yet)\n",

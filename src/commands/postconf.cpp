@@ -2,6 +2,7 @@
 #include "base/text.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
+#include "platform/system.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -106,15 +107,9 @@ bool replace_file(const std::string& path, const std::string& text) {
     const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                                   before.st_mode & 0777);
     if (descriptor < 0) return false;
-    std::size_t done = 0;
     bool ok = ::fchmod(descriptor, before.st_mode & 0777) == 0;
     if (::geteuid() == 0) ok = ok && ::fchown(descriptor, before.st_uid, before.st_gid) == 0;
-    while (ok && done < text.size()) {
-        const auto written = ::write(descriptor, text.data() + done, text.size() - done);
-        ok = written > 0;
-        done += ok ? static_cast<std::size_t>(written) : 0;
-    }
-    ok = ::fsync(descriptor) == 0 && ok;
+    ok = ok && platform::write_all(descriptor, text) && ::fsync(descriptor) == 0;
     ::close(descriptor);
     ok = ok && std::rename(temporary.c_str(), path.c_str()) == 0;
     if (!ok) ::unlink(temporary.c_str());

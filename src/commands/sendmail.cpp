@@ -175,16 +175,6 @@ std::string random_name() {
     return base::to_hex({bytes, sizeof bytes});
 }
 
-bool write_whole(int descriptor, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto done = ::write(descriptor, bytes.data(), bytes.size());
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        bytes.remove_prefix(static_cast<std::size_t>(done));
-    }
-    return true;
-}
-
 /// "" or what went wrong. The file's name cannot be guessed and the folder not be listed: that keeps it
 /// private.
 std::string drop(const std::string& queue_directory, const queue::DroppedMessage& message) {
@@ -195,7 +185,7 @@ std::string drop(const std::string& queue_directory, const queue::DroppedMessage
     if (descriptor < 0)
         return fmt::format("{}: {}; the server makes this folder when it starts", folder,
                            std::strerror(errno));
-    bool ok = ::fchmod(descriptor, 0644) == 0 && write_whole(descriptor, encode(message)) &&
+    bool ok = ::fchmod(descriptor, 0644) == 0 && platform::write_all(descriptor, encode(message)) &&
               ::fsync(descriptor) == 0;
     ok = ::close(descriptor) == 0 && ok;
     ok = ok && ::rename(temporary.c_str(), final.c_str()) == 0;

@@ -7,6 +7,7 @@
 #include "config/bind.hpp"
 #include "mail/header.hpp"
 #include "mail/path.hpp"
+#include "platform/system.hpp"
 #include "routing/routing.hpp"
 #include "smtp/dot_decoder.hpp"
 #include "smtp/line_decoder.hpp"
@@ -84,15 +85,7 @@ class StdioDriver {
     }
 
  private:
-    static bool say(std::string_view text) {
-        while (!text.empty()) {
-            const auto done = ::write(1, text.data(), text.size());
-            if (done < 0 && errno == EINTR) continue;
-            if (done <= 0) return false;
-            text.remove_prefix(static_cast<std::size_t>(done));
-        }
-        return true;
-    }
+    static bool say(std::string_view text) { return platform::write_all(1, text); }
     bool fill() {
         input_.resize(64 * 1024);
         used_ = 0;

@@ -125,8 +125,7 @@ class LockedFile {
         if (good && ::geteuid() == 0)
             if (const passwd* entry = ::getpwnam(owner_.c_str()))
                 good = ::fchown(out, entry->pw_uid, entry->pw_gid) == 0;
-        good = good && ::write(out, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-               ::fsync(out) == 0;
+        good = good && platform::write_all(out, text) && ::fsync(out) == 0;
         if (out >= 0) ::close(out);
         good = good && ::rename(fresh.c_str(), path_.c_str()) == 0;
         return good ? "" : path_ + ": " + std::strerror(errno);

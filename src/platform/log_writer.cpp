@@ -1,6 +1,7 @@
 #include "platform/log_writer.hpp"
 
 #include "platform/postfix_log.hpp"
+#include "platform/system.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -83,13 +84,8 @@ void LogWriter::reopen() {
 }
 
 void LogWriter::write_out(const std::string& bytes) {
-    std::string_view rest = bytes;
-    while (!rest.empty()) {
-        const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return;  // a full disk or a closed pipe must not stop the mail
-        rest.remove_prefix(static_cast<std::size_t>(written));
-    }
+    // A full disk or a closed pipe must not stop the mail.
+    static_cast<void>(write_all(descriptor_, bytes));
 }
 
 void LogWriter::run() {

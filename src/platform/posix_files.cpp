@@ -72,12 +72,7 @@ class PosixFile : public env::File {
     PosixFile(const PosixFile&) = delete;
 
     std::expected<void, FileError> write(std::string_view bytes) override {
-        while (!bytes.empty()) {
-            const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-            if (written < 0 && errno == EINTR) continue;
-            if (written < 0) return std::unexpected(file_error(errno));
-            bytes.remove_prefix(static_cast<std::size_t>(written));
-        }
+        if (!write_all(descriptor_, bytes)) return std::unexpected(file_error(errno));
         return {};
     }
     std::expected<void, FileError> sync() override { return result(::fsync(descriptor_)); }

@@ -15,6 +15,16 @@
 
 namespace platform {
 
+bool write_all(int descriptor, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
 env::SteadyTime SystemClock::steady() const { return std::chrono::steady_clock::now(); }
 env::WallTime SystemClock::wall() const { return std::chrono::system_clock::now(); }
 

@@ -82,6 +82,9 @@ class PosixUsers : public env::UserDatabase {
     std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string& name) override;
 };
 
+/// All of `bytes` to a blocking descriptor; false: errno says why.
+bool write_all(int descriptor, std::string_view bytes);
+
 /// Tells systemd (sd_notify(3): "READY=1", "STOPPING=1", "WATCHDOG=1"), when $NOTIFY_SOCKET is there; else
 /// nothing.
 void tell_service_manager(std::string_view state);

@@ -112,78 +112,42 @@ std::optional<std::vector<std::string>> Pattern::match(std::string_view subject)
     return out;
 }
 
+namespace {
+
+/// "/pattern/flags" off the front of `line`, with any delimiter that is no letter or digit.
+std::expected<std::optional<Pattern>, std::string> take_pattern(std::string_view& line) {
+    const char delimiter = line.empty() ? ' ' : line.front();
+    std::size_t end = 1;
+    while (end < line.size() && line[end] != delimiter) end += line[end] == '\\' ? 2 : 1;
+    if (line.empty() || base::is_alnum(delimiter) || end >= line.size())
+        return std::unexpected("no /pattern/");
+    const std::string_view pattern = line.substr(1, end - 1);
+    line.remove_prefix(end + 1);
+    const auto flags_end = std::min(line.find_first_of(" \t"), line.size());
+    auto compiled = Pattern::compile(pattern, line.substr(0, flags_end));
+    if (!compiled) return std::unexpected(compiled.error());
+    line.remove_prefix(flags_end);
+    return std::optional(std::move(*compiled));
+}
+
+}  // namespace
+
 std::expected<void, std::string> PatternTable::parse(std::string_view text) {
-    std::vector<Rule> rules;
-    int number = 0, depth = 0;
-    std::vector<std::pair<std::string, int>> lines;
-    for (std::string_view line : base::split(text, '\n')) {
-        ++number;
-        const auto content = base::trim(line);
-        if (content.empty() || content.front() == '#') continue;
-        if (base::is_space(line.front()) && !lines.empty())
-            lines.back().first += " " + std::string(content);
-        else
-            lines.emplace_back(content, number);
-    }
-    for (const auto& [text_line, at] : lines) {
-        std::string_view line = text_line;
-        Rule rule;
-        if (base::istarts_with(line, "endif")) {
-            if (--depth < 0) return std::unexpected(fmt::format("line {}: endif without if", at));
-            rule.kind = Rule::Kind::EndIf;
-            rules.push_back(std::move(rule));
-            continue;
-        }
-        if (base::istarts_with(line, "if") && line.size() > 2 && !base::is_alnum(line[2])) {
-            rule.kind = Rule::Kind::If;
-            line = base::trim(line.substr(2));
-            ++depth;
-        }
-        if (line.starts_with('!')) {
-            rule.negated = true;
-            line = base::trim(line.substr(1));
-        }
-        const char delimiter = line.empty() ? ' ' : line.front();
-        std::size_t end = 1;
-        while (end < line.size() && line[end] != delimiter) end += line[end] == '\\' ? 2 : 1;
-        if (line.empty() || base::is_alnum(delimiter) || end >= line.size())
-            return std::unexpected(fmt::format("line {}: no /pattern/", at));
-        const std::string_view pattern = line.substr(1, end - 1);
-        line.remove_prefix(end + 1);
-        const auto flags_end = std::min(line.find_first_of(" \t"), line.size());
-        auto compiled = Pattern::compile(pattern, line.substr(0, flags_end));
-        if (!compiled) return std::unexpected(fmt::format("line {}: {}", at, compiled.error()));
-        rule.pattern = std::move(*compiled);
-        rule.value = base::trim(line.substr(flags_end));
-        if (rule.kind == Rule::Kind::Match && rule.value.empty())
-            return std::unexpected(fmt::format("line {}: no value", at));
-        rules.push_back(std::move(rule));
-    }
-    if (depth != 0) return std::unexpected("if without endif");
-    rules_ = std::move(rules);
+    auto rules = parse_rules<std::optional<Pattern>>(text, take_pattern);
+    if (!rules) return std::unexpected(rules.error());
+    rules_ = std::move(*rules);
     return {};
 }
 
 env::Task<Found> PatternTable::lookup(std::string key) {
     refresh();
-    int skipping = 0;
-    for (const auto& rule : rules_) {
-        if (rule.kind == Rule::Kind::EndIf) {
-            if (skipping > 0) --skipping;
-            continue;
-        }
-        if (skipping > 0) {
-            if (rule.kind == Rule::Kind::If) ++skipping;
-            continue;
-        }
-        const auto groups = rule.pattern->match(key);
-        const bool matches = groups.has_value() != rule.negated;
-        if (rule.kind == Rule::Kind::If)
-            skipping = matches ? 0 : 1;
-        else if (matches)
-            co_return std::optional(rule.negated ? rule.value : substitute(rule.value, *groups));
-    }
-    co_return std::optional<std::string>{};
+    std::optional<std::vector<std::string>> groups;
+    const auto* rule = first_match(rules_, [&](const std::optional<Pattern>& pattern) {
+        groups = pattern->match(key);
+        return groups.has_value();
+    });
+    if (!rule) co_return std::optional<std::string>{};
+    co_return std::optional(rule->negated ? rule->value : substitute(rule->value, *groups));
 }
 
 }  // namespace tables

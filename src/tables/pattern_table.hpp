@@ -2,6 +2,7 @@
 // makes it run away.
 #pragma once
 
+#include "tables/rules.hpp"
 #include "tables/simple_tables.hpp"
 
 #include <memory>
@@ -28,13 +29,7 @@ class PatternTable : public FileTable {
     std::expected<void, std::string> parse(std::string_view text) override;
 
  private:
-    struct Rule {
-        enum class Kind { Match, If, EndIf } kind = Kind::Match;
-        std::optional<Pattern> pattern;
-        bool negated = false;
-        std::string value;
-    };
-    std::vector<Rule> rules_;
+    std::vector<Rule<std::optional<Pattern>>> rules_;
 };
 
 }  // namespace tables

@@ -89,52 +89,28 @@ env::Task<Found> PasswdTable::lookup(std::string key) {
                                         (*user)->full_name, (*user)->home, (*user)->shell));
 }
 
+/// "192.0.2.0/24", "[2001:db8::]/32" or an address off the front of `line`.
+std::expected<CidrTable::Network, std::string> CidrTable::take_network(std::string_view& line) {
+    const std::string_view pattern = line.substr(0, line.find_first_of(" \t"));
+    line.remove_prefix(pattern.size());
+    const auto slash = pattern.find('/');
+    std::string_view host = pattern.substr(0, slash);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    const auto address = env::IpAddress::parse(host);
+    if (!address)
+        return std::unexpected(
+            fmt::format("'{}' is not an address or network", base::printable(pattern, 60)));
+    const unsigned bits = address->is_v4() ? 32 : 128;
+    const auto prefix = slash == std::string_view::npos ? std::optional<std::uint64_t>(bits)
+                                                        : base::parse_number(pattern.substr(slash + 1), bits);
+    if (!prefix) return std::unexpected("bad prefix length");
+    return Network{*address, static_cast<unsigned>(*prefix)};
+}
+
 std::expected<void, std::string> CidrTable::parse(std::string_view text) {
-    std::vector<Rule> rules;
-    int number = 0, depth = 0;
-    for (std::string_view line : base::split(text, '\n')) {
-        ++number;
-        line = base::trim(line);
-        if (line.empty() || line.front() == '#') continue;
-        Rule rule;
-        if (base::istarts_with(line, "endif")) {
-            if (--depth < 0) return std::unexpected(fmt::format("line {}: endif without if", number));
-            rule.kind = Rule::Kind::EndIf;
-            rules.push_back(std::move(rule));
-            continue;
-        }
-        if (base::istarts_with(line, "if ")) {
-            rule.kind = Rule::Kind::If;
-            line = base::trim(line.substr(3));
-            ++depth;
-        }
-        if (line.starts_with('!')) {
-            rule.negated = true;
-            line = base::trim(line.substr(1));
-        }
-        const auto end = std::min(line.find_first_of(" \t"), line.size());
-        std::string_view pattern = line.substr(0, end);
-        rule.value = base::trim(line.substr(end));
-        const auto slash = pattern.find('/');
-        std::string_view host = pattern.substr(0, slash);
-        if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-        const auto address = env::IpAddress::parse(host);
-        if (!address)
-            return std::unexpected(fmt::format("line {}: '{}' is not an address or network", number,
-                                               base::printable(pattern, 60)));
-        const unsigned bits = address->is_v4() ? 32 : 128;
-        const auto prefix = slash == std::string_view::npos
-                                ? std::optional<std::uint64_t>(bits)
-                                : base::parse_number(pattern.substr(slash + 1), bits);
-        if (!prefix) return std::unexpected(fmt::format("line {}: bad prefix length", number));
-        rule.network = *address;
-        rule.prefix = static_cast<unsigned>(*prefix);
-        if (rule.kind == Rule::Kind::Match && rule.value.empty())
-            return std::unexpected(fmt::format("line {}: no value", number));
-        rules.push_back(std::move(rule));
-    }
-    if (depth != 0) return std::unexpected("if without endif");
-    rules_ = std::move(rules);
+    auto rules = parse_rules<Network>(text, take_network);
+    if (!rules) return std::unexpected(rules.error());
+    rules_ = std::move(*rules);
     return {};
 }
 
@@ -142,23 +118,10 @@ env::Task<Found> CidrTable::lookup(std::string key) {
     refresh();
     const auto address = env::IpAddress::parse(key);
     if (!address) co_return std::optional<std::string>{};
-    int skipping = 0;
-    for (const auto& rule : rules_) {
-        if (rule.kind == Rule::Kind::EndIf) {
-            if (skipping > 0) --skipping;
-            continue;
-        }
-        if (skipping > 0) {
-            if (rule.kind == Rule::Kind::If) ++skipping;
-            continue;
-        }
-        const bool matches = address->in_network(rule.network, rule.prefix) != rule.negated;
-        if (rule.kind == Rule::Kind::If)
-            skipping = matches ? 0 : 1;
-        else if (matches)
-            co_return std::optional(rule.value);
-    }
-    co_return std::optional<std::string>{};
+    const auto* rule = first_match(rules_, [&](const Network& network) {
+        return address->in_network(network.address, network.prefix);
+    });
+    co_return rule ? std::optional(rule->value) : std::optional<std::string>{};
 }
 
 }  // namespace tables

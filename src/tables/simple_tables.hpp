@@ -4,6 +4,7 @@
 
 #include "env/network.hpp"
 #include "tables/factory.hpp"
+#include "tables/rules.hpp"
 
 namespace tables {
 
@@ -50,15 +51,13 @@ class CidrTable : public FileTable {
     bool takes_whole_key_only() const override { return true; }
 
  private:
-    struct Rule {
-        enum class Kind { Match, If, EndIf } kind = Kind::Match;
-        env::IpAddress network;
+    struct Network {
+        env::IpAddress address;
         unsigned prefix = 0;
-        bool negated = false;
-        std::string value;
     };
+    static std::expected<Network, std::string> take_network(std::string_view& line);
     std::expected<void, std::string> parse(std::string_view text) override;
-    std::vector<Rule> rules_;
+    std::vector<Rule<Network>> rules_;
 };
 
 class InlineTable : public Table {

@@ -1,36 +1,12 @@
 // Reading table sources: postmap(1) and aliases(5) text (factory.hpp: parse_source).
 #include "base/text.hpp"
+#include "config/main_cf.hpp"
 #include "tables/factory.hpp"
 
 #include <fmt/format.h>
 
 namespace tables {
 namespace {
-
-struct Line {
-    std::string text;
-    int number = 0;
-};
-
-// Comments and empty lines dropped, lines that begin with white space continue the one before.
-std::vector<Line> logical(std::string_view text) {
-    std::vector<Line> out;
-    int number = 0;
-    while (!text.empty()) {
-        const auto end = text.find('\n');
-        std::string_view line = text.substr(0, end);
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-        ++number;
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        const auto content = base::trim(line);
-        if (content.empty() || content.front() == '#') continue;
-        if ((line.front() == ' ' || line.front() == '\t') && !out.empty())
-            out.back().text += " " + std::string(content);
-        else
-            out.push_back({std::string(content), number});
-    }
-    return out;
-}
 
 // The key at the start of a line, perhaps quoted; the rest is left in `rest`.
 std::string take_key(std::string_view& rest, SourceFormat format) {
@@ -55,7 +31,7 @@ std::string take_key(std::string_view& rest, SourceFormat format) {
 
 std::expected<Entries, std::string> parse_source(std::string_view text, SourceFormat format) {
     Entries out;
-    for (const auto& [line, number] : logical(text)) {
+    for (const auto& [line, number] : config::logical_lines(text)) {
         std::string_view rest = line;
         const std::string key = base::lower(take_key(rest, format));
         rest = base::trim(rest);
