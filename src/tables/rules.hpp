@@ -1,6 +1,7 @@
-// What pcre:, regexp: and cidr: tables share (pcre_table(5), cidr_table(5)): one rule a logical line, tried in order;
-// "!" in front negates; "if CONDITION" … "endif" encloses rules, to any depth. `Condition` is a compiled pattern or a
-// network. Pure.
+// What pcre:, regexp: and cidr: tables share (pcre_table(5), cidr_table(5)): one rule a logical line, tried
+// in order;
+// "!" in front negates; "if CONDITION" … "endif" encloses rules, to any depth. `Condition` is a compiled
+// pattern or a network. Pure.
 #pragma once
 
 #include "base/text.hpp"
@@ -22,8 +23,8 @@ struct Rule {
     std::string value;
 };
 
-/// `take_condition` reads the condition off the front of a line (std::string_view&) and leaves the value; its error is
-/// for people. An error of ours names the line.
+/// `take_condition` reads the condition off the front of a line (std::string_view&) and leaves the value; its
+/// error is for people. An error of ours names the line.
 template <class Condition, class TakeCondition>
 std::expected<std::vector<Rule<Condition>>, std::string> parse_rules(std::string_view text,
                                                                      const TakeCondition& take_condition) {
@@ -62,8 +63,8 @@ std::expected<std::vector<Rule<Condition>>, std::string> parse_rules(std::string
     return out;
 }
 
-/// The first rule that applies; nullptr: none. `matches` is asked about conditions, in order, and not about those in a
-/// block that does not apply.
+/// The first rule that applies; nullptr: none. `matches` is asked about conditions, in order, and not about
+/// those in a block that does not apply.
 template <class Condition, class Matches>
 const Rule<Condition>* first_match(const std::vector<Rule<Condition>>& rules, const Matches& matches) {
     using Kind = typename Rule<Condition>::Kind;

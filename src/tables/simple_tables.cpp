@@ -118,9 +118,8 @@ env::Task<Found> CidrTable::lookup(std::string key) {
     refresh();
     const auto address = env::IpAddress::parse(key);
     if (!address) co_return std::optional<std::string>{};
-    const auto* rule = first_match(rules_, [&](const Network& network) {
-        return address->in_network(network.address, network.prefix);
-    });
+    const auto* rule = first_match(
+        rules_, [&](const Network& network) { return address->in_network(network.address, network.prefix); });
     co_return rule ? std::optional(rule->value) : std::optional<std::string>{};
 }
 
