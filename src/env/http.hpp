@@ -40,8 +40,8 @@ struct HttpResponse {
 class Http {
  public:
     virtual ~Http() = default;
-    /// Any answer is an answer, whatever its status. Error: a sentence (no connection, no trust, too late, too
-    /// long).
+    /// Any answer is an answer, whatever its status. Error: a sentence (no connection, no trust, too late,
+    /// too long).
     virtual Task<std::expected<HttpResponse, std::string>> fetch(HttpRequest request) = 0;
 };
 

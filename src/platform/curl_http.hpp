@@ -1,5 +1,6 @@
-// The real env::Http: libcurl on a worker thread (docs/decisions/0017). TLS 1.2 and later, certificates always
-// verified, no redirects, no proxies but those of the environment, no other protocols, bounded time and size.
+// The real env::Http: libcurl on a worker thread (docs/decisions/0017). TLS 1.2 and later, certificates
+// always verified, no redirects, no proxies but those of the environment, no other protocols, bounded time
+// and size.
 #pragma once
 
 #include "env/http.hpp"
