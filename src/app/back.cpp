@@ -59,7 +59,10 @@ Back::Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSo
     : environment_(environment),
       agent_(agent),
       intake_(environment.loop, environment.store, ids, intake,
-              [this](queue::Arrival arrival) { manager_->arrived(std::move(arrival)); }),
+              [this](queue::Arrival arrival) {
+                  if (arrival.marked && reader_) return reader_(std::move(arrival));
+                  manager_->arrived(std::move(arrival));
+              }),
       router_(std::make_unique<CurrentRouter>(generations_)) {}
 Back::~Back() = default;
 

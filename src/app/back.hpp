@@ -22,6 +22,8 @@ class Back {
     queue::QueueManager& manager() { return *manager_; }
     /// For messages that do not come over the network (pickup).
     queue::Intake& intake() { return intake_; }
+    /// Our own messages that carry a mark go to `reader` instead of the queue, which hands them on.
+    void read_first(std::function<void(queue::Arrival)> reader) { reader_ = std::move(reader); }
     env::Task<std::expected<mail::Envelope, std::string>> expand(mail::Envelope envelope);
 
  private:
@@ -34,6 +36,7 @@ class Back {
     std::unique_ptr<CurrentRouter> router_;
     std::unique_ptr<queue::Notifier> notifier_;
     std::unique_ptr<queue::QueueManager> manager_;
+    std::function<void(queue::Arrival)> reader_;
 };
 
 }  // namespace app

@@ -1,7 +1,10 @@
 #include "app/report_desk.hpp"
 
+#include "base/text.hpp"
+#include "mail/path.hpp"
 #include "reports/report_json.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -81,7 +84,8 @@ env::Task<std::string> show_history(ReportDesk& desk, std::string prefix, std::u
 
 }  // namespace
 
-ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name)
+ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name,
+                       Expand expand)
     : environment_(environment),
       tally_(environment.loop, environment.store, environment.events),
       sender_({environment.loop, environment.store, environment.resolver, intake, environment.random,
@@ -89,7 +93,8 @@ ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const
                [this](std::string message) {
                    return sign_message(signing_, environment_.workers,
                                        env::unix_time(environment_.loop.clock().wall()), std::move(message));
-               }},
+               },
+               std::move(expand)},
               host_name, "Postrider 0.1.0"),
       inbox_({environment.loop, environment.store, environment.workers, environment.events}) {}
 
@@ -104,13 +109,60 @@ void ReportDesk::start() {
     inbox_.start();
 }
 
+void judge_reports(const Site& site, env::FileSystem& files, config::Diagnostics& diagnostics) {
+    config::Diagnostics said_already;
+    const auto& configuration = *site.configuration;
+    const auto options = config::bind<reports::ReportOptions>(configuration, said_already);
+    const auto say = [&](config::Severity severity, const char* name, std::string text) {
+        const auto origin = configuration.origin(name);
+        diagnostics.add(severity, origin.file, origin.line, fmt::format("{}: {}", name, text));
+    };
+    using Severity = config::Severity;
+    for (const auto& address : options.addresses)
+        if (!mail::parse_mailbox(address))
+            say(Severity::Error, "dmarc_report_address",
+                fmt::format("'{}' is no address; write name@domain", address));
+    if (!options.reporting) return;
+    if (!mail::parse_mailbox(options.sender))
+        say(Severity::Error, "dmarc_report_sender",
+            fmt::format("'{}' is no address; write name@domain", options.sender));
+    const bool plain = !options.submitter.empty() && std::ranges::all_of(options.submitter, [](char c) {
+        return base::is_alnum(c) || c == '.' || c == '-';
+    });
+    if (!plain)
+        say(Severity::Error, "dmarc_report_submitter", fmt::format("'{}' is no domain", options.submitter));
+    for (const auto& [name, value] :
+         {std::pair{"dmarc_report_org_name", &options.org_name}, {"dmarc_report_contact", &options.contact}})
+        if (value->empty()) say(Severity::Error, name, "a report must say it; give it a value");
+    const auto sender_options = config::bind<policy::SenderOptions>(configuration, said_already);
+    bool verifies = sender_options.check != policy::SenderCheck::No;
+    for (const auto& service : site.services)
+        verifies =
+            verifies ||
+            config::bind<policy::SenderOptions>(configuration.with_overrides(service), said_already).check !=
+                policy::SenderCheck::No;
+    if (!verifies)
+        say(Severity::Warning, "dmarc_reporting",
+            "there is nothing to report: set sender_authentication = mark or enforce");
+    const auto rules = policy::make_content_rules(sender_options, files);
+    if (rules && (*rules)->keys.keys_for(options.sender).empty())
+        say(Severity::Warning, "dmarc_report_sender",
+            fmt::format(
+                "no key in dkim_signing_keys is for {}: many receivers drop reports that are not signed",
+                options.sender));
+}
+
 std::expected<void, std::string> ReportDesk::use(const Site& site) {
     config::Diagnostics diagnostics;
-    options_ = config::bind<reports::ReportOptions>(*site.configuration, diagnostics);
+    judge_reports(site, environment_.files, diagnostics);
+    for (const auto& d : diagnostics.list())
+        if (d.severity == config::Severity::Error) return std::unexpected(d.render());
+    auto options = config::bind<reports::ReportOptions>(*site.configuration, diagnostics);
     auto rules = policy::make_content_rules(
         config::bind<policy::SenderOptions>(*site.configuration, diagnostics), environment_.files);
     if (!rules) return std::unexpected(rules.error());
     signing_ = std::move(*rules);
+    options_ = std::move(options);
     tally_.configure(options_);
     sender_.configure(options_);
     const auto& sender_options = signing_->options;

@@ -12,9 +12,14 @@
 
 namespace app {
 
+/// What is wrong with, or missing from, the settings of reports.
+void judge_reports(const Site& site, env::FileSystem& files, config::Diagnostics& diagnostics);
+
 class ReportDesk {
  public:
-    ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name);
+    using Expand = std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)>;
+    ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name,
+               Expand expand);
     /// Before start(), and for each reload. Error: what the administrator must mend.
     std::expected<void, std::string> use(const Site& site);
     /// Reads where the counting was, and report mail that was not read yet; before the queue starts. False:

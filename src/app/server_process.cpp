@@ -296,19 +296,21 @@ std::string Server::start() {
                                            helper_);
     back_ =
         std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
-    reports_ = std::make_unique<ReportDesk>(environment(*back_world_), back_->intake(), host);
+    reports_ = std::make_unique<ReportDesk>(
+        environment(*back_world_), back_->intake(), host,
+        [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); });
+    const auto enqueue = [this](queue::Arrival arrival) { back_->manager().arrived(std::move(arrival)); };
+    back_->read_first(
+        [this, enqueue](queue::Arrival arrival) { reports_->arrived(std::move(arrival), enqueue); });
     for (std::size_t i = 0; i < loop_count_; ++i) {
         // A group commit finishes many messages at once: they go to the queue's loop in one piece.
         auto arrivals = std::make_shared<std::vector<queue::Arrival>>();
-        auto announce = [this, arrivals, &loop = fronts_world_[i]->loop](queue::Arrival arrival) {
+        auto announce = [this, enqueue, arrivals, &loop = fronts_world_[i]->loop](queue::Arrival arrival) {
             arrivals->push_back(std::move(arrival));
             if (arrivals->size() > 1) return;
-            loop.post([this, arrivals] {
-                back_world_->loop.post([this, batch = std::exchange(*arrivals, {})]() mutable {
-                    for (auto& one : batch)
-                        reports_->arrived(std::move(one), [this](queue::Arrival one_more) {
-                            back_->manager().arrived(std::move(one_more));
-                        });
+            loop.post([this, enqueue, arrivals] {
+                back_world_->loop.post([this, enqueue, batch = std::exchange(*arrivals, {})]() mutable {
+                    for (auto& one : batch) reports_->arrived(std::move(one), enqueue);
                 });
             });
         };

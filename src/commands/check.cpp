@@ -2,6 +2,7 @@
 #include "app/certificates.hpp"
 #include "app/front.hpp"
 #include "app/machine.hpp"
+#include "app/report_desk.hpp"
 #include "commands/real_world.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
@@ -130,6 +131,7 @@ int check(const Invocation& invocation) {
     if (site) {
         check_services(*site, diagnostics);
         check_key(*site, files, diagnostics);
+        app::judge_reports(*site, files, diagnostics);
         for (const auto& warning : app::certificate_warnings(*site, files, world.clock.wall()))
             diagnostics.add(config::Severity::Warning, warning.origin.file, warning.origin.line,
                             warning.text);

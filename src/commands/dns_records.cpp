@@ -8,6 +8,7 @@
 #include "dmarc/record.hpp"
 #include "dns/zone_text.hpp"
 #include "policy/signing_keys.hpp"
+#include "reports/options.hpp"
 #include "spf/check.hpp"
 #include "spf/record.hpp"
 
@@ -27,7 +28,7 @@ struct Wanted {
 };
 
 struct Call {
-    std::string domain, host;
+    std::string domain, host, report_address;
     std::vector<env::IpAddress> addresses;
     std::vector<std::pair<std::string, std::string>> keys;  // selector, record
     bool submission = false, submissions = false, json = false;
@@ -61,10 +62,10 @@ class Checker {
         co_await sender_policy();
         for (const auto& [selector, record] : call_.keys) co_await key(selector, record);
         co_await text("DMARC", "_dmarc." + domain, "v=DMARC1",
-                      fmt::format("v=DMARC1; p=none; rua=mailto:postmaster@{}", domain),
+                      fmt::format("v=DMARC1; p=none; rua=mailto:{}", call_.report_address),
                       "begin with p=none, read the reports, then quarantine and reject");
         co_await text("TLSRPT", "_smtp._tls." + domain, "v=TLSRPTv1",
-                      fmt::format("v=TLSRPTv1; rua=mailto:postmaster@{}", domain), "");
+                      fmt::format("v=TLSRPTv1; rua=mailto:{}", call_.report_address), "");
         if (call_.submission)
             co_await records("SRV submission", "_submission._tcp." + domain, dns::Type::Srv,
                              fmt::format("_submission._tcp.{}. IN SRV 0 1 587 {}.", domain, host));
@@ -191,6 +192,10 @@ int dns_records(const Invocation& invocation) {
     call.domain = dns::Name::parse(options->rest()[0])->text();
     call.host = base::lower(site->configuration->get("myhostname"));
     call.json = invocation.json;
+    call.report_address = "postmaster@" + call.domain;
+    config::Diagnostics unsaid;
+    for (const auto& address : config::bind<reports::ReportOptions>(*site->configuration, unsaid).addresses)
+        if (base::iends_with(address, "@" + call.domain)) call.report_address = address;
     for (const auto word : base::split_any(options->get("address"), ", ")) {
         const auto address = env::IpAddress::parse(word);
         if (!address) return usage_error("dns-records", "--address needs addresses");

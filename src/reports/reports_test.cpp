@@ -3,6 +3,7 @@
 #include "reports/archive.hpp"
 #include "reports/extract.hpp"
 #include "reports/report_json.hpp"
+#include "reports/report_mail.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -315,6 +316,33 @@ TEST(Failure, FieldsOfTheFormat) {
     EXPECT_EQ(report.delivery_result, "reject");
     EXPECT_EQ(report.subject, "odd business");
     EXPECT_EQ(report.message_id, "<1@example.com>");
+}
+
+TEST(ReportMail, NamesAndFormOfTheRfc) {
+    const auto report = sample();
+    EXPECT_EQ(report_id("example.net", "example.org", 1, 2), "1-2-example.org@example.net");
+    EXPECT_EQ(report_file_name("example.net", report),
+              "example.net!example.org!1700006400!1700092799.xml.gz");
+    ReportMail how;
+    how.from = "dmarc@example.net";
+    how.submitter = "example.net";
+    how.to = {"r", "example.org"};
+    how.boundary = "b";
+    const std::string mail = compose_report_mail(how, report, gzip(to_xml(report)));
+    EXPECT_NE(mail.find("\r\nSubject: Report Domain: example.org\r\n Submitter: example.net\r\n Report-ID: "
+                        "<1700006400-1700092799.example.org@example.net>\r\n"),
+              std::string::npos)
+        << mail;
+    std::size_t line = 0;
+    for (std::size_t i = 0; i < mail.size(); ++i) {
+        ASSERT_TRUE(mail[i] != '\n' || (i > 0 && mail[i - 1] == '\r')) << i;
+        line = mail[i] == '\n' ? 0 : line + 1;
+        ASSERT_LE(line, 998U);
+        ASSERT_LT(static_cast<unsigned char>(mail[i]), 0x80) << i;
+    }
+    const auto found = extract_reports(mail);
+    ASSERT_EQ(found.reports.size(), 1U);
+    EXPECT_EQ(std::get<AggregateReport>(found.reports[0]), report);
 }
 
 TEST(TlsReports, DatesOfRfc3339) {

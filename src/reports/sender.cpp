@@ -4,6 +4,7 @@
 #include "mail/path.hpp"
 #include "mail/received.hpp"
 #include "reports/archive.hpp"
+#include "reports/inbox.hpp"
 #include "reports/report_json.hpp"
 
 #include <algorithm>
@@ -89,13 +90,14 @@ env::Task<void> Sender::run(std::shared_ptr<State> state) {
     }
 }
 
-env::Task<std::vector<Sender::Waiting>> Sender::waiting() { return waiting_of(state_); }
+env::Task<std::vector<Sender::Waiting>> Sender::waiting() { return waiting_of(state_, UINT64_MAX); }
 env::Task<std::optional<Sender::Built>> Sender::build(Waiting which) {
     return build_one(state_, std::move(which));
 }
 env::Task<Sender::Summary> Sender::send(Which which) { return send_some(state_, which); }
 
-env::Task<std::vector<Sender::Waiting>> Sender::waiting_of(std::shared_ptr<State> state) {
+env::Task<std::vector<Sender::Waiting>> Sender::waiting_of(std::shared_ptr<State> state,
+                                                           std::uint64_t before) {
     std::vector<Waiting> out;
     auto& store = state->services.store;
     const std::string first(period_prefix), last = prefix_end(first);
@@ -104,6 +106,7 @@ env::Task<std::vector<Sender::Waiting>> Sender::waiting_of(std::shared_ptr<State
     if (!periods) co_return out;
     for (const auto& entry : *periods) {
         const Period period = decode_period(entry.key, entry.value);
+        if (period.begin >= before) continue;
         const std::string prefix = domain_prefix(period.begin);
         std::string from = prefix;
         for (;;) {
@@ -226,8 +229,13 @@ env::Task<std::string> Sender::enqueue(std::shared_ptr<State> state, const Built
     mail::TraceOptions trace;
     trace.host_name = state->host_name;
     std::string prepend = mail::received_field(envelope, trace, id, mail.now, mail.zone) + signature;
+    // A report about our own domain may come to the mailbox that is read here.
+    if (state->options.is_report_address(envelope.recipients.front().address))
+        (*incoming)->mark(unread_key((*incoming)->id()));
+    auto expanded = co_await state->services.expand(std::move(envelope));
+    if (!expanded) co_return std::string();
     const base::MessageContents contents{id, "<" + built.report.report_id + ">"};
-    auto receipt = co_await (*incoming)->commit(std::move(envelope), std::move(prepend));
+    auto receipt = co_await (*incoming)->commit(std::move(*expanded), std::move(prepend));
     if (!receipt) co_return std::string();
     state->services.events.emit(contents);
     co_return id;
@@ -314,7 +322,7 @@ env::Task<bool> Sender::settle(std::shared_ptr<State> state, Waiting which, Buil
                               built.tally.tries),
                   dump(out));
     }
-    auto done = co_await state->services.store.commit(std::move(batch), env::Durability::Buffered);
+    auto done = co_await state->services.store.commit(std::move(batch), env::Durability::Synced);
     co_return done.has_value();
 }
 
@@ -324,11 +332,10 @@ env::Task<Sender::Summary> Sender::send_some(std::shared_ptr<State> state, Which
     Summary out;
     const bool flushed = co_await state->services.tally.flush();
     std::vector<Waiting> all;
-    if (flushed) all = co_await waiting_of(state);
+    if (flushed) all = co_await waiting_of(state, state->services.tally.current().begin);
     std::map<std::uint64_t, std::size_t> left;  // reports of each ended period
     for (const auto& one : all) {
         const std::uint64_t now = state->now();
-        if (one.period.end > now || one.period.begin >= state->services.tally.current().begin) continue;
         ++left[one.period.begin];
         if (which == Which::Due) {
             if (now < one.period.end + spread(one.domain, one.period.begin, state->options.jitter)) continue;

@@ -28,6 +28,8 @@ class Sender {
         Tally& tally;
         /// DKIM-Signature fields for a whole message; "": there is no key for its author.
         std::function<env::Task<std::string>(std::string message)> sign;
+        /// Aliases: the author may be one of our own domains. The error is temporary.
+        std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
     };
     Sender(Services services, std::string host_name, std::string product);
     ~Sender();
@@ -57,7 +59,7 @@ class Sender {
  private:
     struct State;
     static env::Task<void> run(std::shared_ptr<State> state);
-    static env::Task<std::vector<Waiting>> waiting_of(std::shared_ptr<State> state);
+    static env::Task<std::vector<Waiting>> waiting_of(std::shared_ptr<State> state, std::uint64_t before);
     static env::Task<std::optional<Built>> build_one(std::shared_ptr<State> state, Waiting which);
     static env::Task<Summary> send_some(std::shared_ptr<State> state, Which which);
     struct Target;

@@ -181,7 +181,10 @@ Tally::~Tally() = default;
 
 void Tally::configure(const ReportOptions& options) { state_->options = options; }
 
-Period Tally::current() const { return state_->current; }
+Period Tally::current() {
+    state_->advance();  // perhaps no mail came since midnight
+    return state_->current;
+}
 
 env::Task<bool> Tally::load() {
     const auto state = state_;

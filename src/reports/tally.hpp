@@ -67,7 +67,8 @@ class Tally {
     env::Task<bool> flush();
     /// Ends the period under way now (flushed), so that it can be reported at once.
     env::Task<bool> cut();
-    Period current() const;
+    /// The period that counts now.
+    Period current();
 
  private:
     struct State;

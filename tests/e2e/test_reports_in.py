@@ -2,7 +2,12 @@
 import datetime, gzip, io, json, time, zipfile
 from email.message import EmailMessage
 
-from postrider_process import wait_for
+import sys
+
+from postrider_process import ROOT, wait_for
+
+sys.path.insert(0, str(ROOT / "tests/vectors"))
+from name_server import NameServer  # noqa: E402
 
 MAIN = {"dmarc_report_address": "reports@example.org, second@example.org", "virtual_alias_maps": "inline:{{reports@example.org=ann@example.org}}",
         "message_size_limit": "60000000"}
@@ -147,3 +152,34 @@ def test_history_is_bounded(make_server):
     send(server, mail(bytes(range(256)) * 1000))
     server.wait_log(r"not read as a report: \d+ octets are more than dmarc_report_mail_limit")
     server.wait_messages("ann", 13)
+
+
+def test_our_own_report_comes_to_our_own_mailbox(make_server):
+    """Mail in the name of our own domain: the report about it goes by the alias, is delivered, and read."""
+    zone = {("_dmarc.example.org", "TXT"): ["v=DMARC1; p=none; rua=mailto:reports@example.org"]}
+    with NameServer(zone) as dns:
+        server = make_server(main={**MAIN, "dns_servers": dns.address, "sender_authentication": "mark", "sender_authentication_exempt_networks": "",
+                                   "dkim_sign_networks": "", "dmarc_reporting": "yes", "mydomain": "example.com"})
+        with server.client() as c:
+            for _ in range(3):
+                c.sendmail("eve@example.net", ["bob@example.org"], b"From: boss@example.org\r\nSubject: pay\r\n\r\nnow\r\n")
+        server.wait_messages("bob", 3)
+        assert json.loads(server.run("-c", server.config, "reports", "send", "--now", "--json").stdout)["sent"] == 1
+        server.wait_messages("ann", 1)
+        (got,) = reports(server, "--domain", "example.org")
+        (row,) = got["records"]
+        assert (row["count"], row["header_from"], row["envelope_from"], row["dkim"], row["spf"]) == (3, "example.org", "example.net", "fail", "fail")
+        server.wait_log("reports from postmaster@example.com are not signed")
+
+
+def test_check_says_what_is_wrong(make_server):
+    server = make_server(start=False, main={"dmarc_reporting": "yes", "dmarc_report_sender": "nobody", "dmarc_report_address": "x", "dmarc_report_submitter": "a b"})
+    server.write_config()
+    got = server.run("-c", server.config, "check", check=False)
+    assert got.returncode == 1
+    for words in (b"dmarc_report_sender: 'nobody' is no address", b"dmarc_report_address: 'x' is no address", b"dmarc_report_submitter: 'a b' is no domain"):
+        assert words in got.stderr, got.stderr
+    server.settings.update({"dmarc_report_sender": "r@example.org", "dmarc_report_address": "x@example.org", "dmarc_report_submitter": "example.org"})
+    server.write_config()
+    got = server.run("-c", server.config, "check")
+    assert b"set sender_authentication" in got.stderr and b"no key in dkim_signing_keys is for r@example.org" in got.stderr
