@@ -1,5 +1,6 @@
 #include "app/back.hpp"
 
+#include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 
@@ -26,16 +27,7 @@ struct Back::Generation {
     std::unique_ptr<routing::Routing> routing;
     std::map<std::string, std::unique_ptr<queue::Transport>> transports;  // by master.cf name
     std::shared_ptr<const config::Configuration> configuration;
-    DestinationLimitOptions limits;
-
-    // "<transport>_suffix" where it is set, else the default.
-    std::uint32_t number(const std::string& transport, std::string_view suffix,
-                         std::uint32_t fallback) const {
-        const auto text = configuration->raw(transport + std::string(suffix));
-        if (!text) return fallback;
-        const auto value = base::parse_number(configuration->expand(*text).value_or(""), UINT32_MAX);
-        return value ? static_cast<std::uint32_t>(*value) : fallback;
-    }
+    TransportLimits limits;
 };
 
 class Back::CurrentRouter : public queue::Router {
@@ -71,7 +63,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     config::Diagnostics diagnostics;
     const auto& configuration = *site.configuration;
     generation->configuration = site.configuration;
-    generation->limits = config::bind<DestinationLimitOptions>(configuration, diagnostics);
+    generation->limits = TransportLimits::make(configuration, site.services, diagnostics);
     generation->factory = std::make_unique<tables::Factory>(tables::TableServices{
         environment_.files, environment_.loop.clock(), environment_.users, environment_.events});
     TRY_ASSIGN(generation->routing,
@@ -149,25 +141,8 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
             const auto found = current().transports.find(name);
             return found == current().transports.end() ? nullptr : found->second.get();
         },
-        [current](const std::string& transport) {
-            const auto& limits = current().limits;
-            queue::DestinationOptions out;
-            out.initial_concurrency =
-                current().number(transport, "_initial_destination_concurrency", limits.initial_concurrency);
-            out.concurrency_limit =
-                current().number(transport, "_destination_concurrency_limit", limits.concurrency);
-            out.failed_cohort_limit =
-                current().number(transport, "_destination_concurrency_failed_cohort_limit", limits.cohort);
-            out.process_limit = limits.processes;
-            out.rate_delay = limits.rate_delay;
-            return out;
-        },
-        [current](const std::string& transport) {
-            // One recipient a delivery where the mailbox is ours, as Postfix's local and virtual have it.
-            const std::uint32_t fallback =
-                transport == "virtual" || transport == "local" ? 1 : current().limits.recipients;
-            return current().number(transport, "_destination_recipient_limit", fallback);
-        }};
+        [current](const std::string& transport) { return current().limits.destination(transport); },
+        [current](const std::string& transport) { return current().limits.recipients(transport); }};
     manager_ = std::make_unique<queue::QueueManager>(std::move(manager_services), std::move(options));
     return {};
 }

@@ -200,26 +200,4 @@ struct RepairOptions {
     }
 };
 
-struct DestinationLimitOptions {
-    std::uint32_t initial_concurrency = 5, concurrency = 20, recipients = 50, cohort = 1, processes = 100;
-    std::chrono::seconds rate_delay{0};
-    static constexpr void describe(auto& parameter) {
-        using namespace std::chrono_literals;
-        using O = DestinationLimitOptions;
-        using base::Between;
-        parameter("initial_destination_concurrency", &O::initial_concurrency, Between{1, 100000},
-                  "How many deliveries to a new destination run at once.");
-        parameter("default_destination_concurrency_limit", &O::concurrency, Between{1, 100000},
-                  "The most deliveries at once to one destination.");
-        parameter("default_destination_recipient_limit", &O::recipients, Between{1, 100000},
-                  "The most recipients in one delivery.");
-        parameter("default_destination_concurrency_failed_cohort_limit", &O::cohort, Between{1, 1000},
-                  "After how many failed rounds a destination is left alone for a while.");
-        parameter("default_destination_rate_delay", &O::rate_delay, Between{0s, 86400s},
-                  "A pause between deliveries to one destination.");
-        parameter("default_process_limit", &O::processes, Between{1, 100000},
-                  "The most deliveries of one transport at once.");
-    }
-};
-
 }  // namespace app

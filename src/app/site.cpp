@@ -2,6 +2,7 @@
 
 #include "accounts/throttle.hpp"
 #include "app/options.hpp"
+#include "app/transport_limits.hpp"
 #include "base/text.hpp"
 #include "delivery/local_transport.hpp"
 #include "delivery/smtp_options.hpp"
@@ -49,7 +50,7 @@ std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
         config::Registry::collect<ProgramOptions, DnsOptions, TlsServerOptions, AuthOptions, RepairOptions,
                                   policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
-                                  DestinationLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
+                                  TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
                                   policy::PolicyOptions, routing::RoutingOptions, queue::QueueManagerOptions,
                                   queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
                                   delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
@@ -91,7 +92,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     // Bound here once so that every wrong value is said at once.
     const auto& c = *site->configuration;
     config::bind<ProgramOptions>(c, diagnostics);
-    config::bind<DestinationLimitOptions>(c, diagnostics);
+    TransportLimits::make(c, site->services, diagnostics);
     config::bind<DnsOptions>(c, diagnostics);
     config::bind<AuthOptions>(c, diagnostics);
     config::bind<policy::SenderOptions>(c, diagnostics);

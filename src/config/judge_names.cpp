@@ -29,15 +29,7 @@ bool is_transport_parameter(std::string_view name, const std::vector<Service>& s
                                              "_destination_concurrency_failed_cohort_limit",
                                              "_destination_concurrency_positive_feedback",
                                              "_destination_concurrency_negative_feedback",
-                                             "_transport_rate_delay",
-                                             "_delivery_slot_cost",
-                                             "_delivery_slot_loan",
-                                             "_delivery_slot_discount",
-                                             "_minimum_delivery_slots",
-                                             "_recipient_limit",
-                                             "_extra_recipient_limit",
-                                             "_recipient_refill_limit",
-                                             "_recipient_refill_delay"};
+                                             "_transport_rate_delay"};
     // These exist also where master.cf does not list them.
     constexpr std::string_view built_in[] = {"local", "virtual", "smtp", "relay", "lmtp", "discard"};
     return std::ranges::any_of(suffixes, [&](auto suffix) {

@@ -216,7 +216,7 @@ env::Task<void> QueueManager::wait_for_due() {
     while (running_) {
         const auto now = services_.loop.clock().steady();
         auto until = now + look_again;
-        if (const auto change = scheduler_.next_change())
+        if (const auto change = scheduler_.next_change(now))
             until = std::min(until, std::max(*change, now + std::chrono::milliseconds(1)));
         co_await timer_->wait_until(until);
         if (!running_) break;

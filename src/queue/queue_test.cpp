@@ -177,16 +177,6 @@ TEST(Scheduler, ADeadDestinationGivesItsJobsBackAndIsProbedLater) {
     EXPECT_TRUE(scheduler.next(zero + 301s));
 }
 
-TEST(Scheduler, RemovedMessagesAreNotStarted) {
-    Scheduler scheduler([](const std::string&) { return small(); });
-    const Destination mx{"smtp", "example.org"};
-    scheduler.add(mx, {1, {0}});
-    scheduler.add(mx, {2, {0}});
-    scheduler.remove(1);
-    EXPECT_EQ(scheduler.next(zero)->job.message, 2);
-    EXPECT_FALSE(scheduler.next(zero));
-}
-
 TEST(Scheduler, ARateDelayIsOneAtATimeWithAPause) {
     Scheduler scheduler([](const std::string&) {
         auto options = small();
@@ -199,8 +189,122 @@ TEST(Scheduler, ARateDelayIsOneAtATimeWithAPause) {
     EXPECT_FALSE(scheduler.next(zero));
     scheduler.finished(mx, Scheduler::Outcome::Reached, "", zero + 1s);
     EXPECT_FALSE(scheduler.next(zero + 2s));
-    ASSERT_TRUE(scheduler.next_change());
-    EXPECT_TRUE(scheduler.next(*scheduler.next_change()));
+    EXPECT_EQ(scheduler.next_change(zero + 2s), zero + 11s);  // the pause begins when a delivery ends
+    EXPECT_TRUE(scheduler.next(zero + 11s));
+    scheduler.finished(mx, Scheduler::Outcome::Reached, "", zero + 12s);
+    scheduler.add(mx, {4, {0}});
+    EXPECT_FALSE(scheduler.next(zero + 13s));
+    EXPECT_TRUE(scheduler.next(zero + 22s));
+}
+
+TEST(Scheduler, ATransportsRateDelayIsBetweenStarts) {
+    Scheduler scheduler([](const std::string& transport) {
+        auto options = small();
+        if (transport == "slow") options.transport_rate_delay = 10s;
+        return options;
+    });
+    for (MessageKey key = 1; key <= 3; ++key)
+        scheduler.add({"slow", "d" + std::to_string(key) + ".example"}, {key, {0}});
+    scheduler.add({"smtp", "example.org"}, {9, {0}});
+    std::size_t started = 0;
+    while (scheduler.next(zero)) ++started;
+    EXPECT_EQ(started, 2);
+    EXPECT_EQ(scheduler.next_change(zero), zero + 10s);
+    EXPECT_TRUE(scheduler.next(zero + 10s));
+    EXPECT_FALSE(scheduler.next(zero + 10s));
+}
+
+TEST(Scheduler, ATransportRunsNoMoreThanItsProcesses) {
+    Scheduler scheduler([](const std::string& transport) {
+        auto options = small();
+        options.process_limit = transport == "few" ? 3 : 0;
+        return options;
+    });
+    for (MessageKey key = 1; key <= 100; ++key) {
+        scheduler.add({"few", "d" + std::to_string(key) + ".example"}, {key, {0}});
+        scheduler.add({"many", "d" + std::to_string(key) + ".example"}, {key, {0}});
+    }
+    std::map<std::string, int> running;
+    std::optional<Destination> one;
+    while (auto start = scheduler.next(zero)) {
+        ++running[start->destination.transport];
+        if (start->destination.transport == "few") one = start->destination;
+    }
+    EXPECT_EQ(running["few"], 3);
+    EXPECT_EQ(running["many"], 100);
+    scheduler.finished(*one, Scheduler::Outcome::Reached, "", zero);
+    EXPECT_TRUE(scheduler.next(zero));
+    EXPECT_FALSE(scheduler.next(zero));
+    EXPECT_EQ(scheduler.next_change(zero), std::nullopt);
+}
+
+TEST(Scheduler, WhatIsWithoutWorkIsForgotten) {
+    Scheduler scheduler([](const std::string&) { return small(); });
+    for (MessageKey key = 1; key <= 5; ++key) {
+        const Destination down{"smtp", "down" + std::to_string(key) + ".example"};
+        for (std::uint32_t i = 0; i < 10; ++i) scheduler.add(down, {key, {i}});
+        for (int i = 0; i < 10 && !scheduler.is_dead(down, zero); ++i) {
+            while (scheduler.next(zero)) {
+            }
+            scheduler.finished(down, Scheduler::Outcome::DestinationFailed, "refused", zero);
+        }
+        while (scheduler.snapshot(zero).back().running > 0)
+            scheduler.finished(down, Scheduler::Outcome::DestinationFailed, "refused", zero);
+    }
+    EXPECT_EQ(scheduler.snapshot(zero + 1s).size(), 5);
+    EXPECT_FALSE(scheduler.next(zero + 301s));
+    EXPECT_EQ(scheduler.snapshot(zero + 301s).size(), 0);
+}
+
+TEST(Scheduler, FeedbackOpensAndClosesTheWindow) {
+    struct Case {
+        const char* positive;
+        const char* negative;
+        double after_three_good, after_one_bad;
+    };
+    for (const auto& [positive, negative, good, bad] :
+         {Case{"1", "1", 8, 7}, Case{"1/concurrency", "1", 5.5777, 4.5777},
+          Case{"0", "0.5", 5, 4.5}, Case{"1 / sqrt_concurrency", "1/10", 6.2882, 6.1882}}) {
+        DestinationOptions options;
+        options.positive = *Feedback::parse(positive);
+        options.negative = *Feedback::parse(negative);
+        Scheduler scheduler([&options](const std::string&) { return options; });
+        const Destination mx{"smtp", "example.org"};
+        for (std::uint32_t i = 0; i < 100; ++i) scheduler.add(mx, {1, {i}});
+        const auto window = [&] { return scheduler.snapshot(zero).front().window; };
+        for (int i = 0; i < 3; ++i) {
+            while (scheduler.next(zero)) {
+            }
+            scheduler.finished(mx, Scheduler::Outcome::Reached, "", zero);
+        }
+        EXPECT_NEAR(window(), good, 0.001) << positive;
+        scheduler.finished(mx, Scheduler::Outcome::DestinationFailed, "no", zero);
+        EXPECT_NEAR(window(), bad, 0.001) << negative;
+    }
+    for (const char* wrong : {"", "x", "2", "-1", "1/", "1/0", "1/window", "5 / 2", "1 concurrency", "1e-3", "nan"})
+        EXPECT_FALSE(Feedback::parse(wrong)) << wrong;
+    EXPECT_NEAR(Feedback::parse(" 1 / 4 ")->of(20), 0.25, 1e-9);
+}
+
+TEST(Scheduler, ALongRowOfDestinationsCostsNothing) {
+    // Quadratic, this would take minutes.
+    Scheduler scheduler([](const std::string&) {
+        auto options = small();
+        options.process_limit = 10;
+        return options;
+    });
+    constexpr MessageKey many = 100'000;
+    for (MessageKey key = 1; key <= many; ++key) scheduler.add({"smtp", "d" + std::to_string(key)}, {key, {0}});
+    std::deque<Destination> running;
+    MessageKey delivered = 0;
+    while (delivered < many) {
+        while (auto start = scheduler.next(zero)) running.push_back(start->destination);
+        ASSERT_LE(running.size(), 10);
+        scheduler.finished(running.front(), Scheduler::Outcome::Reached, "", zero);
+        running.pop_front();
+        ++delivered;
+    }
+    EXPECT_FALSE(scheduler.next(zero));
 }
 
 }  // namespace

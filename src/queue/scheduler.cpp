@@ -1,24 +1,99 @@
 #include "queue/scheduler.hpp"
 
 #include "base/check.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 namespace queue {
+namespace {
 
-void Scheduler::list(const Destination& destination, Queue& queue) {
-    if (queue.listed || queue.waiting == 0) return;
-    queue.listed = true;
-    turns_.push_back(destination);
+constexpr double nearly = 0.001;  // sums of fractions
+
+std::optional<double> parse_fraction(std::string_view text) {
+    double out = 0;
+    const auto* end = text.data() + text.size();
+    const auto got = std::from_chars(text.data(), end, out, std::chars_format::fixed);
+    if (text.empty() || got.ec != std::errc{} || got.ptr != end) return std::nullopt;
+    return out;
+}
+
+}  // namespace
+
+std::optional<Feedback> Feedback::parse(std::string_view text) {
+    const auto slash = text.find('/');
+    const auto number = parse_fraction(base::trim(text.substr(0, slash)));
+    if (!number) return std::nullopt;
+    Feedback out;
+    out.value = *number;
+    if (slash != std::string_view::npos) {
+        const auto divisor = base::trim(text.substr(slash + 1));
+        if (base::iequals(divisor, "concurrency")) {
+            out.per = Per::Concurrency;
+        } else if (base::iequals(divisor, "sqrt_concurrency")) {
+            out.per = Per::SquareRoot;
+        } else {
+            const auto by = parse_fraction(divisor);
+            if (!by || !(*by > 0)) return std::nullopt;
+            out.value /= *by;
+        }
+    }
+    if (!(out.value >= 0 && out.value <= 1)) return std::nullopt;  // not a number neither
+    return out;
+}
+
+double Feedback::of(double window) const {
+    switch (per) {
+        case Per::Delivery:
+            break;
+        case Per::Concurrency:
+            return value / window;
+        case Per::SquareRoot:
+            return value / std::sqrt(window);
+    }
+    return value;
+}
+
+/// Where the destination has to stand now.
+void Scheduler::place(Queue& queue, env::SteadyTime now) {
+    const auto window = queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(queue.window + nearly);
+    auto wanted = Queue::Place::Nowhere;
+    if (queue.waiting > 0 && queue.running < window)
+        wanted = now < queue.not_before ? Queue::Place::Delayed : Queue::Place::InTurn;
+    else if (queue.waiting == 0 && queue.running == 0)
+        wanted = Queue::Place::Resting;
+    if (wanted == queue.place) return;
+    displace(queue);
+    queue.place = wanted;
+    if (wanted == Queue::Place::InTurn) {
+        queue.turn = queue.transport->turns.insert(queue.transport->turns.end(), &queue);
+    } else if (wanted == Queue::Place::Delayed) {
+        delayed_.emplace(queue.not_before, &queue);
+    } else if (wanted == Queue::Place::Resting) {
+        queue.rests_until = std::max(queue.dead_until, queue.not_before);
+        resting_.emplace(queue.rests_until, &queue);
+    }
+}
+
+void Scheduler::displace(Queue& queue) {
+    if (queue.place == Queue::Place::InTurn) queue.transport->turns.erase(queue.turn);
+    if (queue.place == Queue::Place::Delayed) delayed_.erase({queue.not_before, &queue});
+    if (queue.place == Queue::Place::Resting) resting_.erase({queue.rests_until, &queue});
+    queue.place = Queue::Place::Nowhere;
 }
 
 void Scheduler::add(const Destination& destination, Job job) {
     auto [at, is_new] = queues_.try_emplace(destination);
     Queue& queue = at->second;
     if (is_new) {
+        queue.name = &at->first;
+        queue.transport = &transports_[destination.transport];
         queue.options = options_(destination.transport);
-        queue.window =
-            std::min(queue.options.initial_concurrency, std::max(queue.options.concurrency_limit, 1U));
+        const auto limit = queue.options.concurrency_limit;
+        const auto initial = std::max(queue.options.initial_concurrency, 1U);
+        queue.window = limit > 0 ? std::min(initial, limit) : initial;
     }
     const auto known = queue.by_message.find(job.message);
     if (known == queue.by_message.end()) {
@@ -30,45 +105,81 @@ void Scheduler::add(const Destination& destination, Job job) {
         known->second->second.push_back(std::move(job));
     }
     ++queue.waiting;
-    list(destination, queue);
-}
-
-bool Scheduler::may_start(const Queue& queue, env::SteadyTime now) const {
-    if (queue.waiting == 0 || now < queue.not_before) return false;
-    const auto window =
-        queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(std::max(queue.window, 1.0));
-    return queue.running < window;
+    if (queue.place == Queue::Place::InTurn || queue.place == Queue::Place::Delayed) return;
+    // That a delay is over is noticed by next().
+    const bool never_delayed = queue.not_before == env::SteadyTime{};
+    place(queue, never_delayed ? queue.not_before : env::SteadyTime::min());
 }
 
 std::optional<Scheduler::Start> Scheduler::next(env::SteadyTime now) {
-    for (std::size_t tried = turns_.size(); tried > 0; --tried) {
-        Destination destination = std::move(turns_.front());
-        turns_.pop_front();
-        Queue& queue = queues_.at(destination);
-        queue.listed = false;
-        auto& in_transport = running_by_transport_[destination.transport];
-        const bool room = queue.options.process_limit == 0 || in_transport < queue.options.process_limit;
-        if (!room || !may_start(queue, now)) {
-            list(destination, queue);
-            continue;
-        }
-        auto message = queue.messages.begin();
-        Start out{destination, std::move(message->second.front())};
-        message->second.pop_front();
-        if (message->second.empty()) {
-            queue.by_message.erase(message->first);
-            queue.messages.erase(message);
-        } else {
-            queue.messages.splice(queue.messages.end(), queue.messages, message);  // the next message's turn
-        }
-        --queue.waiting;
-        ++queue.running;
-        ++in_transport;
-        if (queue.options.rate_delay.count() > 0) queue.not_before = now + queue.options.rate_delay;
-        list(destination, queue);
-        return out;
+    while (!delayed_.empty() && delayed_.begin()->first <= now) place(*delayed_.begin()->second, now);
+    while (!resting_.empty() && resting_.begin()->first <= now) {
+        Queue& done = *resting_.begin()->second;
+        displace(done);
+        const Destination name = *done.name;
+        queues_.erase(name);
+    }
+    // From the transport behind the last one, once around.
+    auto at = transports_.upper_bound(last_transport_);
+    for (std::size_t left = transports_.size(); left > 0; --left, ++at) {
+        if (at == transports_.end()) at = transports_.begin();
+        Transport& transport = at->second;
+        if (transport.turns.empty() || now < transport.not_before) continue;
+        Queue& queue = *transport.turns.front();
+        if (queue.options.process_limit > 0 && transport.running >= queue.options.process_limit) continue;
+        last_transport_ = at->first;
+        return start(queue, now);
     }
     return std::nullopt;
+}
+
+Scheduler::Start Scheduler::start(Queue& queue, env::SteadyTime now) {
+    displace(queue);
+    auto message = queue.messages.begin();
+    Start out{*queue.name, std::move(message->second.front())};
+    message->second.pop_front();
+    if (message->second.empty()) {
+        queue.by_message.erase(message->first);
+        queue.messages.erase(message);
+    } else {
+        queue.messages.splice(queue.messages.end(), queue.messages, message);  // the next message's turn
+    }
+    --queue.waiting;
+    ++queue.running;
+    ++queue.transport->running;
+    if (queue.options.transport_rate_delay.count() > 0)
+        queue.transport->not_before = now + queue.options.transport_rate_delay;
+    place(queue, now);
+    return out;
+}
+
+void Scheduler::open_window(Queue& queue) {
+    queue.failures = 0;
+    queue.dead_until = {};
+    // Only a window that is used says that a larger one would be (Postfix's qmgr_queue_unthrottle()).
+    if (queue.window >= queue.running + 1.0 + queue.options.initial_concurrency) return;
+    queue.window += queue.options.positive.of(queue.window);
+    if (queue.options.concurrency_limit > 0)
+        queue.window = std::min<double>(queue.window, queue.options.concurrency_limit);
+}
+
+void Scheduler::fail(Queue& queue, const std::string& why, env::SteadyTime now) {
+    queue.why = why;
+    queue.failures += 1.0 / queue.window;
+    queue.window = std::max(1.0, queue.window - queue.options.negative.of(queue.window));
+    if (queue.options.failed_cohort_limit == 0 || queue.failures + nearly < queue.options.failed_cohort_limit)
+        return;
+    queue.dead_until = now + queue.options.dead_time;
+    queue.failures = 0;
+    queue.window = 1;
+    displace(queue);
+    Returned returned{*queue.name, {}, why};
+    for (auto& [message, jobs] : queue.messages)
+        for (auto& job : jobs) returned.jobs.push_back(std::move(job));
+    queue.messages.clear();
+    queue.by_message.clear();
+    queue.waiting = 0;
+    if (!returned.jobs.empty()) returned_.push_back(std::move(returned));
 }
 
 void Scheduler::finished(const Destination& destination, Outcome outcome, const std::string& why,
@@ -76,36 +187,15 @@ void Scheduler::finished(const Destination& destination, Outcome outcome, const 
     const auto at = queues_.find(destination);
     CHECK(at != queues_.end() && at->second.running > 0);
     Queue& queue = at->second;
+    displace(queue);
     --queue.running;
-    --running_by_transport_[destination.transport];
-    if (outcome == Outcome::Reached) {
-        queue.failures = 0;
-        queue.dead_until = {};
-        const double limit = std::max(queue.options.concurrency_limit, 1U);
-        queue.window = std::min(limit, queue.window + 1.0 / std::max(queue.window, 1.0));
-    } else {
-        queue.why = why;
-        queue.failures += 1.0 / std::max(queue.window, 1.0);
-        queue.window = std::max(1.0, queue.window - 1.0 / std::max(queue.window, 1.0));
-        constexpr double nearly = 0.999;  // sums of fractions
-        if (queue.failures >= queue.options.failed_cohort_limit * nearly) {
-            queue.dead_until = now + queue.options.dead_time;
-            queue.failures = 0;
-            queue.window = 1;
-            Returned returned{destination, {}, why};
-            for (auto& [message, jobs] : queue.messages)
-                for (auto& job : jobs) returned.jobs.push_back(std::move(job));
-            queue.messages.clear();
-            queue.by_message.clear();
-            queue.waiting = 0;
-            if (!returned.jobs.empty()) returned_.push_back(std::move(returned));
-        }
-    }
-    // Nothing to remember: the next job begins anew.
-    if (queue.running == 0 && queue.waiting == 0 && queue.dead_until <= now && queue.not_before <= now) {
-        if (queue.listed) std::erase(turns_, destination);
-        queues_.erase(at);
-    }
+    --queue.transport->running;
+    if (outcome == Outcome::Reached)
+        open_window(queue);
+    else
+        fail(queue, why, now);
+    if (queue.options.rate_delay.count() > 0) queue.not_before = now + queue.options.rate_delay;
+    place(queue, now);
 }
 
 std::vector<Scheduler::Returned> Scheduler::take_returned() { return std::exchange(returned_, {}); }
@@ -115,24 +205,13 @@ bool Scheduler::is_dead(const Destination& destination, env::SteadyTime now) con
     return at != queues_.end() && now < at->second.dead_until;
 }
 
-std::optional<env::SteadyTime> Scheduler::next_change() const {
+std::optional<env::SteadyTime> Scheduler::next_change(env::SteadyTime now) const {
     std::optional<env::SteadyTime> out;
-    for (const auto& destination : turns_) {
-        const auto& queue = queues_.at(destination);
-        if (queue.waiting > 0 && queue.options.rate_delay.count() > 0 && queue.running == 0)
-            out = out ? std::min(*out, queue.not_before) : queue.not_before;
-    }
+    if (!delayed_.empty()) out = delayed_.begin()->first;
+    for (const auto& [name, transport] : transports_)
+        if (!transport.turns.empty() && transport.not_before > now)
+            out = std::min(out.value_or(transport.not_before), transport.not_before);
     return out;
-}
-
-void Scheduler::remove(MessageKey message) {
-    for (auto& [destination, queue] : queues_) {
-        const auto at = queue.by_message.find(message);
-        if (at == queue.by_message.end()) continue;
-        queue.waiting -= at->second->second.size();
-        queue.messages.erase(at->second);
-        queue.by_message.erase(at);
-    }
 }
 
 std::vector<Scheduler::DestinationState> Scheduler::snapshot(env::SteadyTime now) const {

@@ -1,16 +1,20 @@
 // Which delivery is next. Pure: no clock, no I/O; the queue manager asks, delivers, and reports back.
 //
-// Work comes as jobs: some recipients of one message for one destination (transport and next hop). Each
-// destination has a window, the number of deliveries that may run at once. It opens with
-// `initial_concurrency`; a delivery that reached the destination opens it by 1/window (one more after a whole
-// cohort succeeded), up to the limit; a failure of the destination itself (no connection, no greeting) closes
-// it by 1/window. When as many failures as a cohort has deliveries came one after the other
-// (`failed_cohort_limit` cohorts), the destination is dead: its jobs are handed back at once, until
-// `dead_time` has passed; then one delivery probes it.
+// Work comes as jobs: some recipients of one message for one destination (transport and next hop). Each destination has
+// a window, the number of deliveries that may run at once (Postfix's SCHEDULER_README, and its parameter names). It
+// opens with `initial_concurrency`. A delivery that reached the destination adds the positive feedback, up to the limit,
+// but only while the window is used; a failure of the destination itself (no connection, no greeting) takes the
+// negative feedback away, down to one. When `failed_cohort_limit` cohorts in a row failed (a cohort is as many
+// deliveries as the window holds), the destination is dead: its jobs are handed back at once, until `dead_time` has
+// passed; then the next job finds a window of one.
 //
-// Fairness: destinations take turns, so a slow one holds only its own window; within a destination messages
-// take turns, job by job, so that a message with 100,000 recipients does not delay a single mail behind it; a
+// Fairness: transports take turns, then destinations, so a slow one holds only its own window; within a destination
+// messages take turns, job by job, so that a message with 100,000 recipients does not delay a single mail behind it; a
 // transport runs at most `process_limit` deliveries in all.
+//
+// Only destinations that may start something stand in a transport's row of turns; one that waits for a rate delay stands
+// among the delayed, one with a full window nowhere until a delivery ends. So next() costs the same with one destination
+// and with a hundred thousand.
 #pragma once
 
 #include "env/clock.hpp"
@@ -21,18 +25,31 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace queue {
 
+/// By how much one delivery changes the window: "1", "0.5", "1 / 5", "1 / concurrency", "1 / sqrt_concurrency".
+struct Feedback {
+    enum class Per { Delivery, Concurrency, SquareRoot } per = Per::Delivery;
+    double value = 1;
+    /// nullopt: no such form, or not within 0 and 1.
+    static std::optional<Feedback> parse(std::string_view text);
+    double of(double window) const;
+};
+
 struct DestinationOptions {
     std::uint32_t initial_concurrency = 5;
-    std::uint32_t concurrency_limit = 20;
-    std::uint32_t failed_cohort_limit = 1;
-    std::uint32_t process_limit = 100;   // of the whole transport
-    std::chrono::seconds rate_delay{0};  // between deliveries to one destination; > 0 means one at a time
+    std::uint32_t concurrency_limit = 20;   // 0: none
+    std::uint32_t failed_cohort_limit = 1;  // 0: a destination never counts as dead
+    Feedback positive, negative;
+    std::uint32_t process_limit = 100;             // of the whole transport; 0: none
+    std::chrono::seconds rate_delay{0};            // behind a delivery to a destination; > 0 means one at a time
+    std::chrono::seconds transport_rate_delay{0};  // between the starts of deliveries of the transport
     std::chrono::seconds dead_time{300};
 };
 
@@ -76,9 +93,7 @@ class Scheduler {
     bool is_dead(const Destination& destination, env::SteadyTime now) const;
     /// When next() may have something although nothing changes: a rate delay ends. nullopt: only after a
     /// change.
-    std::optional<env::SteadyTime> next_change() const;
-    /// Drops the waiting jobs of a message (hold, delete).
-    void remove(MessageKey message);
+    std::optional<env::SteadyTime> next_change(env::SteadyTime now) const;
 
     struct DestinationState {
         Destination destination;
@@ -91,7 +106,10 @@ class Scheduler {
     std::vector<DestinationState> snapshot(env::SteadyTime now) const;
 
  private:
+    struct Transport;
     struct Queue {
+        const Destination* name = nullptr;
+        Transport* transport = nullptr;
         DestinationOptions options;
         double window = 1;
         std::uint32_t running = 0;
@@ -102,14 +120,26 @@ class Scheduler {
         std::list<std::pair<MessageKey, std::deque<Job>>> messages;  // front: whose turn it is
         std::map<MessageKey, std::list<std::pair<MessageKey, std::deque<Job>>>::iterator> by_message;
         std::size_t waiting = 0;
-        bool listed = false;  // in turns_
+        enum class Place { Nowhere, InTurn, Delayed, Resting } place = Place::Nowhere;
+        std::list<Queue*>::iterator turn;  // InTurn
+        env::SteadyTime rests_until{};     // Resting: without work, but not to be forgotten yet
     };
-    bool may_start(const Queue& queue, env::SteadyTime now) const;
-    void list(const Destination& destination, Queue& queue);
+    struct Transport {
+        std::uint32_t running = 0;
+        env::SteadyTime not_before{};
+        std::list<Queue*> turns;  // those that may start a delivery
+    };
+    void place(Queue& queue, env::SteadyTime now);
+    void displace(Queue& queue);
+    Start start(Queue& queue, env::SteadyTime now);
+    void open_window(Queue& queue);
+    void fail(Queue& queue, const std::string& why, env::SteadyTime now);
+
     OptionsFor options_;
     std::map<Destination, Queue> queues_;
-    std::deque<Destination> turns_;  // destinations with waiting jobs
-    std::map<std::string, std::uint32_t> running_by_transport_;
+    std::map<std::string, Transport> transports_;
+    std::string last_transport_;  // whose turn it was
+    std::set<std::pair<env::SteadyTime, Queue*>> delayed_, resting_;
     std::vector<Returned> returned_;
 };
 

@@ -50,14 +50,16 @@ def test_every_fault_at_once(directory):
     etc = directory / "etc"
     etc.mkdir()
     (etc / "main.cf").write_text("myhostnam = x\nsmtpd_timeout = soon\nmessage_size_limit = -1\nsmtpd_recipient_restrictions = reject_unauth_destinaton\n"
-                                 "virtual_mailbox_maps = hash:/nowhere/at/all\nsmtpd_tls_security_level = maybe\n")
-    (etc / "master.cf").write_text("smtp inet n - n - - smtpd\nbroken line\n")
+                                 "virtual_mailbox_maps = hash:/nowhere/at/all\nsmtpd_tls_security_level = maybe\n"
+                                 "slow_destination_rate_delay = soon\nsmtp_destination_concurrency_positive_feedback = 2\nrelay_delivery_slot_cost = 7\n")
+    (etc / "master.cf").write_text("smtp inet n - n - - smtpd\nbroken line\nslow unix - - n - 2 smtp\n")
     got = subprocess.run([BINARY, "check", "-c", etc], capture_output=True, timeout=30)
     said = (got.stdout + got.stderr).decode()
     assert got.returncode != 0
     for words in (r"main\.cf:1: .*myhostnam is not a known parameter; did you mean myhostname", r"main\.cf:2: .*smtpd_timeout", r"main\.cf:3: .*message_size_limit",
                   r"reject_unauth_destinaton.*did you mean reject_unauth_destination", r"/nowhere/at/all", r"main\.cf:6: .*'maybe' is not one of none, may, encrypt",
-                  r"master\.cf:2"):
+                  r"main\.cf:7: error: slow_destination_rate_delay = 'soon' is not a time", r"main\.cf:8: error: smtp_destination_concurrency_positive_feedback = '2' is not a number from 0 to 1",
+                  r"main\.cf:9: warning: relay_delivery_slot_cost = 7 is NOT HONOURED", r"master\.cf:2"):
         assert re.search(words, said), (words, said)
 
 
