@@ -18,7 +18,8 @@ std::uint32_t or_without_end(std::uint64_t number) {
 /// One setting of one transport: reads it, complains about it.
 class Reader {
  public:
-    Reader(const config::Configuration& configuration, config::Diagnostics& diagnostics, std::string transport)
+    Reader(const config::Configuration& configuration, config::Diagnostics& diagnostics,
+           std::string transport)
         : configuration_(configuration), diagnostics_(diagnostics), transport_(std::move(transport)) {}
 
     void number(std::string_view suffix, std::uint32_t& into) const {
@@ -78,7 +79,8 @@ TransportLimits TransportLimits::make(const config::Configuration& configuration
     defaults.feedback("_destination_concurrency_positive_feedback", base.positive);
     defaults.feedback("_destination_concurrency_negative_feedback", base.negative);
     out.default_.recipients = or_without_end(options.recipients);
-    auto names = std::map<std::string, std::string>{  // transport, its process limit
+    auto names = std::map<std::string, std::string>{
+        // transport, its process limit
         {"local", "-"}, {"virtual", "-"}, {"smtp", "-"}, {"relay", "-"}, {"lmtp", "-"}, {"discard", "-"}};
     for (const auto& service : services)
         if (service.type == "unix") names.insert_or_assign(service.name, service.process_limit);
@@ -112,6 +114,8 @@ const queue::DestinationOptions& TransportLimits::destination(const std::string&
     return of(transport).destination;
 }
 
-std::uint32_t TransportLimits::recipients(const std::string& transport) const { return of(transport).recipients; }
+std::uint32_t TransportLimits::recipients(const std::string& transport) const {
+    return of(transport).recipients;
+}
 
 }  // namespace app

@@ -1,5 +1,6 @@
-// How many deliveries a transport may run, to one destination and in all: default_destination_… and friends, what main.cf
-// says for one transport (<transport>_destination_…), and the process limit of its line in master.cf.
+// How many deliveries a transport may run, to one destination and in all: default_destination_… and friends,
+// what main.cf says for one transport (<transport>_destination_…), and the process limit of its line in
+// master.cf.
 #pragma once
 
 #include "base/parameter.hpp"
@@ -32,7 +33,8 @@ struct TransportLimitOptions {
         parameter("default_destination_concurrency_failed_cohort_limit", &O::cohort, Between{0, 1000},
                   "After how many failed rounds a destination is left alone for a while; 0: never.");
         parameter("default_destination_concurrency_positive_feedback", &O::positive, base::Default{"1"},
-                  "How much a delivery that succeeds adds to the concurrency of its destination: a number from 0 to 1, "
+                  "How much a delivery that succeeds adds to the concurrency of its destination: a number "
+                  "from 0 to 1, "
                   "number/concurrency or number/sqrt_concurrency.");
         parameter("default_destination_concurrency_negative_feedback", &O::negative, base::Default{"1"},
                   "How much a destination that fails takes from its concurrency, in the same forms.");
@@ -49,7 +51,8 @@ struct TransportLimitOptions {
 class TransportLimits {
  public:
     /// Wrong values are said with file and line; the default holds for them.
-    static TransportLimits make(const config::Configuration& configuration, const std::vector<config::Service>& services,
+    static TransportLimits make(const config::Configuration& configuration,
+                                const std::vector<config::Service>& services,
                                 config::Diagnostics& diagnostics);
     const queue::DestinationOptions& destination(const std::string& transport) const;
     /// Recipients in one delivery, at most.

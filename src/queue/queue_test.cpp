@@ -263,8 +263,8 @@ TEST(Scheduler, FeedbackOpensAndClosesTheWindow) {
         double after_three_good, after_one_bad;
     };
     for (const auto& [positive, negative, good, bad] :
-         {Case{"1", "1", 8, 7}, Case{"1/concurrency", "1", 5.5777, 4.5777},
-          Case{"0", "0.5", 5, 4.5}, Case{"1 / sqrt_concurrency", "1/10", 6.2882, 6.1882}}) {
+         {Case{"1", "1", 8, 7}, Case{"1/concurrency", "1", 5.5777, 4.5777}, Case{"0", "0.5", 5, 4.5},
+          Case{"1 / sqrt_concurrency", "1/10", 6.2882, 6.1882}}) {
         DestinationOptions options;
         options.positive = *Feedback::parse(positive);
         options.negative = *Feedback::parse(negative);
@@ -281,7 +281,8 @@ TEST(Scheduler, FeedbackOpensAndClosesTheWindow) {
         scheduler.finished(mx, Scheduler::Outcome::DestinationFailed, "no", zero);
         EXPECT_NEAR(window(), bad, 0.001) << negative;
     }
-    for (const char* wrong : {"", "x", "2", "-1", "1/", "1/0", "1/window", "5 / 2", "1 concurrency", "1e-3", "nan"})
+    for (const char* wrong :
+         {"", "x", "2", "-1", "1/", "1/0", "1/window", "5 / 2", "1 concurrency", "1e-3", "nan"})
         EXPECT_FALSE(Feedback::parse(wrong)) << wrong;
     EXPECT_NEAR(Feedback::parse(" 1 / 4 ")->of(20), 0.25, 1e-9);
 }
@@ -294,7 +295,8 @@ TEST(Scheduler, ALongRowOfDestinationsCostsNothing) {
         return options;
     });
     constexpr MessageKey many = 100'000;
-    for (MessageKey key = 1; key <= many; ++key) scheduler.add({"smtp", "d" + std::to_string(key)}, {key, {0}});
+    for (MessageKey key = 1; key <= many; ++key)
+        scheduler.add({"smtp", "d" + std::to_string(key)}, {key, {0}});
     std::deque<Destination> running;
     MessageKey delivered = 0;
     while (delivered < many) {

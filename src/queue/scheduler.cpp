@@ -58,7 +58,8 @@ double Feedback::of(double window) const {
 
 /// Where the destination has to stand now.
 void Scheduler::place(Queue& queue, env::SteadyTime now) {
-    const auto window = queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(queue.window + nearly);
+    const auto window =
+        queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(queue.window + nearly);
     auto wanted = Queue::Place::Nowhere;
     if (queue.waiting > 0 && queue.running < window)
         wanted = now < queue.not_before ? Queue::Place::Delayed : Queue::Place::InTurn;

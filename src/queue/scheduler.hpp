@@ -1,20 +1,20 @@
 // Which delivery is next. Pure: no clock, no I/O; the queue manager asks, delivers, and reports back.
 //
-// Work comes as jobs: some recipients of one message for one destination (transport and next hop). Each destination has
-// a window, the number of deliveries that may run at once (Postfix's SCHEDULER_README, and its parameter names). It
-// opens with `initial_concurrency`. A delivery that reached the destination adds the positive feedback, up to the limit,
-// but only while the window is used; a failure of the destination itself (no connection, no greeting) takes the
-// negative feedback away, down to one. When `failed_cohort_limit` cohorts in a row failed (a cohort is as many
-// deliveries as the window holds), the destination is dead: its jobs are handed back at once, until `dead_time` has
-// passed; then the next job finds a window of one.
+// Work comes as jobs: some recipients of one message for one destination (transport and next hop). Each
+// destination has a window, the number of deliveries that may run at once (Postfix's SCHEDULER_README, and
+// its parameter names). It opens with `initial_concurrency`. A delivery that reached the destination adds the
+// positive feedback, up to the limit, but only while the window is used; a failure of the destination itself
+// (no connection, no greeting) takes the negative feedback away, down to one. When `failed_cohort_limit`
+// cohorts in a row failed (a cohort is as many deliveries as the window holds), the destination is dead: its
+// jobs are handed back at once, until `dead_time` has passed; then the next job finds a window of one.
 //
-// Fairness: transports take turns, then destinations, so a slow one holds only its own window; within a destination
-// messages take turns, job by job, so that a message with 100,000 recipients does not delay a single mail behind it; a
-// transport runs at most `process_limit` deliveries in all.
+// Fairness: transports take turns, then destinations, so a slow one holds only its own window; within a
+// destination messages take turns, job by job, so that a message with 100,000 recipients does not delay a
+// single mail behind it; a transport runs at most `process_limit` deliveries in all.
 //
-// Only destinations that may start something stand in a transport's row of turns; one that waits for a rate delay stands
-// among the delayed, one with a full window nowhere until a delivery ends. So next() costs the same with one destination
-// and with a hundred thousand.
+// Only destinations that may start something stand in a transport's row of turns; one that waits for a rate
+// delay stands among the delayed, one with a full window nowhere until a delivery ends. So next() costs the
+// same with one destination and with a hundred thousand.
 #pragma once
 
 #include "env/clock.hpp"
@@ -33,7 +33,8 @@
 
 namespace queue {
 
-/// By how much one delivery changes the window: "1", "0.5", "1 / 5", "1 / concurrency", "1 / sqrt_concurrency".
+/// By how much one delivery changes the window: "1", "0.5", "1 / 5", "1 / concurrency", "1 /
+/// sqrt_concurrency".
 struct Feedback {
     enum class Per { Delivery, Concurrency, SquareRoot } per = Per::Delivery;
     double value = 1;
@@ -47,8 +48,8 @@ struct DestinationOptions {
     std::uint32_t concurrency_limit = 20;   // 0: none
     std::uint32_t failed_cohort_limit = 1;  // 0: a destination never counts as dead
     Feedback positive, negative;
-    std::uint32_t process_limit = 100;             // of the whole transport; 0: none
-    std::chrono::seconds rate_delay{0};            // behind a delivery to a destination; > 0 means one at a time
+    std::uint32_t process_limit = 100;   // of the whole transport; 0: none
+    std::chrono::seconds rate_delay{0};  // behind a delivery to a destination; > 0 means one at a time
     std::chrono::seconds transport_rate_delay{0};  // between the starts of deliveries of the transport
     std::chrono::seconds dead_time{300};
 };
