@@ -105,8 +105,10 @@ std::string chart(const DomainView& view, const TableOptions& options) {
 std::string sources_of(const DomainView& view, const TableOptions& options) {
     std::vector<std::pair<std::pair<std::string, std::string>, const Source*>> order;
     for (const auto& [key, source] : view.sources) order.emplace_back(key, &source);
-    std::ranges::stable_sort(
-        order, [](const auto& a, const auto& b) { return a.second->messages > b.second->messages; });
+    std::ranges::sort(order, [](const auto& a, const auto& b) {
+        return a.second->messages != b.second->messages ? a.second->messages > b.second->messages
+                                                        : a.first < b.first;
+    });
     constexpr std::size_t domain_width = 24, reporter_width = 24;
     std::string out =
         fmt::format("  {:<39} {:<24} {:>9} {:>5} {:>5} {:>6}  {:<22} {}\n", "Sent from", "From: domain",

@@ -65,9 +65,11 @@ std::optional<dmarc::Sighting> dmarc_sighting(const Authentication& found, const
     out.dkim_aligned = verdict.dkim_aligned;
     out.spf_aligned = verdict.spf_aligned;
     out.reasons = reasons_for(found, outcome);
-    auto signatures = found.dkim;
-    std::ranges::stable_sort(signatures, {}, [&](const auto& one) { return rank(one, verdict); });
-    for (const auto& one : signatures) {
+    std::vector<std::pair<int, std::size_t>> order;  // rank, place in the message
+    for (std::size_t i = 0; i < found.dkim.size(); ++i) order.emplace_back(rank(found.dkim[i], verdict), i);
+    std::ranges::sort(order);
+    for (const auto& [how_good, place] : order) {
+        const auto& one = found.dkim[place];
         if (one.domain.empty()) continue;  // a field that could not be read
         out.signatures.push_back(
             {base::printable(one.domain, name_octets_max), base::printable(one.selector, name_octets_max),

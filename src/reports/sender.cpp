@@ -152,7 +152,8 @@ env::Task<std::optional<Sender::Built>> Sender::build_one(std::shared_ptr<State>
         if (rows->size() < page) break;
         from = rows->back().key + std::string(1, '\0');
     }
-    std::ranges::stable_sort(report.rows, [](const auto& a, const auto& b) { return a.count > b.count; });
+    // The same counters give the same order: a report that is sent again is the same.
+    std::ranges::sort(report.rows, [](const auto& a, const auto& b) { return a.count > b.count; });
     if (out.tally.dropped > 0)
         report.errors.push_back(
             fmt::format("{} more messages had too many different sources to list them", out.tally.dropped));
