@@ -1,5 +1,7 @@
 #include "sim/store.hpp"
 
+#include <utility>
+
 namespace sim {
 
 void Disk::apply(Content& to, const env::Batch& batch) {
@@ -29,25 +31,40 @@ void Disk::sync(std::size_t upto) {
 }
 
 void Disk::power_cut(SimRandom& random) {
-    sync(done_ + random.between(0, unsynced_.size()));
+    if (const auto fate = std::exchange(fate_, std::nullopt))
+        sync(done_ + (*fate == CutPoint::Unsynced::Kept ? unsynced_.size() : 0));
+    else
+        sync(done_ + random.between(0, unsynced_.size()));
     unsynced_.clear();
     now_ = durable_;
 }
 
+bool Disk::cut_now(std::uint64_t commit, CutPoint::Moment moment) {
+    if (!cut || cut->commit != commit || cut->moment != moment) return false;
+    fate_ = cut->unsynced;
+    cut.reset();
+    on_cut();
+    return true;
+}
+
 env::Task<std::expected<void, env::StoreError>> SimStore::commit(env::Batch batch,
                                                                  env::Durability durability) {
-    ++commits_;
+    const std::uint64_t number = ++disk_.commits_;
+    using Moment = CutPoint::Moment;
+    if (disk_.cut_now(number, Moment::BeforeWriting)) co_await loop_.sleep_until(never);
     const auto& faults = disk_.faults;
     const bool no_space = random_.chance(faults.no_space), io = random_.chance(faults.io),
                late = random_.chance(faults.late_io);
     if (!no_space && !io) disk_.apply(batch);
     const std::size_t mine = disk_.written();
+    if (disk_.cut_now(number, Moment::BeforeSyncing)) co_await loop_.sleep_until(never);
     const auto latency = std::chrono::microseconds(
         random_.between(1, durability == env::Durability::Synced ? faults.sync_microseconds_max : 50));
     co_await loop_.sleep(latency);
     if (no_space) co_return std::unexpected(env::StoreError::NoSpace);
     if (io || late) co_return std::unexpected(env::StoreError::Io);
     if (durability == env::Durability::Synced) disk_.sync(mine);
+    if (disk_.cut_now(number, Moment::BeforeAnswering)) co_await loop_.sleep_until(never);
     co_return std::expected<void, env::StoreError>{};
 }
 

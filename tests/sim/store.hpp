@@ -6,7 +6,9 @@
 #include "sim/loop.hpp"
 #include "sim/random.hpp"
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,13 @@ struct StoreFaults {
     double io = 0;       // nothing of the batch is kept
     double late_io = 0;  // an error is reported, the batch is kept all the same
     std::uint64_t sync_microseconds_max = 2000;
+};
+
+/// The power fails at one exact moment: commit number `commit` (from 1, over all lives) never comes to its end.
+struct CutPoint {
+    enum class Moment { BeforeWriting, BeforeSyncing, BeforeAnswering } moment = Moment::BeforeWriting;
+    std::uint64_t commit = 0;
+    enum class Unsynced { Lost, Kept } unsynced = Unsynced::Lost;
 };
 
 /// What outlives the machine's processes.
@@ -30,8 +39,16 @@ class Disk {
     std::size_t written() const { return done_ + unsynced_.size(); }
     void power_cut(SimRandom& random);
     StoreFaults faults;
+    /// At the moment it names `on_cut` is called, once; it must see to it that the machine loses its power.
+    std::optional<CutPoint> cut;
+    std::function<void()> on_cut;
+    std::uint64_t commits() const { return commits_; }
 
  private:
+    friend class SimStore;
+    bool cut_now(std::uint64_t commit, CutPoint::Moment moment);
+    std::uint64_t commits_ = 0;
+    std::optional<CutPoint::Unsynced> fate_;  // of what is not synced, at the cut
     static void apply(Content& to, const env::Batch& batch);
     Content durable_, now_;
     std::vector<env::Batch> unsynced_;
@@ -50,13 +67,11 @@ class SimStore : public env::Store {
                                                                        std::string to,
                                                                        std::size_t limit) override;
     std::uint64_t free_bytes() const override { return UINT64_MAX; }
-    std::uint64_t commits() const { return commits_; }
 
  private:
     Disk& disk_;
     SimLoop& loop_;
     SimRandom random_;
-    std::uint64_t commits_ = 0;
 };
 
 }  // namespace sim

@@ -4,8 +4,8 @@
 // destination starved; every retry lay within the configured bounds. POSTRIDER_SIM_WEEKS says how many weeks
 // (default 1).
 #include "base/text.hpp"
-#include "sim/line_stream.hpp"
 #include "sim/server_machine.hpp"
+#include "sim/smtp_people.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -184,32 +184,16 @@ class Week {
         ++under_way_;
         for (const auto& recipient : recipients) letters_[recipient].host = &host_of(recipient);
         for (;;) {
-            const bool taken = co_await try_once(recipients);
-            if (taken) break;
+            Submission submission{
+                "writer@example.org", recipients, "Subject: a letter\r\nFrom: writer@example.org\r\n\r\nHello\r\n"};
+            const env::Endpoint ours{*IpAddress::parse("192.0.2.1"), 25, {}};
+            const int code = co_await submit(people_network_, people_, ours, std::move(submission));
+            if (code == 250) break;
             co_await people_.sleep(20s);
         }
         for (const auto& recipient : recipients) letters_[recipient].sent = scheduler_.now();
         --under_way_;
     }
-    env::Task<bool> try_once(const std::vector<std::string>& recipients) {
-        env::ConnectOptions how;
-        const env::Endpoint to{*IpAddress::parse("192.0.2.1"), 25, {}};
-        auto stream = co_await people_network_.connect(to, how, people_.clock().steady() + 10s);
-        if (!stream) co_return false;
-        LineStream lines(std::move(*stream), people_);
-        int code = co_await lines.reply();
-        if (code != 220) co_return false;
-        std::vector<std::string> commands{"EHLO client\r\n", "MAIL FROM:<writer@example.org>\r\n"};
-        for (const auto& recipient : recipients) commands.push_back("RCPT TO:<" + recipient + ">\r\n");
-        commands.emplace_back("DATA\r\n");
-        commands.emplace_back("Subject: a letter\r\nFrom: writer@example.org\r\n\r\nHello\r\n.\r\n");
-        for (auto& command : commands) {
-            code = co_await lines.command(command);
-            if (code != 250 && code != 354) co_return false;
-        }
-        co_return true;
-    }
-
     // --- those who receive
     env::Task<void> serve(Host& host) {
         SimRandom dice = random_.split(host.domain);
@@ -264,11 +248,8 @@ class Week {
                 answer = "554 5.5.1 no valid recipients\r\n";
             } else if (line->starts_with("DATA")) {
                 co_await lines.say("354 go\r\n");
-                for (;;) {
-                    auto text = co_await lines.next();
-                    if (!text) co_return;
-                    if (*text == ".") break;
-                }
+                const auto content = co_await read_content(lines);
+                if (!content) co_return;
                 for (const auto& recipient : taken) arrived(recipient);
             }
         }

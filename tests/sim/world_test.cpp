@@ -2,8 +2,8 @@
 // misbehaves, disks and a network that fail. Afterwards every promise is checked. POSTRIDER_SIM_SEEDS says
 // how many (default 60); POSTRIDER_SIM_SEED replays one and prints its trace when it fails.
 #include "base/text.hpp"
-#include "sim/line_stream.hpp"
 #include "sim/server_machine.hpp"
+#include "sim/smtp_people.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -147,7 +147,8 @@ class World {
         message.local = dice.chance(0.5);
         co_await people_.sleep(std::chrono::milliseconds(dice.between(0, 30'000)));
         for (int attempt = 0; attempt < 5000; ++attempt) {
-            const int code = co_await try_once(message, number, dice.chance(0.3));
+            const auto by = dice.chance(0.3) ? Submission::By::Chunks : Submission::By::Data;
+            const int code = co_await try_once(message, number, by);
             scheduler_.note("client " + std::to_string(number) + " got " + std::to_string(code));
             if (code == 250) {
                 message.acknowledged = true;
@@ -165,40 +166,12 @@ class World {
         ++handed_in_;
     }
 
-    env::Task<int> try_once(Sent& message, std::uint64_t number, bool chunks) {
-        env::ConnectOptions how;
-        const env::Endpoint to{*IpAddress::parse("192.0.2.1"), 25, {}};
-        auto stream = co_await people_network_.connect(to, how, people_.clock().steady() + 10s);
-        if (!stream) co_return 0;
-        LineStream lines(std::move(*stream), people_);
-        int code = co_await lines.reply();
-        if (code != 220) co_return code;
+    env::Task<int> try_once(Sent& message, std::uint64_t number, Submission::By by) {
         const std::string recipient = (message.local ? "u" + std::to_string(number) + "@example.org"
                                                      : "u" + std::to_string(number) + "@far.example");
-        std::vector<std::string> commands{"EHLO client\r\n",
-                                          "MAIL FROM:<sender" + std::to_string(number) + "@example.org>\r\n",
-                                          "RCPT TO:<" + recipient + ">\r\n"};
-        for (auto& command : commands) {
-            code = co_await lines.command(command);
-            if (code != 250) co_return code;
-        }
-        if (chunks) {
-            const auto half = message.text.size() / 2;
-            code = co_await lines.command("BDAT " + std::to_string(half) + "\r\n" +
-                                          message.text.substr(0, half));
-            if (code != 250) co_return code;
-            code = co_await lines.command("BDAT " + std::to_string(message.text.size() - half) + " LAST\r\n" +
-                                          message.text.substr(half));
-            co_return code;
-        }
-        code = co_await lines.command("DATA\r\n");
-        if (code != 354) co_return code;
-        std::string stuffed;
-        for (std::size_t i = 0; i < message.text.size(); ++i) {
-            if (message.text[i] == '.' && (i == 0 || message.text[i - 1] == '\n')) stuffed += '.';
-            stuffed += message.text[i];
-        }
-        code = co_await lines.command(stuffed + ".\r\n");
+        Submission submission{"sender" + std::to_string(number) + "@example.org", {recipient}, message.text, by};
+        const env::Endpoint ours{*IpAddress::parse("192.0.2.1"), 25, {}};
+        const int code = co_await submit(people_network_, people_, ours, std::move(submission));
         co_return code;
     }
 
@@ -248,20 +221,12 @@ class World {
                     answer = "554 5.5.1 no recipients\r\n";
                 else {
                     co_await lines.say("354 go\r\n");
-                    std::string content;
-                    bool whole = false;
-                    for (;;) {
-                        auto text = co_await lines.next();
-                        if (!text) break;
-                        whole = *text == ".";
-                        if (whole) break;
-                        content += (text->starts_with('.') ? text->substr(1) : *text) + "\r\n";
-                    }
-                    if (!whole) co_return;
+                    const auto content = co_await read_content(lines);
+                    if (!content) co_return;
                     if (moody())
                         answer = "451 4.3.0 no room\r\n";
                     else
-                        for (const auto number : accepted) arrived(number, content);
+                        for (const auto number : accepted) arrived(number, *content);
                 }
             }
             const bool said = co_await lines.say(answer);
