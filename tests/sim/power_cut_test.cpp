@@ -1,6 +1,7 @@
-// The power fails once, at every moment at which it can make a difference: before, during and after each commit of a
-// fixed story (two mailboxes, a message in chunks, a next hop that first defers, one that refuses), with what was not
-// synced lost, and with it kept. After the restart every promise must hold, each time.
+// The power fails once, at every moment at which it can make a difference: before, during and after each
+// commit of a fixed story (two mailboxes, a message in chunks, a next hop that first defers, one that
+// refuses), with what was not synced lost, and with it kept. After the restart every promise must hold, each
+// time.
 #include "base/text.hpp"
 #include "sim/server_machine.hpp"
 #include "sim/smtp_people.hpp"
@@ -18,7 +19,8 @@ constexpr const char* main_cf =
     "alias_maps =\nvirtual_mailbox_domains = example.org\nvirtual_mailbox_base = /mail\n"
     "virtual_mailbox_maps = static:box/\nvirtual_minimum_uid = 1\nvirtual_uid_maps = static:1000\n"
     "virtual_gid_maps = static:1000\nrelayhost = [192.0.2.99]:25\nsmtpd_peername_lookup = no\n"
-    "smtp_tls_security_level = none\nminimal_backoff_time = 60s\nmaximal_backoff_time = 600s\nqueue_run_delay = 60s\n";
+    "smtp_tls_security_level = none\nminimal_backoff_time = 60s\nmaximal_backoff_time = "
+    "600s\nqueue_run_delay = 60s\n";
 
 struct Told {
     Submission submission;
@@ -66,7 +68,8 @@ class Story {
  private:
     void tell(const std::string& sender, std::vector<std::string> recipients, int lines, Submission::By by) {
         std::string text = "Subject: from " + sender + "\r\nFrom: a@example.org\r\n\r\n";
-        for (int i = 0; i < lines; ++i) text += "line " + std::to_string(i) + " of what " + sender + " says\r\n";
+        for (int i = 0; i < lines; ++i)
+            text += "line " + std::to_string(i) + " of what " + sender + " says\r\n";
         told_.push_back({{sender + "@example.org", std::move(recipients), text + "end\r\n", by}});
     }
 
@@ -180,7 +183,8 @@ class Story {
             for (const auto& recipient : one.submission.recipients) {
                 const bool refused = recipient.starts_with("never");
                 if (!refused && arrived_[recipient] == 0) return "lost: to " + recipient;
-                if (refused && notifications.find("Final-Recipient: rfc822; " + recipient) == std::string::npos)
+                if (refused &&
+                    notifications.find("Final-Recipient: rfc822; " + recipient) == std::string::npos)
                     return "nobody was told of " + recipient;
             }
         }
@@ -229,7 +233,8 @@ TEST(PowerCut, AtEveryMomentOfEveryCommit) {
     EXPECT_EQ(cut, stories);
     // A repeat is a delivery whose end was not on disk yet: one or two at a time here.
     EXPECT_LE(repeats, 2 * stories);
-    std::printf("%lu commits, %d power cuts, %d repeats\n", static_cast<unsigned long>(commits), cut, repeats);
+    std::printf("%lu commits, %d power cuts, %d repeats\n", static_cast<unsigned long>(commits), cut,
+                repeats);
 }
 
 }  // namespace

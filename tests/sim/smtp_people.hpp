@@ -1,4 +1,5 @@
-// Those at the other ends of a simulated world's connections: a client that hands in a message, and what a sink reads.
+// Those at the other ends of a simulated world's connections: a client that hands in a message, and what a
+// sink reads.
 #pragma once
 
 #include "sim/line_stream.hpp"

@@ -21,7 +21,8 @@ struct StoreFaults {
     std::uint64_t sync_microseconds_max = 2000;
 };
 
-/// The power fails at one exact moment: commit number `commit` (from 1, over all lives) never comes to its end.
+/// The power fails at one exact moment: commit number `commit` (from 1, over all lives) never comes to its
+/// end.
 struct CutPoint {
     enum class Moment { BeforeWriting, BeforeSyncing, BeforeAnswering } moment = Moment::BeforeWriting;
     std::uint64_t commit = 0;

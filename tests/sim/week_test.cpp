@@ -184,8 +184,8 @@ class Week {
         ++under_way_;
         for (const auto& recipient : recipients) letters_[recipient].host = &host_of(recipient);
         for (;;) {
-            Submission submission{
-                "writer@example.org", recipients, "Subject: a letter\r\nFrom: writer@example.org\r\n\r\nHello\r\n"};
+            Submission submission{"writer@example.org", recipients,
+                                  "Subject: a letter\r\nFrom: writer@example.org\r\n\r\nHello\r\n"};
             const env::Endpoint ours{*IpAddress::parse("192.0.2.1"), 25, {}};
             const int code = co_await submit(people_network_, people_, ours, std::move(submission));
             if (code == 250) break;

@@ -169,7 +169,8 @@ class World {
     env::Task<int> try_once(Sent& message, std::uint64_t number, Submission::By by) {
         const std::string recipient = (message.local ? "u" + std::to_string(number) + "@example.org"
                                                      : "u" + std::to_string(number) + "@far.example");
-        Submission submission{"sender" + std::to_string(number) + "@example.org", {recipient}, message.text, by};
+        Submission submission{
+            "sender" + std::to_string(number) + "@example.org", {recipient}, message.text, by};
         const env::Endpoint ours{*IpAddress::parse("192.0.2.1"), 25, {}};
         const int code = co_await submit(people_network_, people_, ours, std::move(submission));
         co_return code;
