@@ -15,8 +15,12 @@ namespace {
 
 constexpr std::uint64_t day_seconds = 86400;
 
+/// At most `width` octets, whole characters.
 std::string shortened(std::string_view text, std::size_t width) {
-    return text.size() <= width ? std::string(text) : std::string(text.substr(0, width - 1)) + "~";
+    if (text.size() <= width) return std::string(text);
+    std::size_t end = width - 1;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    return std::string(text.substr(0, end)) + "~";
 }
 
 /// "yes", "no", or how much of it.

@@ -112,6 +112,13 @@ void Inbox::configure(const ReportOptions& options, std::string authserv_id) {
 }
 
 void Inbox::take(queue::Arrival arrival, std::function<void(queue::Arrival)> onward) {
+    constexpr std::size_t waiting_max = 1000;
+    if (state_->jobs.size() >= waiting_max) {
+        // A flood: the mail goes on, its mark stays until the next start, when the mail may be gone.
+        state_->note(base::Severity::Warning,
+                     fmt::format("{}: not read as a report: too many are waiting", arrival.id.text()));
+        return onward(std::move(arrival));
+    }
     state_->jobs.push_back({std::move(arrival), std::move(onward)});
     if (std::exchange(state_->working, true)) return;
     state_->services.loop.spawn(work(state_));

@@ -15,7 +15,7 @@ namespace reports {
 
 struct ReportOptions {
     bool reporting = false;
-    std::string sender, org_name, contact, extra_contact, submitter;
+    std::string sender, org_name, contact, extra_contact, submitter, mail_name = "Postrider";
     std::chrono::seconds interval{86400}, jitter{1800}, retry{3600}, give_up{259200}, history{34560000};
     std::uint32_t rows_max = 10000, domains_max = 20000, uris_max = 5;
     std::vector<std::string> addresses;
@@ -47,6 +47,8 @@ struct ReportOptions {
                   "More about how to reach us, such as a web page.");
         parameter("dmarc_report_submitter", &O::submitter, Default{"$mydomain"},
                   "Our domain in the reports' names and subjects.");
+        parameter("mail_name", &O::mail_name, Default{"Postrider"},
+                  "The name of the mail system in Received: and notifications.");
         parameter("dmarc_report_interval", &O::interval, Between{60s, 86400s}, Default{"1d"},
                   "The period of one report, counted from midnight UTC.");
         parameter("dmarc_report_jitter", &O::jitter, Between{0s, 21600s}, Default{"30m"},

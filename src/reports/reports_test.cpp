@@ -175,7 +175,10 @@ std::string zip_of(std::string_view name, std::string_view content, unsigned met
                    unsigned flags = 0) {
     const auto number = [](std::uint64_t value, int octets) {
         std::string out;
-        for (int i = 0; i < octets; ++i) out += static_cast<char>(value >> (8 * i) & 0xff);
+        for (int i = 0; i < octets; ++i) {
+            out += static_cast<char>(value & 0xff);
+            value >>= 8;
+        }
         return out;
     };
     const std::string middle = number(20, 2) + number(flags, 2) + number(method, 2) + number(0, 8) +

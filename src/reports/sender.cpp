@@ -87,7 +87,26 @@ env::Task<void> Sender::run(std::shared_ptr<State> state) {
     for (;;) {
         co_await state->services.loop.sleep(look_every);
         if (state->options.reporting) co_await send_some(state, Which::Due);
+        co_await forget_unsent(state);
     }
+}
+
+/// What is left of periods long past: reporting was switched off, or the clock was wrong.
+env::Task<void> Sender::forget_unsent(std::shared_ptr<State> state) {
+    constexpr std::uint64_t grace = 2 * 86400;
+    const auto age =
+        grace + static_cast<std::uint64_t>((state->options.give_up + state->options.interval).count());
+    const std::string until = time_key(state->now() - std::min(state->now(), age));
+    const std::string first(period_prefix), last = first + until;
+    auto old = co_await state->services.store.scan(env::Keyspace::History, first, last, 1);
+    if (!old || old->empty()) co_return;
+    env::Batch batch;
+    for (const std::string_view prefix : {period_prefix, all_domains_prefix, all_rows_prefix})
+        batch.erase_range(env::Keyspace::History, std::string(prefix), std::string(prefix) + until);
+    auto erased = co_await state->services.store.commit(std::move(batch), env::Durability::Buffered);
+    if (erased)
+        state->note(base::Severity::Info,
+                    "counts of periods long past, which were not reported, are dropped");
 }
 
 env::Task<std::vector<Sender::Waiting>> Sender::waiting() { return waiting_of(state_, UINT64_MAX); }
@@ -229,6 +248,7 @@ env::Task<std::string> Sender::enqueue(std::shared_ptr<State> state, const Built
     envelope.origin.service = "reports";
     mail::TraceOptions trace;
     trace.host_name = state->host_name;
+    trace.mail_name = state->options.mail_name;
     std::string prepend = mail::received_field(envelope, trace, id, mail.now, mail.zone) + signature;
     // A report about our own domain may come to the mailbox that is read here.
     if (state->options.is_report_address(envelope.recipients.front().address))

@@ -59,6 +59,7 @@ class Sender {
  private:
     struct State;
     static env::Task<void> run(std::shared_ptr<State> state);
+    static env::Task<void> forget_unsent(std::shared_ptr<State> state);
     static env::Task<std::vector<Waiting>> waiting_of(std::shared_ptr<State> state, std::uint64_t before);
     static env::Task<std::optional<Built>> build_one(std::shared_ptr<State> state, Waiting which);
     static env::Task<Summary> send_some(std::shared_ptr<State> state, Which which);

@@ -76,12 +76,14 @@ std::string encode_current(const Period& period) {
 
 std::string time_key(std::uint64_t unix_time) { return fmt::format("{:012}", unix_time); }
 std::string period_key(std::uint64_t begin) { return std::string(period_prefix) + time_key(begin); }
-std::string domain_prefix(std::uint64_t begin) { return "reports/out/domain/" + time_key(begin) + "/"; }
+std::string domain_prefix(std::uint64_t begin) {
+    return std::string(all_domains_prefix) + time_key(begin) + "/";
+}
 std::string domain_key(std::uint64_t begin, std::string_view domain) {
     return domain_prefix(begin) + std::string(domain);
 }
 std::string row_prefix(std::uint64_t begin, std::string_view domain) {
-    return "reports/out/row/" + time_key(begin) + "/" + std::string(domain) + std::string("\0", 1);
+    return std::string(all_rows_prefix) + time_key(begin) + "/" + std::string(domain) + std::string("\0", 1);
 }
 std::string prefix_end(std::string prefix) {
     ++prefix.back();
@@ -157,6 +159,8 @@ struct Tally::State {
 
     void advance() {
         const std::uint64_t now = env::unix_time(loop.clock().wall());
+        constexpr std::uint64_t astray = 2 * 86400;  // the clock was wrong, and has been set right
+        if (current.begin > now + astray) current = {};
         if (now < current.end) return;
         const auto length = static_cast<std::uint64_t>(options.interval.count());
         const std::uint64_t aligned = now / length * length;

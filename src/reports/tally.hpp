@@ -40,7 +40,8 @@ std::string domain_key(std::uint64_t begin, std::string_view domain);
 std::string row_prefix(std::uint64_t begin, std::string_view domain);
 /// The first key behind every key that starts with `prefix`.
 std::string prefix_end(std::string prefix);
-constexpr std::string_view period_prefix = "reports/out/period/";
+constexpr std::string_view period_prefix = "reports/out/period/", all_domains_prefix = "reports/out/domain/",
+                           all_rows_prefix = "reports/out/row/";
 std::string domain_prefix(std::uint64_t begin);
 
 std::string encode(const DomainTally& tally);

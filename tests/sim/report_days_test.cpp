@@ -309,6 +309,38 @@ TEST(Reports, AFailingDiskDelaysAndLosesNothing) {
     EXPECT_EQ(world.arrived[0].report.messages(), 57U);
 }
 
+TEST(Reports, SwitchedOffNothingStaysForEver) {
+    ReportWorld world(8);
+    world.run_to(world.next_midnight() + 10);
+    world.tally->record(sighting("one.example", 1, "mailto:r@one.example"));
+    world.loop.run_for(1min);
+    world.options.reporting = false;
+    world.sender->configure(world.options);
+    world.run_to(world.next_midnight() + 3 * day);
+    EXPECT_EQ(world.loop.run(world.sender->waiting()).size(), 1U);  // it may be switched on again
+    world.run_to(world.next_midnight() + 6 * day);
+    EXPECT_TRUE(world.loop.run(world.sender->waiting()).empty());
+    for (const auto& [key, value] : world.disk.content())
+        EXPECT_FALSE(key.second.starts_with("reports/out/") && key.second != "reports/out/current")
+            << key.second;
+    EXPECT_TRUE(world.arrived.empty());
+}
+
+TEST(Reports, AClockThatWasFarAheadIsForgotten) {
+    ReportWorld world(9);
+    world.run_to(world.next_midnight() + 10);
+    world.loop.clock().shift_wall(std::chrono::hours(24 * 365));
+    world.tally->record(sighting("one.example", 1, "mailto:r@one.example"));
+    EXPECT_TRUE(world.loop.run(world.tally->flush()));
+    world.loop.clock().shift_wall(-std::chrono::hours(24 * 365));
+    world.sync();
+    world.power_cut();
+    world.tally->record(sighting("one.example", 2, "mailto:r@one.example"));
+    world.run_to(world.next_midnight() + 3600);
+    ASSERT_EQ(world.arrived.size(), 1U);
+    EXPECT_EQ(world.arrived[0].report.rows[0].source_ip, "192.0.2.2");
+}
+
 TEST(Reports, CutEndsAPeriodWithoutOverlap) {
     ReportWorld world(7);
     world.run_to(world.next_midnight() + 5000);
