@@ -4,7 +4,8 @@
 #include "accounts/file_authenticator.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
-#include "delivery/smtp_client.hpp"
+#include "delivery/next_hop.hpp"
+#include "env/pem.hpp"
 #include "reports/inbox.hpp"
 
 #include <algorithm>
@@ -12,15 +13,6 @@
 
 namespace app {
 namespace {
-
-constexpr std::uint64_t pem_octets_max = 1 << 20;
-
-std::expected<std::string, std::string> read_pem(env::FileSystem& files, std::string_view parameter,
-                                                 const std::string& path) {
-    auto text = files.read(path, pem_octets_max);
-    if (!text) return std::unexpected(fmt::format("{}: {}: {}", parameter, path, env::to_text(text.error())));
-    return std::move(*text);
-}
 
 struct TlsChoice {
     std::shared_ptr<const env::TlsServerContext> context;
@@ -43,19 +35,22 @@ std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options, 
     if (options.ask_certificate) {
         settings.client_certificate = env::TlsServerSettings::ClientCertificate::Ask;
         if (!options.ca_file.empty()) {
-            TRY_ASSIGN(settings.ca_pem, read_pem(environment.files, "smtpd_tls_CAfile", options.ca_file));
+            TRY_ASSIGN(settings.ca_pem,
+                       env::read_pem(environment.files, "smtpd_tls_CAfile", options.ca_file));
         }
     }
     if (!options.chain_files.empty()) {
         for (const auto& file : options.chain_files) {
-            TRY_ASSIGN(const std::string pem, read_pem(environment.files, "smtpd_tls_chain_files", file));
+            TRY_ASSIGN(const std::string pem,
+                       env::read_pem(environment.files, "smtpd_tls_chain_files", file));
             settings.certificates.push_back({pem, pem});
         }
     } else if (!options.certificate_file.empty() && options.certificate_file != "none") {
         env::TlsCertificate certificate;
         TRY_ASSIGN(certificate.chain_pem,
-                   read_pem(environment.files, "smtpd_tls_cert_file", options.certificate_file));
-        TRY_ASSIGN(certificate.key_pem, read_pem(environment.files, "smtpd_tls_key_file", options.key_file));
+                   env::read_pem(environment.files, "smtpd_tls_cert_file", options.certificate_file));
+        TRY_ASSIGN(certificate.key_pem,
+                   env::read_pem(environment.files, "smtpd_tls_key_file", options.key_file));
         settings.certificates.push_back(std::move(certificate));
     }
     if (settings.certificates.empty()) {
@@ -111,9 +106,8 @@ std::expected<AuthChoice, std::string> make_auth(const config::Configuration& co
                         fmt::format("smtpd_sasl_path: '{}' is not an address", options.path));
                 socket = {*address, hop->port, {}};
             } else {
-                socket.unix_path = hop->unix_path.starts_with('/')
-                                       ? hop->unix_path
-                                       : configuration.get("queue_directory") + "/" + hop->unix_path;
+                socket.unix_path =
+                    delivery::socket_path(configuration.get("queue_directory"), hop->unix_path);
             }
             out.authenticator = std::make_shared<accounts::DovecotAuthenticator>(
                 environment.network, environment.loop, std::move(socket));

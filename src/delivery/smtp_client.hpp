@@ -4,6 +4,8 @@
 #pragma once
 
 #include "base/event.hpp"
+#include "delivery/next_hop.hpp"
+#include "delivery/smtp_connection.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/tls_policy.hpp"
 #include "env/file_system.hpp"
@@ -17,21 +19,12 @@
 #include "smtp/client_session.hpp"
 #include "tables/factory.hpp"
 
-#include <map>
 #include <memory>
+#include <set>
 
 namespace delivery {
 
 enum class Protocol { Smtp, Lmtp };
-
-/// "[host]:port", "host:port", "host", "unix:path", "inet:host:port". nullopt: not one of these.
-struct NextHop {
-    std::string host;  // without brackets
-    std::uint16_t port = 0;
-    bool literal_host = false;  // in brackets: no MX
-    std::string unix_path;
-};
-std::optional<NextHop> parse_next_hop(std::string_view text, std::uint16_t default_port);
 
 class SmtpClientTransport : public queue::Transport {
  public:
@@ -55,10 +48,11 @@ class SmtpClientTransport : public queue::Transport {
     ~SmtpClientTransport() override;
     env::Task<queue::DeliveryReport> deliver(queue::DeliveryRequest request) override;
     /// Ends idle connections.
-    void close();
+    void close() { idle_.close(); }
 
  private:
-    struct Connection;
+    struct Attempt;
+    enum class Transaction { Reusable, Spent, Unanswered };
     struct Target {
         env::Endpoint endpoint;
         std::string host;  // as shown: "mx.example.org"
@@ -80,20 +74,19 @@ class SmtpClientTransport : public queue::Transport {
 
     SmtpClientTransport(std::string name, Protocol protocol, SmtpClientOptions options, Services services);
     env::Task<Result<std::vector<Target>>> targets(std::string next_hop);
-    env::Task<Result<std::unique_ptr<Connection>>> connect(const Way& way);
-    env::Task<Result<std::unique_ptr<Connection>>> open(Target target, const Way& way, bool without_tls);
-    env::Task<Result<void>> introduce(Connection& connection, const Way& way);
-    env::Task<Result<void>> encrypt(Connection& connection, const Way& way);
+    /// open(), and once more in clear where the policy lets a host without working TLS be.
+    env::Task<Result<std::unique_ptr<SmtpConnection>>> connect(Target target, const Way& way);
+    env::Task<Result<std::unique_ptr<SmtpConnection>>> open(Target target, const Way& way, bool without_tls);
+    env::Task<Result<void>> introduce(SmtpConnection& connection, const Way& way);
+    env::Task<Result<void>> encrypt(SmtpConnection& connection, const Way& way);
     env::Task<Result<std::optional<sasl::Credentials>>> credentials(const Way& way, std::string host);
-    env::Task<bool> transact(Connection& connection, queue::DeliveryRequest& request,
-                             queue::DeliveryReport& report);
-    env::Task<bool> send_content(Connection& connection, queue::ContentReader& content, bool chunked);
-    queue::RecipientResult result_of(const Connection& connection,
+    env::Task<void> try_hosts(Attempt& attempt, const Way& way, const std::string& key);
+    env::Task<bool> use(Attempt& attempt, std::unique_ptr<SmtpConnection> connection, const std::string& key);
+    env::Task<Transaction> transact(SmtpConnection& connection, Attempt& attempt);
+    env::Task<bool> send_content(SmtpConnection& connection, queue::ContentReader& content, bool chunked);
+    queue::RecipientResult result_of(const SmtpConnection& connection,
                                      const smtp::RecipientOutcome& outcome) const;
     std::chrono::seconds timeout(smtp::Wait wait) const;
-    std::unique_ptr<Connection> take_idle(const std::string& key);
-    void keep(const std::string& key, std::unique_ptr<Connection> connection);
-    env::Task<void> say_goodbye(std::unique_ptr<Connection> connection);
 
     std::string name_;
     Protocol protocol_;
@@ -102,7 +95,7 @@ class SmtpClientTransport : public queue::Transport {
     tables::TableList policy_maps_, password_maps_;
     std::string ca_pem_;
     std::optional<env::TlsCertificate> certificate_;
-    std::map<std::string, std::vector<std::unique_ptr<Connection>>> idle_;
+    ConnectionCache idle_;
 };
 
 }  // namespace delivery

@@ -39,6 +39,7 @@ struct SmtpClientOptions {
         rcpt_timeout{300}, data_init_timeout{120}, data_transfer_timeout{180}, data_done_timeout{600},
         reset_timeout{20}, quit_timeout{300};
     std::uint32_t mx_address_limit = 5, mx_session_limit = 2;
+    bool skip_5xx_greeting = true;
     AddressPreference address_preference = AddressPreference::Any;
     std::string bind_address, bind_address6;
     std::vector<std::string> fallback_relay, discarded_keywords;
@@ -84,9 +85,12 @@ struct SmtpClientOptions {
         parameter("smtp_quit_timeout", &O::quit_timeout, Between{1s, 86400s}, Default{"300s"},
                   "How long to wait for the reply to QUIT.");
         parameter("smtp_mx_address_limit", &O::mx_address_limit, Between{0, 1000},
-                  "The most addresses tried for one delivery; 0: no limit.");
+                  "The most addresses of a next hop tried in one delivery; 0: no limit.");
         parameter("smtp_mx_session_limit", &O::mx_session_limit, Between{0, 1000},
-                  "The most servers spoken to for one delivery before it is deferred; 0: no limit.");
+                  "The most servers of a next hop that a message is offered to in one delivery; those that "
+                  "fail before that (connection, greeting, TLS) do not count; 0: no limit.");
+        parameter("smtp_skip_5xx_greeting", &O::skip_5xx_greeting, Default{"yes"},
+                  "Go on to the next server, or try later, where one greets with 5xx; no: return the mail.");
         parameter("smtp_address_preference", &O::address_preference, Default{"any"},
                   "ipv4, ipv6 or any: which addresses of equal preference come first.");
         parameter("smtp_bind_address", &O::bind_address, Default{""}, "The IPv4 address to connect from.");

@@ -3,7 +3,7 @@
 #include "base/text.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <arpa/inet.h>
 #include <utility>
 
 namespace dns {
@@ -58,55 +58,12 @@ bool take_numbers(const std::vector<std::string>& words, std::array<std::uint16_
     return true;
 }
 
-std::optional<std::array<std::uint8_t, 4>> parse_v4(std::string_view text) {
-    const auto parts = base::split(text, '.');
-    std::array<std::uint8_t, 4> out{};
-    if (parts.size() != out.size()) return std::nullopt;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        const auto number = base::parse_number(parts[i], 255);
-        if (!number) return std::nullopt;
-        out[i] = static_cast<std::uint8_t>(*number);
-    }
-    return out;
-}
-
-std::optional<std::array<std::uint8_t, 16>> parse_v6(std::string_view text) {
-    std::vector<std::uint16_t> before, after;
-    bool gap = false;
-    const auto groups = base::split(text, ':');
-    if (groups.size() < 3) return std::nullopt;
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-        if (groups[i].empty()) {
-            const bool edge =
-                (i == 0 && groups[1].empty()) || (i + 1 == groups.size() && groups[i - 1].empty());
-            if (edge) continue;
-            if (gap) return std::nullopt;
-            gap = true;
-            continue;
-        }
-        auto& side = gap ? after : before;
-        if (i + 1 == groups.size() && groups[i].find('.') != std::string_view::npos) {
-            const auto v4 = parse_v4(groups[i]);
-            if (!v4) return std::nullopt;
-            side.push_back(static_cast<std::uint16_t>((*v4)[0] << 8 | (*v4)[1]));
-            side.push_back(static_cast<std::uint16_t>((*v4)[2] << 8 | (*v4)[3]));
-            continue;
-        }
-        std::uint16_t number = 0;
-        const auto* end = groups[i].data() + groups[i].size();
-        const auto [stop, error] = std::from_chars(groups[i].data(), end, number, 16);
-        if (error != std::errc{} || stop != end || groups[i].size() > 4) return std::nullopt;
-        side.push_back(number);
-    }
-    const std::size_t total = before.size() + after.size();
-    if (gap ? total >= 8 : total != 8) return std::nullopt;
-    before.resize(8 - after.size());
-    before.insert(before.end(), after.begin(), after.end());
-    std::array<std::uint8_t, 16> out{};
-    for (std::size_t i = 0; i < 8; ++i) {
-        out[2 * i] = static_cast<std::uint8_t>(before[i] >> 8);
-        out[2 * i + 1] = static_cast<std::uint8_t>(before[i] & 255);
-    }
+/// An address in its text form; `Bytes` is as long as the family's addresses are.
+template <class Bytes>
+std::optional<Bytes> parse_address(int family, const std::string& text) {
+    Bytes out{};
+    const bool whole = text.find('\0') == std::string::npos;  // inet_pton() stops there
+    if (!whole || inet_pton(family, text.c_str(), out.data()) != 1) return std::nullopt;
     return out;
 }
 
@@ -115,11 +72,11 @@ std::optional<Record> parse_rdata(Type type, const std::vector<std::string>& wor
     const auto name = Name::parse(words.back());
     switch (type) {
         case Type::A: {
-            const auto address = parse_v4(words[0]);
+            const auto address = parse_address<std::array<std::uint8_t, 4>>(AF_INET, words[0]);
             return address ? std::optional<Record>(A{*address}) : std::nullopt;
         }
         case Type::Aaaa: {
-            const auto address = parse_v6(words[0]);
+            const auto address = parse_address<std::array<std::uint8_t, 16>>(AF_INET6, words[0]);
             return address ? std::optional<Record>(Aaaa{*address}) : std::nullopt;
         }
         case Type::Mx: {

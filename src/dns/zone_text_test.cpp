@@ -27,6 +27,7 @@ TEST(ZoneText, Refuses) {
                              "a.example AAAA 1::2::3", "a.example AAAA 1:2:3:4:5:6:7", "a.example MX mail",
                              "a.example TXT \"open", "a.example WKS x", "a.example SRV 1 2 70000 b"})
         EXPECT_FALSE(parse_zone_line(line)) << line;
+    EXPECT_FALSE(parse_zone_line(std::string_view("a.example A \"192.0.2.1\\000x\"")));  // an octet 0 inside
 }
 
 }  // namespace

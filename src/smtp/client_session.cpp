@@ -74,9 +74,11 @@ ClientStep ClientSession::introduce() {
 ClientStep ClientSession::on_reply(const Reply& reply) {
     switch (state_) {
         case State::Greeting:
-            if (reply.code / 100 != 2)
-                return fail({4, 0, 0},
+            if (reply.code / 100 != 2) {
+                const bool for_good = reply.permanent() && !settings_.refused_greeting_is_temporary;
+                return fail(for_good ? reply.status() : mail::Status{4, 0, 0},
                             fmt::format("host {} refused to talk to me: {}", settings_.host, reply.text()));
+            }
             return introduce();
         case State::Ehlo:
             if (reply.positive()) return on_ehlo(reply);

@@ -37,6 +37,7 @@ struct ClientSettings {
     std::string nonce;
     std::string server_name;
     std::uint16_t port = 25;
+    bool refused_greeting_is_temporary = true;    // smtp_skip_5xx_greeting
     std::vector<std::string> discarded_keywords;  // smtp_discard_ehlo_keywords
 };
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <tuple>
 
 namespace smtp {
 namespace {
@@ -365,6 +366,18 @@ TEST(ClientSession, TroubleAtEveryStep) {
                 EXPECT_EQ(got.trouble.text.find("secret"), std::string::npos);
             }
         }
+    }
+}
+
+TEST(ClientSession, ARefusedGreetingIsForGoodOnlyWhereItIsSaidSo) {
+    for (const auto& [temporary, reply, class_] :
+         {std::tuple{true, "554 5.7.1 go away", 4}, {false, "554 5.7.1 go away", 5}, {false, "421 later", 4}}) {
+        auto how = settings();
+        how.refused_greeting_is_temporary = temporary;
+        ClientSession session(how);
+        session.start();
+        EXPECT_EQ(session.on_reply(parse(reply)).next, Next::Failed);
+        EXPECT_EQ(session.trouble().status.class_, class_) << reply;
     }
 }
 

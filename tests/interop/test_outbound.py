@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="network namespaces nee
 MOODS = {f"{NETWORK}.2": "ok", f"{NETWORK}.3": "ok", f"{NETWORK}.4": "ok", f"{NETWORK}.5": "greylist", f"{NETWORK}.6": "full",
          f"{NETWORK}.7": "one_bad", f"{NETWORK}.8": "broken_tls", f"{NETWORK}.9": "refuse_greeting", f"{NETWORK}.10": "injection",
          f"{NETWORK}.11": "noise", f"{NETWORK}.12": "endless", f"{NETWORK}.13": "hang_greeting", f"{NETWORK}.14": "hang_mail",
-         f"{NETWORK}.15": "hang_end", f"{NETWORK}.16": "close_rcpt", f"{NETWORK}.17": "close_data", "fd55::2": "ok"}
+         f"{NETWORK}.15": "hang_end", f"{NETWORK}.16": "close_rcpt", f"{NETWORK}.17": "close_data", f"{NETWORK}.18": "full", "fd55::2": "ok"}
 ZONE = f"""
 plain      A {NETWORK}.2
 prio       MX 10 dead
@@ -41,6 +41,20 @@ full       MX 10 h6
 h6         A {NETWORK}.6
 onebad     MX 10 h7
 h7         A {NETWORK}.7
+fullfirst  MX 10 h6
+fullfirst  MX 20 mx4
+greyfirst  MX 10 h5
+greyfirst  MX 20 mx4
+lostfirst  MX 10 close1
+lostfirst  MX 20 mx4
+rudefirst  MX 10 rude
+rudefirst  MX 20 mx4
+badfirst   MX 10 h7
+badfirst   MX 20 mx4
+threefull  MX 10 h6
+threefull  MX 20 h6b
+threefull  MX 30 mx4
+h6b        A {NETWORK}.18
 """ + "".join(f"{name:10} A {NETWORK}.{last}\n" for name, last in (
     ("brokentls", 8), ("rude", 9), ("inject", 10), ("noise", 11), ("endless", 12), ("hang0", 13), ("hang1", 14), ("hang2", 15),
     ("close1", 16), ("close2", 17)))
@@ -114,11 +128,49 @@ def test_refused_at_once(box, ours, domain, status, words):
     assert words in re.sub(r"\s+", " ", bounce.decode())
 
 
+@pytest.mark.parametrize("domain, before", [
+    ("fullfirst.test", r"said: 452 4\.3\.1 no room .*; trying the next host"), ("greyfirst.test", r"said: 451 4\.7\.1 .*; trying the next host"),
+    ("lostfirst.test", r"lost connection with close1\.test.*; trying the next host"), ("rudefirst.test", r"refused to talk to me: 554")])
+def test_who_is_put_off_goes_to_the_next_host(box, ours, domain, before):
+    """In the same delivery (RFC 5321 section 5.1), not after a wait in the queue."""
+    server = ours()
+    send(box, server, f"next@{domain}")
+    got = wait_for(lambda: arrived_for(box, f"next@{domain}"), 30)
+    assert [m["address"] for m in got] == [f"{NETWORK}.4"]
+    server.wait_log(before)
+    server.wait_log(rf"to=<next@{re.escape(domain)}>, relay=mx4\.test.*status=sent")
+    assert "status=deferred" not in server.log()
+
+
+def test_what_is_refused_for_good_is_not_asked_elsewhere(box, ours):
+    server = ours(main={"smtp_skip_5xx_greeting": "no"})
+    send(box, server, ["bad@badfirst.test", "good@badfirst.test"])
+    bounce = wait_for(lambda: bounces(server, "bad@badfirst.test"), 30)[0].decode()
+    assert "550 5.1.1 no such user here" in re.sub(r"\s+", " ", bounce)
+    assert [m["to"] for m in arrived_for(box, "good@badfirst.test")] == [["good@badfirst.test"]]
+    send(box, server, "x@rudefirst.test")
+    bounce = wait_for(lambda: bounces(server, "x@rudefirst.test"), 30)[0].decode()
+    assert "554 5.7.1 go away" in re.sub(r"\s+", " ", bounce)
+    assert not arrived_for(box, "bad@badfirst.test") and not arrived_for(box, "x@rudefirst.test")
+
+
+def test_session_limit(box, ours):
+    """smtp_mx_session_limit = 2: the third host is not offered the message; with 3 it is."""
+    server = ours()
+    send(box, server, "x@threefull.test")
+    server.wait_log(r"to=<x@threefull\.test>, relay=h6b\.test\[10\.55\.0\.18\]:25, .*status=deferred \(host h6b\.test")
+    assert not arrived_for(box, "x@threefull.test")
+    server.stop()
+    server = ours(main={"smtp_mx_session_limit": "3"})
+    send(box, server, "y@threefull.test")
+    wait_for(lambda: arrived_for(box, "y@threefull.test"), 30)
+
+
 def test_equal_hosts_share_evenly(box, ours):
     server = ours(main={"smtp_connection_cache_time_limit": "0", "smtpd_client_connection_count_limit": "0"})
-    count = 300
+    count = 1000
     send(box, server, "even@even.test", count=count)
-    wait_for(lambda: len(arrived_for(box, "even@even.test")) >= count, 60)
+    wait_for(lambda: len(arrived_for(box, "even@even.test")) >= count, 180)
     by_host = collections.Counter(m["address"] for m in arrived_for(box, "even@even.test"))
     assert sum(by_host.values()) == count and len(by_host) == 3
     chi_square = sum((n - count / 3) ** 2 / (count / 3) for n in by_host.values())

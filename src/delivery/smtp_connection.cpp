@@ -1,0 +1,89 @@
+#include "delivery/smtp_connection.hpp"
+
+#include <algorithm>
+
+namespace delivery {
+namespace {
+
+env::Task<void> say_goodbye(env::Loop& loop, std::chrono::seconds patience,
+                            std::unique_ptr<SmtpConnection> connection) {
+    const auto until = loop.clock().steady() + patience;
+    smtp::ClientStep step = connection->session.quit();
+    const bool sent = co_await connection->send(std::move(step.output), until);
+    if (sent) co_await connection->reply(until);
+    connection->stream->close();
+}
+
+}  // namespace
+
+env::Task<std::optional<smtp::Reply>> SmtpConnection::reply(env::SteadyTime deadline) {
+    for (;;) {
+        std::size_t consumed = 0;
+        const auto result = parser.feed(std::string_view(input).substr(used), consumed);
+        used += consumed;
+        if (result == smtp::ReplyParser::Result::Complete) co_return parser.take();
+        if (result == smtp::ReplyParser::Result::Malformed) {
+            problem = "received a malformed reply";
+            co_return std::nullopt;
+        }
+        char piece[4096];
+        auto got = co_await stream->read_some(piece, deadline);
+        if (!got || *got == 0) {
+            problem = !got && got.error() == env::IoError::TimedOut ? "timed out" : "lost connection";
+            co_return std::nullopt;
+        }
+        input.assign(piece, *got);
+        used = 0;
+    }
+}
+
+env::Task<bool> SmtpConnection::send(std::string bytes, env::SteadyTime deadline) {
+    if (bytes.empty()) co_return true;
+    auto sent = co_await stream->write(bytes, deadline);
+    if (!sent) problem = sent.error() == env::IoError::TimedOut ? "timed out" : "lost connection";
+    co_return sent.has_value();
+}
+
+void ConnectionCache::close() {
+    for (auto& [key, connections] : idle_)
+        for (auto& connection : connections) connection->stream->close();
+    idle_.clear();
+}
+
+void ConnectionCache::dismiss(std::unique_ptr<SmtpConnection> connection) {
+    constexpr std::chrono::seconds patience{5};
+    loop_.spawn(say_goodbye(loop_, std::min(limits_.quit, patience), std::move(connection)));
+}
+
+std::unique_ptr<SmtpConnection> ConnectionCache::take(const std::string& key) {
+    const auto now = loop_.clock().steady();
+    std::unique_ptr<SmtpConnection> out;
+    for (auto at = idle_.begin(); at != idle_.end();) {
+        auto& connections = at->second;
+        std::erase_if(connections, [&](auto& connection) {
+            if (now - connection->last_use <= limits_.idle) return false;
+            dismiss(std::move(connection));
+            return true;
+        });
+        if (at->first == key && !connections.empty()) {
+            out = std::move(connections.back());
+            connections.pop_back();
+        }
+        at = connections.empty() ? idle_.erase(at) : std::next(at);
+    }
+    return out;
+}
+
+void ConnectionCache::keep(const std::string& key, std::unique_ptr<SmtpConnection> connection) {
+    std::size_t kept = 0;
+    for (const auto& [other, connections] : idle_) kept += connections.size();
+    const bool worn = limits_.uses > 0 && connection->uses >= limits_.uses;
+    if (worn || kept >= limits_.connections || limits_.idle.count() == 0) {
+        dismiss(std::move(connection));
+        return;
+    }
+    connection->last_use = loop_.clock().steady();
+    idle_[key].push_back(std::move(connection));
+}
+
+}  // namespace delivery

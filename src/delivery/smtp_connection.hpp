@@ -1,0 +1,61 @@
+// A connection of the SMTP and LMTP client, and the ones that are kept open a while for the next message to
+// the same place. Belongs to the queue manager's loop.
+#pragma once
+
+#include "env/loop.hpp"
+#include "env/network.hpp"
+#include "env/task.hpp"
+#include "smtp/client_session.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace delivery {
+
+struct SmtpConnection {
+    explicit SmtpConnection(smtp::ClientSettings settings) : session(std::move(settings)) {}
+    /// The next reply; nullopt: the connection broke, timed out, or what came is no reply.
+    env::Task<std::optional<smtp::Reply>> reply(env::SteadyTime deadline);
+    env::Task<bool> send(std::string bytes, env::SteadyTime deadline);
+
+    std::unique_ptr<env::Stream> stream;
+    env::Endpoint endpoint;  // as it was asked for
+    smtp::ClientSession session;
+    std::string host, relay;  // "mx.example.org", "mx.example.org[192.0.2.1]:25"
+    smtp::ReplyParser parser;
+    std::string input;
+    std::size_t used = 0;
+    std::uint32_t uses = 0;
+    env::SteadyTime last_use{};
+    double setup_seconds = 0;
+    std::string problem;  // why reply() or send() gave up
+};
+
+class ConnectionCache {
+ public:
+    struct Limits {
+        std::chrono::seconds idle{2};    // smtp_connection_cache_time_limit; 0: nothing is kept
+        std::uint32_t uses = 100;        // smtp_connection_reuse_count_limit; 0: any number
+        std::chrono::seconds quit{300};  // smtp_quit_timeout
+        std::size_t connections = 100;   // of one transport
+    };
+    ConnectionCache(env::Loop& loop, Limits limits) : loop_(loop), limits_(limits) {}
+    /// nullptr: none is kept for `key`. It may have been closed by the other side meanwhile.
+    std::unique_ptr<SmtpConnection> take(const std::string& key);
+    /// Keeps it, or says QUIT where a limit forbids to.
+    void keep(const std::string& key, std::unique_ptr<SmtpConnection> connection);
+    void close();
+
+ private:
+    void dismiss(std::unique_ptr<SmtpConnection> connection);
+    env::Loop& loop_;
+    Limits limits_;
+    std::map<std::string, std::vector<std::unique_ptr<SmtpConnection>>> idle_;
+};
+
+}  // namespace delivery
