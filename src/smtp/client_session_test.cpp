@@ -370,8 +370,9 @@ TEST(ClientSession, TroubleAtEveryStep) {
 }
 
 TEST(ClientSession, ARefusedGreetingIsForGoodOnlyWhereItIsSaidSo) {
-    for (const auto& [temporary, reply, class_] :
-         {std::tuple{true, "554 5.7.1 go away", 4}, {false, "554 5.7.1 go away", 5}, {false, "421 later", 4}}) {
+    for (const auto& [temporary, reply, class_] : {std::tuple{true, "554 5.7.1 go away", 4},
+                                                   {false, "554 5.7.1 go away", 5},
+                                                   {false, "421 later", 4}}) {
         auto how = settings();
         how.refused_greeting_is_temporary = temporary;
         ClientSession session(how);
