@@ -50,6 +50,7 @@ Back::Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSo
            queue::IntakeOptions intake)
     : environment_(environment),
       agent_(agent),
+      epoch_(ids.epoch()),
       intake_(environment.loop, environment.store, ids, intake,
               [this](queue::Arrival arrival) {
                   if (arrival.marked && reader_) return reader_(std::move(arrival));
@@ -142,7 +143,8 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
             return found == current().transports.end() ? nullptr : found->second.get();
         },
         [current](const std::string& transport) { return current().limits.destination(transport); },
-        [current](const std::string& transport) { return current().limits.recipients(transport); }};
+        [current](const std::string& transport) { return current().limits.recipients(transport); },
+        epoch_};
     manager_ = std::make_unique<queue::QueueManager>(std::move(manager_services), std::move(options));
     return {};
 }

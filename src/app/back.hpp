@@ -31,6 +31,7 @@ class Back {
     class CurrentRouter;
     LoopEnvironment environment_;
     delivery::Agent& agent_;
+    std::uint64_t epoch_;
     queue::StoreIntake intake_;
     std::vector<std::unique_ptr<Generation>> generations_;  // older ones may have deliveries under way
     std::unique_ptr<CurrentRouter> router_;

@@ -41,6 +41,7 @@ json status_json(Actions& self) {
         {"active", counts.active},
         {"deferred", counts.deferred},
         {"hold", counts.hold},
+        {"index_complete", counts.complete},
         {"uptime_seconds",
          std::chrono::floor<std::chrono::seconds>(self.loop.clock().wall() - self.actions.started).count()},
         {"destinations", json::array()}};
@@ -61,61 +62,115 @@ env::Task<std::string> status(std::shared_ptr<Actions> self, server::ControlRepl
     co_return std::string{};
 }
 
+constexpr std::size_t page = 1000;  // messages: what one turn of the queue's loop has to bear
+
 env::Task<std::string> list(std::shared_ptr<Actions> self, server::ControlReply& reply) {
-    for (const auto& id : self->manager.ids()) {
-        auto message = co_await self->manager.describe(id);
-        if (!message) continue;
-        const json line = to_json(*message);
-        const bool wanted = co_await reply.line(line);
-        if (!wanted) break;
+    queue::QueueId last;
+    for (;;) {
+        queue::QueueManager::Selection everything;
+        const auto ids = co_await self->manager.ids_after(last, page, everything);
+        if (ids.empty()) co_return std::string{};
+        last = ids.back();
+        for (const auto& id : ids) {
+            auto message = co_await self->manager.describe(id);
+            if (!message) continue;
+            const json line = to_json(*message);
+            const bool wanted = co_await reply.line(line);
+            if (!wanted) co_return std::string{};
+        }
     }
-    co_return std::string{};
+}
+
+env::Task<queue::QueueManager::Changed> change_page(std::shared_ptr<Actions> self, std::string what,
+                                                    std::vector<queue::QueueId> ids) {
+    auto& manager = self->manager;
+    if (what == "flush") co_return manager.flush(ids);
+    if (what == "delete") {
+        auto removed = co_await manager.remove(std::move(ids));
+        co_return removed;
+    }
+    if (what == "hold") {
+        auto held = co_await manager.hold(std::move(ids));
+        co_return held;
+    }
+    auto released = co_await manager.release(ids);
+    // Routing is asked anew at each attempt, so to queue again is to be due now.
+    if (released && what == "requeue") *released += manager.flush(ids);
+    co_return released;
+}
+
+/// The next of the messages a change is about: those the caller named, or a page of all.
+struct Selected {
+    bool all = false;
+    queue::QueueManager::Selection selection;
+    std::vector<queue::QueueId> named;
+    std::size_t taken = 0;
+    queue::QueueId last;
+};
+
+env::Task<std::vector<queue::QueueId>> next_page(std::shared_ptr<Actions> self, Selected& from) {
+    if (from.all) {
+        auto ids = co_await self->manager.ids_after(from.last, page, from.selection);
+        if (!ids.empty()) from.last = ids.back();
+        co_return ids;
+    }
+    const auto begin = from.named.begin() + static_cast<std::ptrdiff_t>(from.taken);
+    const auto count = std::min(page, from.named.size() - from.taken);
+    from.taken += count;
+    co_return std::vector<queue::QueueId>(begin, begin + static_cast<std::ptrdiff_t>(count));
+}
+
+/// "" or what is wrong with the request.
+std::string read_selection(const json& request, Selected& out) {
+    out.all = request.value("all", false);
+    const std::string state = request.value("state", "");
+    if (out.all && !state.empty()) {
+        using queue::QueueState;
+        for (const auto one : {QueueState::Active, QueueState::Deferred, QueueState::Hold})
+            if (to_text(one) == state) out.selection.state = one;
+        if (!out.selection.state && state != "incoming")
+            return fmt::format("there is no queue '{}'; there are active, deferred, hold and incoming",
+                               state);
+        if (!out.selection.state) out.all = false;  // what comes in is not ours yet: no message
+    } else if (!out.all) {
+        for (const auto& text : request.at("ids"))
+            if (auto id = queue::QueueId::parse(text.get<std::string>())) out.named.push_back(std::move(*id));
+    }
+    return {};
 }
 
 env::Task<std::string> change(std::shared_ptr<Actions> self, json request, server::ControlReply& reply) {
     const std::string what = request.at("action").get<std::string>();
-    std::vector<queue::QueueId> ids;
-    if (request.value("all", false)) {
-        ids = self->manager.ids();
-        const std::string state = request.value("state", "");
-        if (!state.empty()) {
-            std::vector<queue::QueueId> some;
-            for (const auto& id : ids) {
-                auto message = co_await self->manager.describe(id);
-                if (message && to_text(message->state) == state) some.push_back(id);
-            }
-            ids = std::move(some);
-        }
-    } else {
-        for (const auto& text : request.at("ids"))
-            if (auto id = queue::QueueId::parse(text.get<std::string>())) ids.push_back(std::move(*id));
-    }
+    if (what != "flush" && what != "delete" && what != "hold" && what != "release" && what != "requeue")
+        co_return "no such action: " + what;
+    Selected selected;
+    if (auto wrong = read_selection(request, selected); !wrong.empty()) co_return wrong;
+    // Mail that comes meanwhile is not meant.
+    selected.selection.arrived_until = self->loop.clock().wall();
+    co_await self->manager.wait_for_index();
+    const auto counts = self->manager.counts();
+    const std::size_t total =
+        selected.all ? counts.active + counts.deferred + counts.hold : selected.named.size();
     std::size_t count = 0;
-    if (what == "flush") {
-        const bool all = request.value("all", false);
-        count = self->manager.flush(
-            [&](const queue::QueueId& id) { return all || std::ranges::find(ids, id) != ids.end(); });
-    } else {
-        for (const auto& id : ids) {
-            if (what == "delete")
-                count += co_await self->manager.remove(id);
-            else if (what == "hold")
-                count += co_await self->manager.hold(id);
-            else if (what == "release")
-                count += co_await self->manager.release(id);
-            else if (what == "requeue") {
-                // Routing is asked anew at each attempt, so to queue again is to be due now.
-                const auto released = co_await self->manager.release(id);
-                count += released > 0
-                             ? 1
-                             : self->manager.flush([&](const queue::QueueId& other) { return other == id; });
-            } else
-                co_return "no such action: " + what;
+    std::size_t seen = 0;
+    json line = json::object();
+    for (;;) {
+        auto ids = co_await next_page(self, selected);
+        if (ids.empty()) break;
+        seen += ids.size();
+        auto changed = co_await change_page(self, what, std::move(ids));
+        if (!changed) co_return fmt::format("{}; {} messages were done before", changed.error(), count);
+        count += *changed;
+        line["seen"] = seen;
+        line["total"] = std::max(total, seen);
+        if (total > page) {
+            const bool wanted = co_await reply.line(line);
+            if (!wanted) co_return std::string{};
         }
     }
-    json out = json::object();
-    out["count"] = count;
-    co_await reply.line(out);
+    line = json::object();
+    line["count"] = count;
+    co_await reply.line(line);
     co_return std::string{};
 }
 

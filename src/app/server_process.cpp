@@ -240,12 +240,9 @@ void Server::run_once(LoopWorld& world, env::Task<void> task) {
     world.loop.restart();
 }
 
-env::Task<void> load_queue(queue::QueueManager& manager, std::string& problem, std::size_t& count) {
+env::Task<void> load_queue(queue::QueueManager& manager, std::string& problem) {
     auto loaded = co_await manager.load();
-    if (loaded)
-        count = *loaded;
-    else
-        problem = loaded.error();
+    if (!loaded) problem = loaded.error();
 }
 
 env::Task<void> load_reports(ReportDesk& desk, std::string& problem) {
@@ -324,10 +321,8 @@ std::string Server::start() {
     }
     if (auto problem = build(); !problem.empty()) return problem;
     std::string problem;
-    std::size_t found = 0;
-    run_once(*back_world_, load_queue(back_->manager(), problem, found));
+    run_once(*back_world_, load_queue(back_->manager(), problem));
     if (!problem.empty()) return problem;
-    if (found > 0) log_->note(base::Severity::Info, "qmgr", fmt::format("{} messages in the queue", found));
     run_once(*back_world_, load_reports(*reports_, problem));
     if (!problem.empty()) return problem;
     back_->manager().start();

@@ -96,8 +96,16 @@ int change(const Invocation& invocation, const Change& what, std::string_view do
                  {"all", what.all},
                  {"state", what.state}};
     std::size_t count = 0;
-    const bool answered = ask(invocation, std::move(request),
-                              [&](const json& line) { count = line.value("count", std::size_t{0}); });
+    const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    bool shown = false;
+    const bool answered = ask(invocation, std::move(request), [&](const json& line) {
+        count = line.value("count", count);
+        if (!terminal || !line.contains("seen")) return;
+        shown = true;
+        fmt::print(stderr, "\r{}: {} of {} ", what.action, line.value("seen", std::size_t{0}),
+                   line.value("total", std::size_t{0}));
+    });
+    if (shown) fmt::print(stderr, "\n");
     if (!answered) return exit_unavailable;
     if (!done.empty())
         fmt::print(stderr, "{}: {}: {} message{}\n", invocation.name, done, count, count == 1 ? "" : "s");

@@ -1,5 +1,6 @@
 #include "platform/rocks_store.hpp"
 
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <deque>
@@ -23,8 +24,7 @@ constexpr std::size_t memtable_bytes = 16U << 20;
 constexpr std::size_t memtables_total_bytes = 64U << 20;
 constexpr std::size_t block_cache_bytes = 16U << 20;
 constexpr std::size_t blob_octets_min = 4096;
-constexpr std::size_t group_bytes_max = 8U
-                                        << 20;  // of one write: bounds memory and the wait of those behind it
+constexpr std::size_t group_bytes_max = 2U << 20;  // of one write: bounds the wait of those behind it
 
 struct Request {
     env::Batch batch;
@@ -87,7 +87,10 @@ struct RocksDatabase::State {
     std::array<rocksdb::ColumnFamilyHandle*, keyspaces> columns{};
     std::mutex mutex;  // guards what follows
     std::condition_variable wake;
-    std::deque<Request*> waiting;
+    // Content waits behind everything else: the result of a delivery must not wait behind the mail that pours
+    // in, because a crash before it is written delivers again. Within either row the order is kept, so that
+    // two changes of one record (which is never content) cannot change places.
+    std::deque<Request*> records, contents;
     bool stopping = false;
     std::thread committer;
 
@@ -97,6 +100,8 @@ struct RocksDatabase::State {
     void append(rocksdb::WriteBatch& to, const env::Batch& batch);
     void write_group(const std::vector<Request*>& group);
     void run();
+    bool idle() const { return records.empty() && contents.empty(); }
+    void take_group(std::vector<Request*>& group);
 };
 
 void RocksDatabase::State::append(rocksdb::WriteBatch& to, const env::Batch& batch) {
@@ -136,20 +141,25 @@ void RocksDatabase::State::write_group(const std::vector<Request*>& group) {
     }
 }
 
+void RocksDatabase::State::take_group(std::vector<Request*>& group) {
+    group.clear();
+    std::size_t bytes = 0;
+    for (auto* row : {&records, &contents}) {
+        while (!row->empty() && (group.empty() || bytes + row->front()->batch.bytes() <= group_bytes_max)) {
+            bytes += row->front()->batch.bytes();
+            group.push_back(row->front());
+            row->pop_front();
+        }
+    }
+}
+
 void RocksDatabase::State::run() {
     std::vector<Request*> group;
     std::unique_lock lock(mutex);
     for (;;) {
-        wake.wait(lock, [this] { return stopping || !waiting.empty(); });
-        if (waiting.empty()) return;  // stopping, and everything accepted is written
-        group.clear();
-        std::size_t bytes = 0;
-        while (!waiting.empty() &&
-               (group.empty() || bytes + waiting.front()->batch.bytes() <= group_bytes_max)) {
-            bytes += waiting.front()->batch.bytes();
-            group.push_back(waiting.front());
-            waiting.pop_front();
-        }
+        wake.wait(lock, [this] { return stopping || !idle(); });
+        if (idle()) return;  // stopping, and everything accepted is written
+        take_group(group);
         lock.unlock();
         write_group(group);
         lock.lock();
@@ -209,8 +219,10 @@ struct CommitAwaiter {
         bool sleeping = false;
         {
             const std::lock_guard lock(state.mutex);
-            sleeping = state.waiting.empty();
-            state.waiting.push_back(&request);
+            sleeping = state.idle();
+            const bool content = std::ranges::any_of(
+                request.batch.puts(), [](const auto& put) { return put.space == env::Keyspace::Bodies; });
+            (content ? state.contents : state.records).push_back(&request);
         }
         if (sleeping) state.wake.notify_one();
     }
@@ -239,11 +251,13 @@ env::Task<std::expected<std::optional<std::string>, env::StoreError>> RocksStore
 env::Task<std::expected<std::vector<env::Store::Entry>, env::StoreError>> RocksStore::scan(
     env::Keyspace space, std::string from, std::string to, std::size_t limit) {
     auto& state = database_->state();
-    const std::unique_ptr<rocksdb::Iterator> at(
-        state.db->NewIterator(rocksdb::ReadOptions(), state.column(space)));
+    // The end is told to the iterator: it must not walk over what was erased behind it.
+    rocksdb::ReadOptions options;
+    const rocksdb::Slice end(to);
+    if (!to.empty()) options.iterate_upper_bound = &end;
+    const std::unique_ptr<rocksdb::Iterator> at(state.db->NewIterator(options, state.column(space)));
     std::vector<Entry> out;
     for (at->Seek(from); at->Valid() && out.size() < limit; at->Next()) {
-        if (!to.empty() && at->key().compare(to) >= 0) break;
         out.push_back({at->key().ToString(), at->value().ToString()});
     }
     if (!at->status().ok()) co_return std::unexpected(store_error(at->status()));

@@ -2,26 +2,31 @@
 #include "queue/queue_manager.hpp"
 #include "queue/store_content.hpp"
 
+#include <algorithm>
+
 namespace queue {
 
-std::vector<QueueId> QueueManager::ids() const {
-    std::vector<QueueId> out;
-    out.reserve(by_id_.size());
-    for (const auto& [id, key] : by_id_) out.push_back(id);
-    return out;
+env::Task<void> QueueManager::wait_for_index() {
+    while (!indexed_ && !stopping_) co_await more_indexed_.wait();
+}
+
+env::Task<std::vector<QueueId>> QueueManager::ids_after(QueueId after, std::size_t limit,
+                                                        Selection selection) {
+    for (;;) {
+        std::vector<QueueId> out;
+        const bool complete = indexed_ || stopping_;
+        for (auto at = by_id_.upper_bound(after); at != by_id_.end() && out.size() < limit; ++at) {
+            const Entry& entry = (*at)->second;
+            if (entry.arrived > selection.arrived_until || entry.leaving) continue;
+            if (!selection.state || *selection.state == entry.state) out.push_back(entry.id);
+        }
+        if (complete || !out.empty()) co_return out;
+        co_await more_indexed_.wait();
+    }
 }
 
 QueueManager::Counts QueueManager::counts() const {
-    Counts out;
-    for (const auto& [key, entry] : entries_) {
-        if (entry.state == QueueState::Active)
-            ++out.active;
-        else if (entry.state == QueueState::Hold)
-            ++out.hold;
-        else
-            ++out.deferred;
-    }
-    return out;
+    return {active_, entries_.size() - active_ - held_, held_, indexed_};
 }
 
 std::vector<Scheduler::DestinationState> QueueManager::destinations() const {
@@ -30,7 +35,8 @@ std::vector<Scheduler::DestinationState> QueueManager::destinations() const {
 
 env::Task<std::optional<QueuedMessage>> QueueManager::describe(QueueId id) {
     QueuedMessage out;
-    if (const Entry* entry = find(id)) {
+    if (const auto* found = find(id)) {
+        const Entry* entry = &found->second;
         out.id = entry->id;
         out.state = entry->state;
         out.arrived = entry->arrived;
@@ -76,65 +82,128 @@ env::Task<std::unique_ptr<ContentReader>> QueueManager::content(QueueId id) {
     co_return std::make_unique<StoreContent>(services_.store, id, *record);
 }
 
-env::Task<std::size_t> QueueManager::hold(QueueId id) {
-    Entry* entry = find(id);
-    if (!entry || entry->state == QueueState::Hold) co_return 0;
-    if (entry->state == QueueState::Active) {
-        entry->hold_when_idle = true;  // a delivery under way cannot be called back
-        co_return 1;
+namespace {
+
+std::string failure(env::StoreError error) {
+    switch (error) {
+        case env::StoreError::NoSpace:
+            return "the disk of the queue is full: make room on the file system of postrider_store_directory "
+                   "and try again";
+        case env::StoreError::Closed:
+            return "the server stops";
+        case env::StoreError::Io:
+            break;
     }
-    due_.erase({entry->next_attempt, by_id_.at(id)});
-    entry->state = QueueState::Hold;
-    env::Batch batch;
-    batch.put(env::Keyspace::Envelopes, state_key(id),
-              encode(StateRecord{entry->attempts, entry->next_attempt, true, entry->delay_warned}));
-    co_await services_.store.commit(std::move(batch), env::Durability::Synced);
-    co_return 1;
+    return "the queue's store fails: look into the log and at the disk";
 }
 
-env::Task<std::size_t> QueueManager::release(QueueId id) {
-    Entry* entry = find(id);
-    if (!entry || entry->state != QueueState::Hold) co_return 0;
-    make_due(by_id_.at(id), *entry, services_.loop.clock().wall());
+}  // namespace
+
+/// To hold, or from hold to due now.
+env::Task<QueueManager::Changed> QueueManager::set_states(std::vector<QueueId> ids, QueueState state) {
+    const bool hold = state == QueueState::Hold;
+    const auto now = services_.loop.clock().wall();
+    std::size_t count = 0;
     env::Batch batch;
-    batch.put(env::Keyspace::Envelopes, state_key(id),
-              encode(StateRecord{entry->attempts, entry->next_attempt, false, entry->delay_warned}));
-    co_await services_.store.commit(std::move(batch), env::Durability::Synced);
+    for (const auto& id : ids) {
+        auto* found = find(id);
+        if (!found) continue;
+        auto& [key, entry] = *found;
+        if (entry.leaving || entry.doomed || hold == (entry.state == QueueState::Hold)) continue;
+        if (hold && entry.state == QueueState::Active) {
+            entry.hold_when_idle = true;  // a delivery under way cannot be called back
+            ++count;
+            continue;
+        }
+        if (!hold && entry.state != QueueState::Hold) continue;
+        if (hold)
+            set_hold(key, entry);
+        else
+            make_due(key, entry, now);
+        batch.put(env::Keyspace::Envelopes, state_key(id),
+                  encode(StateRecord{entry.attempts, entry.next_attempt, hold, entry.delay_warned}));
+        ++count;
+    }
+    if (!batch.empty()) {
+        auto done = co_await services_.store.commit(std::move(batch), env::Durability::Synced);
+        if (!done) co_return std::unexpected(failure(done.error()));
+    }
     take_due();
     pump();
-    co_return 1;
+    co_return count;
 }
 
-env::Task<std::size_t> QueueManager::remove(QueueId id) {
-    Entry* entry = find(id);
-    if (!entry || entry->doomed) co_return 0;
-    if (entry->state == QueueState::Active) {
-        entry->doomed = true;  // erased when the deliveries under way have ended
-        co_return 1;
-    }
-    auto bytes = co_await services_.store.read(env::Keyspace::Envelopes, envelope_key(id));
-    entry = find(id);
-    if (!entry || !bytes || !*bytes) co_return 0;
-    if (entry->state == QueueState::Active) {
-        entry->doomed = true;
-        co_return 1;
-    }
-    auto record = decode_envelope(**bytes);
-    if (!record) co_return 0;
-    forget(by_id_.at(id));
-    co_await erase(id, std::make_shared<const EnvelopeRecord>(std::move(*record)));
-    services_.events.emit(base::MessageRemoved{id.text()});
-    co_return 1;
+env::Task<QueueManager::Changed> QueueManager::hold(std::vector<QueueId> ids) {
+    return set_states(std::move(ids), QueueState::Hold);
 }
 
-std::size_t QueueManager::flush(const std::function<bool(const QueueId&)>& which) {
+env::Task<QueueManager::Changed> QueueManager::release(std::vector<QueueId> ids) {
+    return set_states(std::move(ids), QueueState::Deferred);
+}
+
+/// The keys of a message, as they are in the store. False: it cannot be read.
+env::Task<bool> QueueManager::add_erases(env::Batch& batch, QueueId id) {
+    auto records =
+        co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id), end_key(id), SIZE_MAX);
+    if (!records || records->empty()) co_return false;
+    const auto envelope = decode_envelope(records->front().value);
+    if (!envelope) co_return false;
+    for (auto& record : *records) batch.erase(env::Keyspace::Envelopes, std::move(record.key));
+    for (std::uint32_t i = 0; i < envelope->chunks; ++i) batch.erase(env::Keyspace::Bodies, body_key(id, i));
+    co_return true;
+}
+
+env::Task<QueueManager::Changed> QueueManager::remove(std::vector<QueueId> ids) {
+    std::size_t count = 0;
+    std::vector<QueueId> leaving;
+    env::Batch batch;
+    for (const auto& id : ids) {
+        auto* found = find(id);
+        if (!found || found->second.doomed || found->second.leaving) continue;
+        if (found->second.state == QueueState::Active) {
+            found->second.doomed = true;  // erased when the deliveries under way have ended
+            ++count;
+            continue;
+        }
+        found->second.leaving = true;
+        const bool added = co_await add_erases(batch, id);
+        if (added) {
+            leaving.push_back(id);
+            continue;
+        }
+        if (found = find(id); found) found->second.leaving = false;
+    }
+    std::expected<void, env::StoreError> done;
+    if (!batch.empty()) done = co_await services_.store.commit(std::move(batch), env::Durability::Buffered);
+    const auto now = services_.loop.clock().wall();
+    for (const auto& id : leaving) {
+        auto* found = find(id);
+        if (done) {
+            forget(found->first);
+            services_.events.emit(base::MessageRemoved{id.text()});
+            ++count;
+            continue;
+        }
+        found->second.leaving = false;
+        // Its turn may have come and gone meanwhile.
+        if (found->second.state == QueueState::Deferred) {
+            due_.erase({found->second.next_attempt, found->first});
+            make_due(found->first, found->second, std::max(found->second.next_attempt, now));
+        }
+    }
+    if (!done) co_return std::unexpected(failure(done.error()));
+    co_return count;
+}
+
+std::size_t QueueManager::flush(const std::vector<QueueId>& ids) {
     std::size_t count = 0;
     const auto now = services_.loop.clock().wall();
-    for (auto& [id, key] : by_id_) {
-        Entry* entry = find(key);
-        if (entry->state != QueueState::Deferred || !which(id)) continue;
-        if (due_.erase({entry->next_attempt, key}) == 0) continue;  // due already
-        make_due(key, *entry, now);
+    for (const auto& id : ids) {
+        auto* found = find(id);
+        if (!found || found->second.state != QueueState::Deferred || found->second.leaving) continue;
+        auto& [key, entry] = *found;
+        if (due_.erase({entry.next_attempt, key}) == 0) continue;  // due already
+        make_due(key, entry, now);
         ++count;
     }
     take_due();

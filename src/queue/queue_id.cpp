@@ -44,4 +44,17 @@ QueueId QueueIdSource::next(env::WallTime now) {
     return out;
 }
 
+std::optional<std::uint64_t> QueueIdSource::epoch_of(const QueueId& id) {
+    const std::string& text = id.text();
+    const auto mark = text.rfind(digits.back());
+    if (mark == std::string::npos || mark + 1 == text.size()) return std::nullopt;
+    std::uint64_t value = 0;
+    for (const char c : std::string_view(text).substr(mark + 1)) {
+        const auto digit = digits.find(c);
+        if (digit == std::string_view::npos || value > UINT64_MAX / 64) return std::nullopt;
+        value = value * 51 + digit;
+    }
+    return value / loops_max;
+}
+
 }  // namespace queue

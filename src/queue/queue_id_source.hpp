@@ -14,6 +14,9 @@ class QueueIdSource {
     /// `epoch`: how often the store has been opened; `loop` < loops_max.
     QueueIdSource(std::uint64_t epoch, unsigned loop) : suffix_(epoch * loops_max + loop) {}
     QueueId next(env::WallTime now);
+    std::uint64_t epoch() const { return suffix_ / loops_max; }
+    /// nullopt: the id is not one of ours.
+    static std::optional<std::uint64_t> epoch_of(const QueueId& id);
 
  private:
     std::uint64_t suffix_;

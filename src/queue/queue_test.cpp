@@ -34,6 +34,17 @@ TEST(QueueId, NeverRepeatsAndSortsByTime) {
     }
 }
 
+TEST(QueueId, SaysWhichLifeMadeIt) {
+    for (const std::uint64_t epoch : {1ULL, 2ULL, 51ULL, 1000ULL, 123456789ULL})
+        for (const unsigned loop : {0U, 1U, QueueIdSource::loops_max - 1}) {
+            QueueIdSource source(epoch, loop);
+            EXPECT_EQ(source.epoch(), epoch);
+            EXPECT_EQ(QueueIdSource::epoch_of(source.next(start)), epoch) << epoch << " " << loop;
+        }
+    for (const auto* text : {"4Q1tZk2vX", "z", "4Q1tZk2vXz", "zzZZZZZZZZZZZZZZZZZZZZ", "zAEIOU"})
+        EXPECT_EQ(QueueIdSource::epoch_of(*QueueId::parse(text)), std::nullopt) << text;
+}
+
 TEST(QueueId, RefusesWhatCannotBeOne) {
     for (const auto* text :
          {"", "../../etc/passwd", "4Q1tZk2vX z9", "4Q1tZk2vX/z9", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})

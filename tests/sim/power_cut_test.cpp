@@ -161,7 +161,7 @@ class Story {
         if (!problem_.empty()) return true;
         if (!all_told_ || !up_) return false;
         const auto counts = server_.queue().counts();
-        return counts.active + counts.deferred + counts.hold == 0;
+        return counts.complete && counts.active + counts.deferred + counts.hold == 0;
     }
 
     std::string check() {

@@ -319,7 +319,7 @@ class Week {
         if (!problem_.empty()) return true;
         if (!all_written_ || under_way_ > 0 || !up_ || scheduler_.now() < end_of_week_) return false;
         const auto counts = server_.queue().counts();
-        return counts.active + counts.deferred + counts.hold == 0;
+        return counts.complete && counts.active + counts.deferred + counts.hold == 0;
     }
 
     /// The latest moment at which a letter must be there; nullopt: it may also come back.

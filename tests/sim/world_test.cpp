@@ -249,7 +249,7 @@ class World {
         if (!problem_.empty()) return true;
         if (!trouble_over_ || handed_in_ < messages_ || !started_) return false;
         const auto counts = server_.queue().counts();
-        return counts.active + counts.deferred + counts.hold == 0;
+        return counts.complete && counts.active + counts.deferred + counts.hold == 0;
     }
 
     std::string check() {
