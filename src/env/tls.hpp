@@ -33,6 +33,7 @@ struct TlsServerSettings {
     bool prefer_server_ciphers = false;
     enum class ClientCertificate { No, Ask, Require } client_certificate = ClientCertificate::No;
     std::string ca_pem;  // for client certificates
+    std::string alpn;    // not empty: the one protocol a client must ask for (RFC 7301)
 };
 
 struct TlsClientSettings {

@@ -122,6 +122,20 @@ class ServerContext : public env::TlsServerContext {
  public:
     Ctx context;
     std::map<std::string, Ctx, base::ILess> by_name;
+    std::string alpn;
+
+    // ALPN (RFC 7301 §3.2): the one protocol we speak, or no handshake.
+    static int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                               unsigned in_size, void* self) {
+        const std::string& wanted = static_cast<ServerContext*>(self)->alpn;
+        for (unsigned at = 0; at < in_size && at + 1U + in[at] <= in_size; at += 1U + in[at]) {
+            if (std::string_view(reinterpret_cast<const char*>(in) + at + 1, in[at]) != wanted) continue;
+            *out = in + at + 1;
+            *out_size = in[at];
+            return SSL_TLSEXT_ERR_OK;
+        }
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
 
     // SNI: the exact name, then ".parent".
     static int choose(SSL* ssl, int*, void* self) {
@@ -396,6 +410,12 @@ std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> OpenSsl
     }
     SSL_CTX_set_tlsext_servername_callback(out->context.get(), &ServerContext::choose);
     SSL_CTX_set_tlsext_servername_arg(out->context.get(), out.get());
+    out->alpn = settings.alpn;
+    if (!out->alpn.empty()) {
+        SSL_CTX_set_alpn_select_cb(out->context.get(), &ServerContext::choose_protocol, out.get());
+        for (const auto& [name, context] : out->by_name)
+            SSL_CTX_set_alpn_select_cb(context.get(), &ServerContext::choose_protocol, out.get());
+    }
     return out;
 }
 
