@@ -23,7 +23,7 @@ struct Options {
     std::string directory_url, http_listen, tls_listen, webroot, folder, ca_file, external_account,
         external_account_key_file;
     std::vector<std::string> domains, contacts, key_types;
-    bool terms_agreed = false;
+    bool terms_agreed = false, reuse_key = false;
     ChallengeType challenge = ChallengeType::Http01;
     std::chrono::seconds renew_before{0}, retry_delay{300};
     static constexpr void describe(auto& parameter) {
@@ -52,6 +52,8 @@ struct Options {
                   ".well-known/acme-challenge, which mail_owner must be able to write; nothing is listened on.");
         parameter("acme_key_types", &O::key_types, Default{"ecdsa"},
                   "ecdsa, rsa, or both side by side: a certificate for each.");
+        parameter("acme_reuse_key", &O::reuse_key, Default{"no"},
+                  "yes: renewals keep the private key, for TLSA records that name it.");
         parameter("acme_certificate_directory", &O::folder, Default{"$data_directory/acme"},
                   "Where account key and certificates are kept, readable by mail_owner alone.");
         parameter("acme_ca_file", &O::ca_file, Default{""},

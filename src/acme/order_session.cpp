@@ -43,7 +43,7 @@ std::string_view to_text(ChallengeType type) {
 
 seconds retry_after(const env::HttpResponse& answer) {
     constexpr std::uint64_t week = 7 * 86400;
-    return seconds(base::parse_number(answer.header("retry-after"), week).value_or(0));
+    return seconds(std::min(base::parse_number(answer.header("retry-after")).value_or(0), week));
 }
 
 OrderSession::Action OrderSession::start() {

@@ -119,7 +119,7 @@ class OrderSession {
     std::vector<Pending> pending_;
 };
 
-/// Seconds, or a date that is compared with the answer's own Date (RFC 9110 §10.2.3); nullopt when there is none.
+/// Of Retry-After in its form with seconds (RFC 9110 §10.2.3), a week at most; 0 without, and for a date.
 std::chrono::seconds retry_after(const env::HttpResponse& answer);
 
 }  // namespace acme

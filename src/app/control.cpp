@@ -44,6 +44,7 @@ json status_json(Actions& self) {
         {"index_complete", counts.complete},
         {"uptime_seconds",
          std::chrono::floor<std::chrono::seconds>(self.loop.clock().wall() - self.actions.started).count()},
+        {"warnings", self.actions.warnings()},
         {"destinations", json::array()}};
     for (const auto& d : self.manager.destinations())
         out["destinations"].push_back({{"transport", d.destination.transport},

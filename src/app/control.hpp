@@ -12,6 +12,7 @@ struct ControlActions {
     std::function<std::size_t()> connections;
     std::function<void()> stop;
     std::function<void()> reload;
+    std::function<std::vector<std::string>()> warnings;  // what will bite: certificates
     env::WallTime started;
 };
 void add_control_handlers(server::ControlServer& control, queue::QueueManager& manager, env::Loop& loop,

@@ -2,10 +2,10 @@
 
 #include "accounts/dovecot_authenticator.hpp"
 #include "accounts/file_authenticator.hpp"
+#include "app/tls_service.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/next_hop.hpp"
-#include "env/pem.hpp"
 #include "reports/inbox.hpp"
 
 #include <algorithm>
@@ -13,57 +13,6 @@
 
 namespace app {
 namespace {
-
-struct TlsChoice {
-    std::shared_ptr<const env::TlsServerContext> context;
-    smtp::TlsOffer offer = smtp::TlsOffer::No;
-};
-
-std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options, LoopEnvironment environment) {
-    TlsChoice out;
-    TlsLevel level = options.level;
-    if (level == TlsLevel::Unset)
-        level = options.enforce_tls ? TlsLevel::Encrypt : options.use_tls ? TlsLevel::May : TlsLevel::None;
-    if (level == TlsLevel::None && !options.wrapper_mode) return out;
-    const bool mandatory = level == TlsLevel::Encrypt || options.wrapper_mode;
-    env::TlsServerSettings settings;
-    settings.protocols.protocols = mandatory ? options.mandatory_protocols : options.protocols;
-    settings.protocols.grade = mandatory ? options.mandatory_ciphers : options.ciphers;
-    settings.protocols.exclude_ciphers =
-        options.exclude_ciphers + (mandatory ? " " + options.mandatory_exclude_ciphers : "");
-    settings.prefer_server_ciphers = options.prefer_server_ciphers;
-    if (options.ask_certificate) {
-        settings.client_certificate = env::TlsServerSettings::ClientCertificate::Ask;
-        if (!options.ca_file.empty()) {
-            TRY_ASSIGN(settings.ca_pem,
-                       env::read_pem(environment.files, "smtpd_tls_CAfile", options.ca_file));
-        }
-    }
-    if (!options.chain_files.empty()) {
-        for (const auto& file : options.chain_files) {
-            TRY_ASSIGN(const std::string pem,
-                       env::read_pem(environment.files, "smtpd_tls_chain_files", file));
-            settings.certificates.push_back({pem, pem});
-        }
-    } else if (!options.certificate_file.empty() && options.certificate_file != "none") {
-        env::TlsCertificate certificate;
-        TRY_ASSIGN(certificate.chain_pem,
-                   env::read_pem(environment.files, "smtpd_tls_cert_file", options.certificate_file));
-        TRY_ASSIGN(certificate.key_pem,
-                   env::read_pem(environment.files, "smtpd_tls_key_file", options.key_file));
-        settings.certificates.push_back(std::move(certificate));
-    }
-    if (settings.certificates.empty()) {
-        if (!mandatory) return out;  // opportunistic TLS without a certificate is not offered
-        return std::unexpected(
-            "TLS is required and there is no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
-    }
-    auto context = environment.tls.make_server_context(settings);
-    if (!context) return std::unexpected("smtpd_tls: " + context.error());
-    out.context = std::move(*context);
-    out.offer = mandatory ? smtp::TlsOffer::Required : smtp::TlsOffer::Offered;
-    return out;
-}
 
 struct AuthChoice {
     std::shared_ptr<accounts::Authenticator> authenticator;
@@ -162,7 +111,7 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         for (const auto& d : diagnostics.list())
             if (d.severity == config::Severity::Error) return std::unexpected(d.render());
     }
-    TRY_ASSIGN(const TlsChoice tls, make_tls(tls_options, environment));
+    TRY_ASSIGN(const TlsChoice tls, make_tls(tls_options, configuration, environment));
     service->tls = tls.context;
     service->tls_offer = tls.offer;
     service->tls_from_start = tls_options.wrapper_mode;

@@ -104,13 +104,15 @@ constexpr auto enum_words(TlsLevel) {
 
 struct TlsServerOptions {
     TlsLevel level = TlsLevel::Unset;
-    std::string certificate_file, key_file, protocols, mandatory_protocols, ciphers, mandatory_ciphers,
-        exclude_ciphers, mandatory_exclude_ciphers, ca_file;
+    std::string certificate_file, key_file, ec_certificate_file, ec_key_file, protocols, mandatory_protocols,
+        ciphers, mandatory_ciphers, exclude_ciphers, mandatory_exclude_ciphers, ca_file, ca_path, sni_maps;
     std::vector<std::string> chain_files;
     bool wrapper_mode = false, use_tls = false, enforce_tls = false, ask_certificate = false,
-         prefer_server_ciphers = false, peer_name_lookup = true;
-    std::uint32_t log_level = 0;
+         require_certificate = false, prefer_server_ciphers = false, peer_name_lookup = true;
+    std::uint32_t log_level = 0, verify_depth = 9;
+    std::chrono::seconds session_lifetime{3600};
     static constexpr void describe(auto& parameter) {
+        using namespace std::chrono_literals;
         using O = TlsServerOptions;
         using base::Between;
         using base::Default;
@@ -126,6 +128,14 @@ struct TlsServerOptions {
                   "The certificate's private key, PEM, without a password.");
         parameter("smtpd_tls_chain_files", &O::chain_files, Default{""},
                   "Files that hold key and certificate chain together; RSA and ECDSA side by side.");
+        parameter("smtpd_tls_eccert_file", &O::ec_certificate_file, Default{""},
+                  "An ECDSA certificate and its chain beside the one of smtpd_tls_cert_file.");
+        parameter("smtpd_tls_eckey_file", &O::ec_key_file, Default{"$smtpd_tls_eccert_file"},
+                  "Its private key.");
+        parameter("tls_server_sni_maps", &O::sni_maps, Default{""},
+                  "Certificates by the name that a client asks for (SNI): tables of source text whose keys are "
+                  "host names, or .domain for the names below it, and whose values are files as in "
+                  "smtpd_tls_chain_files.");
         parameter("smtpd_tls_wrappermode", &O::wrapper_mode, Default{"no"},
                   "TLS from the first octet (port 465).");
         parameter("smtpd_tls_protocols", &O::protocols, Default{">=TLSv1"},
@@ -141,8 +151,16 @@ struct TlsServerOptions {
                   "Ciphers not used where TLS is required.");
         parameter("smtpd_tls_CAfile", &O::ca_file, Default{""},
                   "Certificates of authorities for client certificates.");
+        parameter("smtpd_tls_CApath", &O::ca_path, Default{""}, "A hashed folder of the same.");
         parameter("smtpd_tls_ask_ccert", &O::ask_certificate, Default{"no"},
                   "Ask clients for a certificate.");
+        parameter("smtpd_tls_req_ccert", &O::require_certificate, Default{"no"},
+                  "Where TLS is required, refuse clients without a certificate that verifies.");
+        parameter("smtpd_tls_ccert_verifydepth", &O::verify_depth, Between{0, 100},
+                  "How many authorities may stand between a client's certificate and its root.");
+        parameter("smtpd_tls_session_cache_timeout", &O::session_lifetime, Between{0s, 86400s},
+                  Default{"3600s"},
+                  "How long a client may resume a TLS session by its ticket; 0: no tickets are given.");
         parameter("tls_preempt_cipherlist", &O::prefer_server_ciphers, Default{"no"},
                   "The server's order of ciphers counts.");
         parameter("smtpd_tls_loglevel", &O::log_level, Between{0, 4}, "1: log each TLS handshake.");

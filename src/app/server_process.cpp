@@ -1,10 +1,12 @@
 #include "app/server_process.hpp"
 
+#include "app/acme_desk.hpp"
 #include "app/back.hpp"
 #include "app/certificates.hpp"
 #include "app/control.hpp"
 #include "app/delivery_helper.hpp"
 #include "app/helper_agent.hpp"
+#include "app/listeners.hpp"
 #include "app/machine.hpp"
 #include "app/report_desk.hpp"
 #include "base/result.hpp"
@@ -12,6 +14,7 @@
 #include "delivery/in_process_agent.hpp"
 #include "platform/asio_loop.hpp"
 #include "platform/asio_network.hpp"
+#include "platform/curl_http.hpp"
 #include "platform/log_writer.hpp"
 #include "platform/openssl_tls.hpp"
 #include "platform/rocks_store.hpp"
@@ -35,12 +38,15 @@ namespace {
 /// One thread's world.
 struct LoopWorld {
     LoopWorld(env::Clock& clock, std::shared_ptr<platform::RocksDatabase> database,
-              platform::ThreadPool& pool, platform::UnboundService& dns)
+              platform::ThreadPool& pool, platform::UnboundService& dns,
+              std::shared_ptr<platform::TicketKeys> tickets)
         : loop(clock),
           network(loop),
+          tls(std::move(tickets)),
           resolver(dns, loop),
           store(std::move(database), loop),
-          workers(pool, loop) {}
+          workers(pool, loop),
+          http(workers) {}
     platform::AsioLoop loop;
     platform::AsioNetwork network;
     platform::OpenSslTls tls;
@@ -48,74 +54,13 @@ struct LoopWorld {
     platform::RocksStore store;
     platform::SystemRandom random;
     platform::PoolWorkers workers;
+    platform::CurlHttp http;
     std::thread thread;
-};
-
-struct BoundListener {
-    std::string service;
-    std::size_t loop;
-    int descriptor;
 };
 
 int fail(const std::string& text) {
     std::fprintf(stderr, "postrider: fatal: %s\n", text.c_str());
     return 1;
-}
-
-std::vector<std::string> listen_hosts(const ProgramOptions& options, const std::string& host) {
-    std::vector<std::string> out;
-    const bool v4 = options.protocols != IpProtocols::V6, v6 = options.protocols != IpProtocols::V4;
-    std::vector<std::string> names =
-        host.empty() ? config::split_list(options.inet_interfaces) : std::vector<std::string>{host};
-    for (const auto& name : names) {
-        const bool all = base::iequals(name, "all"),
-                   loopback = base::iequals(name, "loopback-only") || base::iequals(name, "localhost");
-        if (all || loopback) {
-            if (v4) out.emplace_back(all ? "0.0.0.0" : "127.0.0.1");
-            if (v6) out.emplace_back(all ? "::" : "::1");
-        } else {
-            std::string_view bare = name;
-            if (bare.starts_with('[') && bare.ends_with(']')) bare = bare.substr(1, bare.size() - 2);
-            out.emplace_back(bare);
-        }
-    }
-    return out;
-}
-
-std::expected<std::vector<BoundListener>, std::string> bind_listeners(const Site& site,
-                                                                      const ProgramOptions& options,
-                                                                      std::size_t loops) {
-    std::vector<BoundListener> out;
-    for (const auto& service : site.services) {
-        if (service.type != "inet" || service.command != "smtpd") continue;
-        const auto at = config::parse_listen_address(service.name);
-        if (!at) continue;  // reported by the check
-        for (const auto& host : listen_hosts(options, at->host)) {
-            const auto address = env::IpAddress::parse(host);
-            if (!address)
-                return std::unexpected(
-                    fmt::format("{}:{}: '{}' is not an address", service.file, service.line, host));
-            for (std::size_t i = 0; i < loops; ++i) {
-                const env::Endpoint endpoint{*address, at->port, {}};
-                auto descriptor = platform::open_listener(endpoint);
-                if (!descriptor) {
-                    // A machine without IPv6 listens on IPv4 alone.
-                    if (!address->is_v4() && at->host.empty() &&
-                        descriptor.error() != env::IoError::AddressInUse)
-                        break;
-                    const bool denied = descriptor.error() == env::IoError::PermissionDenied;
-                    return std::unexpected(fmt::format("cannot listen on {}: {}{}", endpoint.text(),
-                                                       env::to_text(descriptor.error()),
-                                                       denied ? "; ports below 1024 need root" : ""));
-                }
-                out.push_back({service.name, i, *descriptor});
-            }
-        }
-    }
-    if (out.empty())
-        return std::unexpected(fmt::format(
-            "{}/master.cf: no service of type inet runs smtpd: nothing to listen on", site.directory));
-    return out;
 }
 
 // Folders the server needs, with the right owner when we are root.
@@ -172,10 +117,11 @@ env::Task<void> next_epoch(env::Store& store, std::uint64_t& epoch, bool& ok) {
 class Server {
  public:
     Server(std::shared_ptr<const Site> site, ProgramOptions options, std::vector<BoundListener> listeners,
-           int control, int pickup, HelperChannel helper, std::size_t loops)
+           ChallengeListeners challenges, int control, int pickup, HelperChannel helper, std::size_t loops)
         : site_(std::move(site)),
           options_(std::move(options)),
           listeners_(std::move(listeners)),
+          challenge_listeners_(std::move(challenges)),
           control_descriptor_(control),
           pickup_descriptor_(pickup),
           helper_(helper),
@@ -203,6 +149,7 @@ class Server {
     std::shared_ptr<const Site> watched_site_;  // the queue loop's own
     ProgramOptions options_;
     std::vector<BoundListener> listeners_;
+    ChallengeListeners challenge_listeners_;
     int control_descriptor_;
     int pickup_descriptor_;
     HelperChannel helper_;
@@ -211,6 +158,9 @@ class Server {
     HelperFiles files_;
     platform::PosixUsers users_;
     std::unique_ptr<platform::LogWriter> log_;
+    platform::SystemRandom random_;
+    std::shared_ptr<platform::TicketKeys> tickets_ =
+        std::make_shared<platform::TicketKeys>(clock_, random_);
     std::unique_ptr<platform::ThreadPool> pool_;
     std::shared_ptr<platform::RocksDatabase> database_;
     std::unique_ptr<platform::UnboundService> dns_;
@@ -224,6 +174,8 @@ class Server {
     std::vector<std::unique_ptr<Front>> fronts_;
     std::unique_ptr<Back> back_;
     std::unique_ptr<ReportDesk> reports_;
+    std::unique_ptr<AcmeDesk> acme_;
+    std::unique_ptr<env::Timer> certificate_timer_;  // the queue loop's; cancelled: look at once
     std::unique_ptr<server::ControlServer> control_;
     std::unique_ptr<server::Pickup> pickup_;
     std::set<env::IpAddress> own_;
@@ -259,6 +211,7 @@ std::string Server::build() {
     }
     auto used = back_->use(*site_, own_);
     if (used) used = reports_->use(*site_);
+    if (used) used = acme_->use(*site_);
     return used ? "" : used.error();
 }
 
@@ -272,9 +225,9 @@ std::string Server::start() {
     auto service = platform::UnboundService::start({dns.servers, dns.trust_anchor, dns.strict, dns.timeout});
     if (!service) return service.error();
     dns_ = std::move(*service);
-    back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_);
+    back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_, tickets_);
     for (std::size_t i = 0; i < loop_count_; ++i)
-        fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_));
+        fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_, tickets_));
     std::uint64_t epoch = 0;
     bool epoch_ok = false;
     run_once(*back_world_, next_epoch(back_world_->store, epoch, epoch_ok));
@@ -293,6 +246,11 @@ std::string Server::start() {
                                            helper_);
     back_ =
         std::make_unique<Back>(environment(*back_world_), *agent_, queue::QueueIdSource(epoch, 0), intake);
+    certificate_timer_ = back_world_->loop.make_timer();
+    acme_ = std::make_unique<AcmeDesk>(environment(*back_world_), back_world_->http,
+                                       [this] { certificate_timer_->cancel(); });
+    for (const int descriptor : challenge_listeners_.descriptors)
+        acme_->serve(challenge_listeners_.type, back_world_->network.adopt_listener(descriptor));
     reports_ = std::make_unique<ReportDesk>(
         environment(*back_world_), back_->intake(), host,
         [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); });
@@ -327,14 +285,23 @@ std::string Server::start() {
     if (!problem.empty()) return problem;
     back_->manager().start();
     reports_->start();
+    acme_->start();
 
     control_ = std::make_unique<server::ControlServer>(back_world_->loop, *log_, server::ControlLimits{});
     ControlActions actions;
     actions.connections = [this] { return static_cast<std::size_t>(count_.open.load()); };
     actions.stop = [] { ::kill(::getpid(), SIGTERM); };
     actions.reload = [] { ::kill(::getpid(), SIGHUP); };
+    actions.warnings = [this] {
+        auto out = acme_->problems();
+        if (watched_site_)
+            for (const auto& warning : certificate_warnings(*watched_site_, files_, clock_.wall()))
+                out.push_back(warning.text);
+        return out;
+    };
     actions.started = clock_.wall();
     reports_->add_control_handlers(*control_);
+    acme_->add_control_handlers(*control_);
     add_control_handlers(*control_, back_->manager(), back_world_->loop, std::move(actions));
     control_->start(back_world_->network.adopt_listener(control_descriptor_));
     start_pickup(intake.message_size_limit);
@@ -402,7 +369,8 @@ env::Task<void> Server::watch_certificates() {
                 log_->note(base::Severity::Warning, "", warning.text);
             said = now;
         }
-        co_await back_world_->loop.sleep(options_.certificate_interval);
+        const auto next_look = now + options_.certificate_interval;
+        co_await certificate_timer_->wait_until(next_look);
         std::string fresh = certificate_stamp(*watched_site_, files_);
         if (fresh == stamp) continue;
         stamp = std::move(fresh);
@@ -437,6 +405,7 @@ void Server::reload() {
         watched_site_ = site;
         auto used = back_->use(*site, own_);
         if (used) used = reports_->use(*site);
+        if (used) used = acme_->use(*site);
         if (!used)
             log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
     });
@@ -458,6 +427,7 @@ void Server::stop() {
     back_world_->loop.post([this, done] {
         control_->close();
         pickup_->stop();
+        acme_->stop();
         back_world_->loop.spawn(stop_queue(*back_, *reports_, *done));
     });
     while (!done->load() && clock_.steady() < until) std::this_thread::sleep_for(look_again);
@@ -505,6 +475,8 @@ int Server::run() {
     stop();
     log_->note(base::Severity::Info, "", "stopped");
     fronts_.clear();
+    acme_.reset();
+    certificate_timer_.reset();
     reports_.reset();
     back_.reset();
     control_.reset();
@@ -564,9 +536,15 @@ int run_server(const std::string& directory) {
             prepare_folder(folder, options.mail_owner, folder == options.store_directory ? 0700 : 0755);
         if (!made) return fail(made.error());
     }
+    const auto acme_options = config::bind<acme::Options>(*site->configuration, bound);
+    if (!acme_options.domains.empty()) {
+        auto made = prepare_folder(acme_options.folder, options.mail_owner, 0700);
+        if (!made) return fail("acme_certificate_directory: " + made.error());
+    }
     auto listeners =
         bind_listeners(*site, options, std::min<std::size_t>(loops, queue::QueueIdSource::loops_max - 1));
     if (!listeners) return fail(listeners.error());
+    auto challenges = bind_challenges(*site, options);
     // Any program on the machine may leave a message, none may see another's; and knock.
     auto maildrop = prepare_folder(options.queue_directory + "/maildrop", options.mail_owner, 01733);
     auto open_to_all = prepare_folder(options.queue_directory + "/public", options.mail_owner, 0755);
@@ -601,7 +579,7 @@ int run_server(const std::string& directory) {
                      static_cast<unsigned long long>(granted), connections,
                      static_cast<unsigned long long>(connections + other_descriptors));
     if (auto problem = drop_privileges(options.mail_owner); !problem.empty()) return fail(problem);
-    Server server(site, std::move(options), std::move(*listeners), *control, *pickup, *helper, loops);
+    Server server(site, std::move(options), std::move(*listeners), std::move(challenges), *control, *pickup, *helper, loops);
     return server.run();
 }
 

@@ -1,6 +1,7 @@
 #include "app/site.hpp"
 
 #include "accounts/throttle.hpp"
+#include "acme/options.hpp"
 #include "app/options.hpp"
 #include "app/transport_limits.hpp"
 #include "base/text.hpp"
@@ -48,7 +49,7 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<ProgramOptions, DnsOptions, TlsServerOptions, AuthOptions, RepairOptions,
+        config::Registry::collect<ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, RepairOptions,
                                   policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
                                   TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
                                   policy::PolicyOptions, routing::RoutingOptions, queue::QueueManagerOptions,

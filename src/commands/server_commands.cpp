@@ -24,6 +24,8 @@ int status(const Invocation& invocation) {
                answer.value("connections", 0));
     fmt::print("queue: {} active, {} deferred, {} on hold\n", answer.value("active", 0),
                answer.value("deferred", 0), answer.value("hold", 0));
+    for (const auto& warning : answer["warnings"])
+        if (warning.is_string()) fmt::print("warning: {}\n", warning.get<std::string>());
     for (const auto& d : answer["destinations"]) {
         fmt::print("  {}:{}  waiting {}, running {} of {}{}\n", d.value("transport", ""),
                    d.value("next_hop", ""), d.value("waiting", 0), d.value("running", 0),

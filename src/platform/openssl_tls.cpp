@@ -3,11 +3,14 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <ctime>
 #include <fmt/format.h>
 #include <map>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -118,11 +121,48 @@ std::expected<void, std::string> trust(SSL_CTX* context, const std::string& ca_p
     return {};
 }
 
+/// What a client may choose its certificate by.
+void send_authority_names(SSL_CTX* context, const std::string& ca_pem) {
+    const auto bio = bio_of(ca_pem);
+    while (X509* ca = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+        SSL_CTX_add_client_CA(context, ca);
+        X509_free(ca);
+    }
+    ERR_clear_error();
+}
+
 class ServerContext : public env::TlsServerContext {
  public:
     Ctx context;
     std::map<std::string, Ctx, base::ILess> by_name;
     std::string alpn;
+    std::shared_ptr<TicketKeys> tickets;
+
+    // 1: this key; 2: this key, and make a new ticket; 0: no such key (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)).
+    static int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+                          EVP_MAC_CTX* mac, int making) {
+        const auto* self = static_cast<ServerContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+        TicketKey key;
+        bool old = false;
+        if (making) {
+            key = self->tickets->current();
+            if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+            std::copy(key.name.begin(), key.name.end(), name);
+            if (EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv) != 1) return -1;
+        } else {
+            const auto found = self->tickets->find(name);
+            if (!found) return 0;
+            key = found->key;
+            old = found->old;
+            if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv) != 1) return -1;
+        }
+        char digest[] = "SHA256";
+        OSSL_PARAM parameters[] = {
+            OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
+            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+        if (EVP_MAC_CTX_set_params(mac, parameters) != 1) return -1;
+        return old ? 2 : 1;
+    }
 
     // ALPN (RFC 7301 §3.2): the one protocol we speak, or no handshake.
     static int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
@@ -381,41 +421,68 @@ std::expected<CertificateFacts, std::string> certificate_facts(const std::string
     return out;
 }
 
+// A session may be resumed only where the same was asked of the client: a ticket from a service that wants no
+// certificate must not open one that does.
+static std::string session_scope(const env::TlsServerSettings& settings) {
+    const std::string text = fmt::format("postrider {} {} {}", static_cast<int>(settings.client_certificate),
+                                         settings.ca_path, settings.ca_pem);
+    std::string digest(SSL_MAX_SID_CTX_LENGTH, '\0');
+    EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(),
+               nullptr);
+    return digest;
+}
+
+static void set_up_sessions(SSL_CTX* context, const env::TlsServerSettings& settings, ServerContext& owner) {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets only: no memory per session
+    const std::string scope = session_scope(settings);
+    SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(scope.data()),
+                                   static_cast<unsigned>(scope.size()));
+    if (settings.session_lifetime.count() == 0) {
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(context, 0);
+        return;
+    }
+    SSL_CTX_set_timeout(context, static_cast<long>(settings.session_lifetime.count()));
+    SSL_CTX_set_num_tickets(context, 1);  // a mail client opens one connection after the other
+    if (!owner.tickets) return;           // OpenSSL's own keys, for as long as the context lives
+    SSL_CTX_set_app_data(context, &owner);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(context, &ServerContext::ticket_key);
+}
+
+static std::expected<Ctx, std::string> make_context(const env::TlsServerSettings& settings,
+                                                    const std::vector<env::TlsCertificate>& certificates,
+                                                    ServerContext& owner) {
+    TRY_ASSIGN(Ctx context, new_context(TLS_server_method(), settings.protocols));
+    for (const auto& certificate : certificates) TRY(use_certificate(context.get(), certificate));
+    if (settings.prefer_server_ciphers) SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
+    set_up_sessions(context.get(), settings, owner);
+    if (!settings.alpn.empty())
+        SSL_CTX_set_alpn_select_cb(context.get(), &ServerContext::choose_protocol, &owner);
+    if (settings.client_certificate == env::TlsServerSettings::ClientCertificate::No) return context;
+    TRY(trust(context.get(), settings.ca_pem, settings.ca_path));
+    send_authority_names(context.get(), settings.ca_pem);
+    SSL_CTX_set_verify_depth(context.get(), settings.client_chain_depth_max);
+    const bool required =
+        settings.client_certificate == env::TlsServerSettings::ClientCertificate::Require;
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                       required ? nullptr : accept_any);
+    return context;
+}
+
 std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> OpenSslTls::make_server_context(
     const env::TlsServerSettings& settings) {
     auto out = std::make_shared<ServerContext>();
-    const auto make =
-        [&](const std::vector<env::TlsCertificate>& certificates) -> std::expected<Ctx, std::string> {
-        TRY_ASSIGN(Ctx context, new_context(TLS_server_method(), settings.protocols));
-        for (const auto& certificate : certificates) TRY(use_certificate(context.get(), certificate));
-        if (settings.prefer_server_ciphers)
-            SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
-        SSL_CTX_set_session_cache_mode(context.get(),
-                                       SSL_SESS_CACHE_OFF);  // tickets only: no memory per session
-        static constexpr unsigned char id[] = "postrider";
-        SSL_CTX_set_session_id_context(context.get(), id, sizeof id - 1);
-        if (settings.client_certificate != env::TlsServerSettings::ClientCertificate::No) {
-            TRY(trust(context.get(), settings.ca_pem, ""));
-            int mode = SSL_VERIFY_PEER;
-            if (settings.client_certificate == env::TlsServerSettings::ClientCertificate::Require)
-                mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-            SSL_CTX_set_verify(context.get(), mode, accept_any);
-        }
-        return context;
-    };
-    TRY_ASSIGN(out->context, make(settings.certificates));
-    for (const auto& [name, certificate] : settings.sni) {
-        TRY_ASSIGN(Ctx context, make({certificate}));
+    out->alpn = settings.alpn;
+    out->tickets = tickets_;
+    TRY_ASSIGN(out->context, make_context(settings, settings.certificates, *out));
+    std::map<std::string, std::vector<env::TlsCertificate>, base::ILess> by_name;
+    for (const auto& [name, certificate] : settings.sni) by_name[name].push_back(certificate);
+    for (const auto& [name, certificates] : by_name) {
+        TRY_ASSIGN(Ctx context, make_context(settings, certificates, *out));
         out->by_name.emplace(name, std::move(context));
     }
     SSL_CTX_set_tlsext_servername_callback(out->context.get(), &ServerContext::choose);
     SSL_CTX_set_tlsext_servername_arg(out->context.get(), out.get());
-    out->alpn = settings.alpn;
-    if (!out->alpn.empty()) {
-        SSL_CTX_set_alpn_select_cb(out->context.get(), &ServerContext::choose_protocol, out.get());
-        for (const auto& [name, context] : out->by_name)
-            SSL_CTX_set_alpn_select_cb(context.get(), &ServerContext::choose_protocol, out.get());
-    }
     return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "env/loop.hpp"
 #include "env/tls.hpp"
+#include "platform/ticket_keys.hpp"
 
 #include <chrono>
 #include <expected>
@@ -15,6 +16,9 @@ namespace platform {
 
 class OpenSslTls : public env::Tls {
  public:
+    OpenSslTls() = default;
+    /// Servers share `tickets` between their loops; without, each context has keys of its own.
+    explicit OpenSslTls(std::shared_ptr<TicketKeys> tickets) : tickets_(std::move(tickets)) {}
     std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> make_server_context(
         const env::TlsServerSettings& settings) override;
     env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> accept(
@@ -23,6 +27,9 @@ class OpenSslTls : public env::Tls {
     env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> connect(
         std::unique_ptr<env::Stream> plain, env::TlsClientSettings settings,
         env::SteadyTime deadline) override;
+
+ private:
+    std::shared_ptr<TicketKeys> tickets_;
 };
 
 /// The protocol versions Postfix's notations mean: ">=TLSv1.2", "<=TLSv1.3", "!SSLv2, !TLSv1", "TLSv1.2
