@@ -1,7 +1,8 @@
-// What an ACME server and whoever knocks at our challenge listener may send: a session fed with anything ends or
-// asks on, within its limits.
-#include "acme/challenge_server.hpp"
+// What an ACME server and whoever knocks at our challenge listener may send: a session fed with anything ends
+// or asks on, within its limits.
 #include "acme/messages.hpp"
+
+#include "acme/challenge_server.hpp"
 #include "acme/order_session.hpp"
 
 #include <cstdint>

@@ -1,11 +1,12 @@
-// The protocol against a scripted authority, keys and signatures against OpenSSL itself, the schedule as tables.
+// The protocol against a scripted authority, keys and signatures against OpenSSL itself, the schedule as
+// tables.
 #include "acme/certificate.hpp"
+#include "acme/certificate_folder.hpp"
 #include "acme/challenge_server.hpp"
 #include "acme/jws.hpp"
 #include "acme/options.hpp"
 #include "acme/order_session.hpp"
 #include "acme/schedule.hpp"
-#include "acme/certificate_folder.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -18,7 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-env::HttpResponse answer(int status, std::string body, std::vector<std::pair<std::string, std::string>> more = {}) {
+env::HttpResponse answer(int status, std::string body,
+                         std::vector<std::pair<std::string, std::string>> more = {}) {
     more.emplace_back("replay-nonce", "fresh");
     return {status, std::move(more), std::move(body)};
 }
@@ -28,8 +30,8 @@ constexpr const char* directory_json =
 
 std::string order_json(const char* status, const char* extra = "") {
     return fmt::format(
-        R"({{"status":"{}","finalize":"https://ca/f","authorizations":["https://ca/z1","https://ca/z2"]{}}})", status,
-        extra);
+        R"({{"status":"{}","finalize":"https://ca/f","authorizations":["https://ca/z1","https://ca/z2"]{}}})",
+        status, extra);
 }
 std::string authorization_json(const char* name, const char* status) {
     return fmt::format(
@@ -52,7 +54,8 @@ OrderSettings settings() {
 /// Plays a session; each step says what was asked.
 class Play {
  public:
-    explicit Play(OrderSettings with = settings()) : session_(std::move(with), key), action_(session_.start()) {}
+    explicit Play(OrderSettings with = settings())
+        : session_(std::move(with), key), action_(session_.start()) {}
     /// "POST https://ca/o", "GET …", "publish", "wait 3", "done …", "failed …".
     std::string now() const {
         if (const auto* ask = std::get_if<OrderSession::Ask>(&action_))
@@ -130,7 +133,8 @@ TEST(OrderSession, WholeJourney) {
               "wait 3");
     EXPECT_EQ(play.waited().now(), "POST https://ca/z1");
     EXPECT_EQ(play.get(answer(200, authorization_json("a.example", "valid"))).now(), "POST https://ca/z2");
-    EXPECT_EQ(play.get(answer(200, authorization_json("b.example", "valid"))).now(), "POST https://ca/order/1");
+    EXPECT_EQ(play.get(answer(200, authorization_json("b.example", "valid"))).now(),
+              "POST https://ca/order/1");
     EXPECT_EQ(play.get(answer(200, order_json("ready"))).now(), "POST https://ca/f");
     EXPECT_EQ(play.part("payload")["csr"], base64url("der"));
     EXPECT_EQ(play.get(answer(200, order_json("processing"))).now(), "wait 1");
@@ -161,19 +165,24 @@ TEST(OrderSession, WhatCanGoWrong) {
     EXPECT_NE(Play(not_agreed).get(answer(200, directory_json)).now().find("acme_terms_agreed = yes"),
               std::string::npos);
     EXPECT_NE(Play().get(answer(200, "<html>")).now().find("no JSON object"), std::string::npos);
-    EXPECT_NE(Play().get(answer(200, R"({"newNonce":"http://ca/n","newAccount":"x","newOrder":[]})")).now().find(
-                  "no ACME directory"),
-              std::string::npos);
-    EXPECT_NE(Play().get(answer(503, "", {{"retry-after", "120"}})).now().find("failed 120 "), std::string::npos);
     EXPECT_NE(Play()
-                  .get(answer(200,
-                              R"({"newNonce":"https://ca/n","newAccount":"https://ca/a","newOrder":"https://ca/o","meta":{"externalAccountRequired":true}})"))
+                  .get(answer(200, R"({"newNonce":"http://ca/n","newAccount":"x","newOrder":[]})"))
                   .now()
-                  .find("acme_eab_key_id"),
+                  .find("no ACME directory"),
               std::string::npos);
-    const auto limited = answer(429,
-                                R"({"type":"urn:ietf:params:acme:error:rateLimited","detail":"slow down\u001b[0m"})",
-                                {{"retry-after", "7200"}});
+    EXPECT_NE(Play().get(answer(503, "", {{"retry-after", "120"}})).now().find("failed 120 "),
+              std::string::npos);
+    EXPECT_NE(
+        Play()
+            .get(answer(
+                200,
+                R"({"newNonce":"https://ca/n","newAccount":"https://ca/a","newOrder":"https://ca/o","meta":{"externalAccountRequired":true}})"))
+            .now()
+            .find("acme_eab_key_id"),
+        std::string::npos);
+    const auto limited =
+        answer(429, R"({"type":"urn:ietf:params:acme:error:rateLimited","detail":"slow down\u001b[0m"})",
+               {{"retry-after", "7200"}});
     const std::string said = Play().to_order().get(limited).now();
     EXPECT_TRUE(said.starts_with("failed 7200 the authority refused while ordering: slow down")) << said;
     EXPECT_EQ(said.find('\x1b'), std::string::npos);
@@ -189,8 +198,9 @@ TEST(OrderSession, WhatCanGoWrong) {
               std::string::npos);
     Play foreign;
     foreign.to_order().get(answer(201, order_json("pending"), {{"location", "https://ca/order/1"}}));
-    EXPECT_NE(foreign.get(answer(200, authorization_json("evil.example", "pending"))).now().find("not ordered"),
-              std::string::npos);
+    EXPECT_NE(
+        foreign.get(answer(200, authorization_json("evil.example", "pending"))).now().find("not ordered"),
+        std::string::npos);
     Play refused;
     refused.to_publish().published().get(answer(200, "{}")).get(answer(200, "{}"));
     EXPECT_NE(refused.get(answer(200, authorization_json("a.example", "invalid")))
@@ -247,12 +257,13 @@ TEST(Key, SignaturesVerify) {
             const std::string both = integer(signature.substr(0, 32)) + integer(signature.substr(32));
             der = std::string("\x30") + static_cast<char>(both.size()) + both;
         }
-        const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+        const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                              EVP_MD_CTX_free);
         ASSERT_EQ(EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr,
                                        static_cast<EVP_PKEY*>(key.handle())),
                   1);
-        EXPECT_EQ(EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(der.data()), der.size(),
-                                   reinterpret_cast<const unsigned char*>("text"), 4),
+        EXPECT_EQ(EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(der.data()),
+                                   der.size(), reinterpret_cast<const unsigned char*>("text"), 4),
                   1);
     }
     EXPECT_FALSE(Key::parse("no key"));
@@ -263,13 +274,15 @@ TEST(Jws, Base64url) {
     EXPECT_EQ(base64url(std::string("\xfb\xff\xfe", 3)), "-__-");
     EXPECT_EQ(base64url("a"), "YQ");
     EXPECT_EQ(base64url_decode("YQ"), "a");
-    for (const char* bad : {"YQ==", "a+b/", "Y", "Y Q"}) EXPECT_EQ(base64url_decode(bad), std::nullopt) << bad;
+    for (const char* bad : {"YQ==", "a+b/", "Y", "Y Q"})
+        EXPECT_EQ(base64url_decode(bad), std::nullopt) << bad;
 }
 
 TEST(Certificate, NamesThatCanBeProved) {
     EXPECT_EQ(parse_certificate_name("Mail.Example.ORG"), "mail.example.org");
-    for (const char* bad : {"", "localhost", "*.example.org", "a..b", "-a.example", "a_b.example", "192.0.2.1",
-                            "a.example,DNS:evil", "bücher.example", ".example.org", "a.example."})
+    for (const char* bad :
+         {"", "localhost", "*.example.org", "a..b", "-a.example", "a_b.example", "192.0.2.1",
+          "a.example,DNS:evil", "bücher.example", ".example.org", "a.example."})
         EXPECT_FALSE(parse_certificate_name(bad)) << bad;
 }
 
@@ -289,7 +302,8 @@ TEST(Certificate, ChainsAreJudged) {
     for (int i = 0; i < 40; ++i) endless += pem;
     EXPECT_FALSE(check_chain(endless, key, names, now));
     EXPECT_FALSE(certificate_request(key, names).empty());
-    EXPECT_NE(challenge_certificate(key, "a.example", sha256("x"), now).find("BEGIN CERTIFICATE"), std::string::npos);
+    EXPECT_NE(challenge_certificate(key, "a.example", sha256("x"), now).find("BEGIN CERTIFICATE"),
+              std::string::npos);
 }
 
 TEST(Schedule, RenewalsAndRetries) {
@@ -312,9 +326,10 @@ TEST(ChallengeServer, OnlyProofsAreAskedFor) {
     EXPECT_EQ(asked_token(base + "abc-_9 HTTP/1.1\r\nHost: x\r\n\r\n"), "abc-_9");
     EXPECT_EQ(asked_token(base + "abc HTTP/1.0\r\n\r\n"), "abc");
     for (const std::string& bad :
-         {base + " HTTP/1.1\r\n\r\n", base + "a/../b HTTP/1.1\r\n\r\n", base + "a HTTP/2\r\n\r\n", base + "a\r\n\r\n",
-          std::string("POST /.well-known/acme-challenge/a HTTP/1.1\r\n\r\n"), std::string("GET / HTTP/1.1\r\n\r\n"),
-          std::string(), base + std::string(300, 'a') + " HTTP/1.1\r\n\r\n"})
+         {base + " HTTP/1.1\r\n\r\n", base + "a/../b HTTP/1.1\r\n\r\n", base + "a HTTP/2\r\n\r\n",
+          base + "a\r\n\r\n", std::string("POST /.well-known/acme-challenge/a HTTP/1.1\r\n\r\n"),
+          std::string("GET / HTTP/1.1\r\n\r\n"), std::string(),
+          base + std::string(300, 'a') + " HTTP/1.1\r\n\r\n"})
         EXPECT_EQ(asked_token(bad), std::nullopt) << bad;
 }
 
@@ -339,7 +354,8 @@ TEST(Options, WhichCertificatesAreWanted) {
     };
     refused([](Options& o) { o.domains = {"*.example.org"}; }, "acme_domains: '*.example.org' is a wildcard");
     refused([](Options& o) { o.domains = {"{ }"}; }, "no name in the braces");
-    refused([](Options& o) { o.domains = {"{ a.example }", "{ a.example b.example }"}; }, "begin with a.example");
+    refused([](Options& o) { o.domains = {"{ a.example }", "{ a.example b.example }"}; },
+            "begin with a.example");
     refused([](Options& o) { o.directory_url = "http://ca"; }, "acme_directory_url");
     refused([](Options& o) { o.key_types = {"dsa"}; }, "acme_key_types");
     refused([](Options& o) { o.contacts = {"nobody"}; }, "acme_contact");

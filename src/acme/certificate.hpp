@@ -11,7 +11,8 @@
 
 namespace acme {
 
-/// A host name an authority can prove: letters, digits, hyphens and dots, no wildcard, no address. In lower case.
+/// A host name an authority can prove: letters, digits, hyphens and dots, no wildcard, no address. In lower
+/// case.
 std::expected<std::string, std::string> parse_certificate_name(std::string_view text);
 
 /// DER. The names are subject alternative names; the first is the common name where it is short enough.

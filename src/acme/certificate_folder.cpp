@@ -44,9 +44,10 @@ std::expected<void, std::string> CertificateFolder::prepare() {
     if (files_.stat(path_)) return {};
     const auto made = files_.make_directory(path_, private_folder);
     if (!made && made.error() != env::FileError::Exists)
-        return std::unexpected(fmt::format("cannot make {}: {}; mail_owner must be able to write "
-                                           "acme_certificate_directory",
-                                           path_, env::to_text(made.error())));
+        return std::unexpected(
+            fmt::format("cannot make {}: {}; mail_owner must be able to write "
+                        "acme_certificate_directory",
+                        path_, env::to_text(made.error())));
     return {};
 }
 
@@ -73,8 +74,8 @@ std::expected<Key, std::string> CertificateFolder::account_key(const std::string
     TRY(prepare());
     // One account for each authority: a key is never shown to another one.
     constexpr std::size_t name_octets = 8;
-    const std::string path = fmt::format(
-        "{}/account-{}.pem", path_, base::to_hex(sha256(directory_url).substr(0, name_octets)));
+    const std::string path =
+        fmt::format("{}/account-{}.pem", path_, base::to_hex(sha256(directory_url).substr(0, name_octets)));
     const auto text = files_.read(path, file_octets_max);
     if (text) {
         auto key = Key::parse(*text);

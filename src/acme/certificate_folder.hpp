@@ -1,6 +1,6 @@
-// What is kept on disk: the account's key, for each certificate one file with key and chain together (so that a
-// renewal changes both in one rename), and beside it how the last attempts went. Files are 0600, written anew and
-// renamed. Blocking; for workers and start-up.
+// What is kept on disk: the account's key, for each certificate one file with key and chain together (so that
+// a renewal changes both in one rename), and beside it how the last attempts went. Files are 0600, written
+// anew and renamed. Blocking; for workers and start-up.
 #pragma once
 
 #include "acme/options.hpp"
@@ -13,9 +13,9 @@ namespace acme {
 
 /// How it went; kept so that a restart does not forget to wait.
 struct Attempts {
-    std::uint32_t failures = 0;         // in a row
+    std::uint32_t failures = 0;        // in a row
     std::uint64_t last = 0, next = 0;  // Unix time; next 0: when it is due
-    std::string error;                  // of the last one; empty: it went well
+    std::string error;                 // of the last one; empty: it went well
 };
 /// JSON, one line. What cannot be read is as if nothing had been tried.
 std::string print_attempts(const Attempts& attempts);

@@ -39,9 +39,9 @@ std::expected<void, std::string> write_proof(env::FileSystem& files, const std::
 std::string http_answer(const std::string* text) {
     constexpr std::string_view nothing = "nothing here\n";
     const std::string_view body = text ? std::string_view(*text) : nothing;
-    return fmt::format(
-        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
-        text ? "200 OK" : "404 Not Found", text ? "application/octet-stream" : "text/plain", body.size(), body);
+    return fmt::format("HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+                       text ? "200 OK" : "404 Not Found", text ? "application/octet-stream" : "text/plain",
+                       body.size(), body);
 }
 
 }  // namespace
@@ -52,7 +52,8 @@ std::optional<std::string> asked_token(std::string_view head) {
     if (!line.starts_with(get)) return std::nullopt;
     std::string_view target = line.substr(get.size());
     const auto space = target.find(' ');
-    if (space == std::string_view::npos || !target.substr(space + 1).starts_with("HTTP/1.")) return std::nullopt;
+    if (space == std::string_view::npos || !target.substr(space + 1).starts_with("HTTP/1."))
+        return std::nullopt;
     target = target.substr(0, space);
     if (!target.starts_with(well_known)) return std::nullopt;
     target.remove_prefix(well_known.size());
@@ -132,8 +133,9 @@ env::Task<void> ChallengeServer::withdraw(Proof proof) {
     }
     state_->by_token.erase(proof.token);
     if (webroot_.empty()) co_return;
-    auto work = [&files = state_->services.files,
-                 path = webroot_ + std::string(well_known) + proof.token] { return files.remove(path).has_value(); };
+    auto work = [&files = state_->services.files, path = webroot_ + std::string(well_known) + proof.token] {
+        return files.remove(path).has_value();
+    };
     co_await state_->services.workers.run(std::move(work));
 }
 
@@ -161,7 +163,8 @@ env::Task<void> ChallengeServer::accept_tls(std::shared_ptr<State> state, env::L
     }
 }
 
-env::Task<void> ChallengeServer::answer_http(std::shared_ptr<State> state, std::unique_ptr<env::Stream> stream) {
+env::Task<void> ChallengeServer::answer_http(std::shared_ptr<State> state,
+                                             std::unique_ptr<env::Stream> stream) {
     const CountedConnection counted(state->connections);
     const auto deadline = state->services.loop.clock().steady() + connection_time_max;
     std::string head;
@@ -185,7 +188,8 @@ env::Task<void> ChallengeServer::answer_http(std::shared_ptr<State> state, std::
 }
 
 // The handshake is all that is wanted (RFC 8737 §3).
-env::Task<void> ChallengeServer::answer_tls(std::shared_ptr<State> state, std::unique_ptr<env::Stream> stream) {
+env::Task<void> ChallengeServer::answer_tls(std::shared_ptr<State> state,
+                                            std::unique_ptr<env::Stream> stream) {
     const CountedConnection counted(state->connections);
     const auto deadline = state->services.loop.clock().steady() + connection_time_max;
     const auto context = state->context;

@@ -1,6 +1,6 @@
-// Answers the authority when it comes to look: HTTP-01 on a listener of its own (RFC 8555 §8.3) or as files of a
-// web server, TLS-ALPN-01 (RFC 8737) on another. Gives away nothing else, to anybody; few connections at once,
-// each for seconds. Belongs to one loop.
+// Answers the authority when it comes to look: HTTP-01 on a listener of its own (RFC 8555 §8.3) or as files
+// of a web server, TLS-ALPN-01 (RFC 8737) on another. Gives away nothing else, to anybody; few connections at
+// once, each for seconds. Belongs to one loop.
 #pragma once
 
 #include "acme/order_session.hpp"

@@ -1,5 +1,5 @@
-// Runs an OrderSession over env::Http: the requests go out, the proofs are shown and withdrawn again, whatever
-// happens. Bounded in time.
+// Runs an OrderSession over env::Http: the requests go out, the proofs are shown and withdrawn again,
+// whatever happens. Bounded in time.
 #pragma once
 
 #include "acme/challenge_server.hpp"

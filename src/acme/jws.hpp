@@ -22,7 +22,8 @@ struct JwsHeader {
 
 std::string sign_jws(const Key& key, const JwsHeader& header, std::string_view payload);
 
-/// A binding of `account_key` to an account that exists elsewhere (RFC 8555 §7.3.4): HMAC-SHA256 over its jwk.
+/// A binding of `account_key` to an account that exists elsewhere (RFC 8555 §7.3.4): HMAC-SHA256 over its
+/// jwk.
 std::string sign_binding(std::string_view hmac_key, const std::string& id, const std::string& url,
                          const Key& account_key);
 

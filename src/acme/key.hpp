@@ -1,5 +1,5 @@
-// A private key for ACME: an account's or a certificate's. Signs as JWS wants it (RFC 7515, RFC 7518 §3). Values;
-// immutable, may be shared by threads.
+// A private key for ACME: an account's or a certificate's. Signs as JWS wants it (RFC 7515, RFC 7518 §3).
+// Values; immutable, may be shared by threads.
 #pragma once
 
 #include <expected>

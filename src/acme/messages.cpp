@@ -42,12 +42,11 @@ Problem problem_of(const json& value) {
     for (const auto& part : *parts) {
         if (!part.is_object() || out.detail.size() > MessageLimits::text_octets_max) break;
         const auto identifier = part.find("identifier");
-        out.detail += fmt::format(
-            "; {}: {}",
-            identifier != part.end() && identifier->is_object()
-                ? base::printable(text_in(*identifier, "value"), 255)
-                : "?",
-            base::printable(text_in(part, "detail"), 300));
+        out.detail += fmt::format("; {}: {}",
+                                  identifier != part.end() && identifier->is_object()
+                                      ? base::printable(text_in(*identifier, "value"), 255)
+                                      : "?",
+                                  base::printable(text_in(part, "detail"), 300));
     }
     return out;
 }

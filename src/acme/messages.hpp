@@ -1,5 +1,5 @@
-// What an ACME server's JSON says (RFC 8555 §7.1, §6.7), as values. The octets are a stranger's: sizes and counts
-// are bounded, members of another type are missing members, nothing throws. Pure.
+// What an ACME server's JSON says (RFC 8555 §7.1, §6.7), as values. The octets are a stranger's: sizes and
+// counts are bounded, members of another type are missing members, nothing throws. Pure.
 #pragma once
 
 #include <expected>

@@ -54,7 +54,8 @@ std::expected<std::vector<Wanted>, std::string> wanted_certificates(const Option
     if (groups.empty()) return std::unexpected("acme_domains: there is no name in the braces");
     for (const auto& names : groups) {
         if (names.size() > names_max)
-            return std::unexpected(fmt::format("acme_domains: more than {} names in one certificate", names_max));
+            return std::unexpected(
+                fmt::format("acme_domains: more than {} names in one certificate", names_max));
         for (const KeyType type : types) out.push_back({names, type});
     }
     if (out.size() > certificates_max)

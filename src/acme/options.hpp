@@ -31,10 +31,11 @@ struct Options {
         using O = Options;
         using base::Between;
         using base::Default;
-        parameter("acme_domains", &O::domains, Default{""},
-                  "The host names to get a certificate for from an ACME authority (RFC 8555), the server's own "
-                  "first; empty: none is asked for. Braces make several certificates, chosen by the name a "
-                  "client asks for: { mail.example.org mx.example.org } { mail.example.net }.");
+        parameter(
+            "acme_domains", &O::domains, Default{""},
+            "The host names to get a certificate for from an ACME authority (RFC 8555), the server's own "
+            "first; empty: none is asked for. Braces make several certificates, chosen by the name a "
+            "client asks for: { mail.example.org mx.example.org } { mail.example.net }.");
         parameter("acme_directory_url", &O::directory_url,
                   Default{"https://acme-v02.api.letsencrypt.org/directory"}, "The authority.");
         parameter("acme_terms_agreed", &O::terms_agreed, Default{"no"},
@@ -47,9 +48,10 @@ struct Options {
                   "Where to answer http-01: a port of inet_interfaces, or address:port.");
         parameter("acme_tls_listen", &O::tls_listen, Default{"443"},
                   "Where to answer tls-alpn-01: a port of inet_interfaces, or address:port.");
-        parameter("acme_webroot", &O::webroot, Default{""},
-                  "The folder of a web server that answers http-01 for us: proofs are written into its "
-                  ".well-known/acme-challenge, which mail_owner must be able to write; nothing is listened on.");
+        parameter(
+            "acme_webroot", &O::webroot, Default{""},
+            "The folder of a web server that answers http-01 for us: proofs are written into its "
+            ".well-known/acme-challenge, which mail_owner must be able to write; nothing is listened on.");
         parameter("acme_key_types", &O::key_types, Default{"ecdsa"},
                   "ecdsa, rsa, or both side by side: a certificate for each.");
         parameter("acme_reuse_key", &O::reuse_key, Default{"no"},
@@ -58,8 +60,9 @@ struct Options {
                   "Where account key and certificates are kept, readable by mail_owner alone.");
         parameter("acme_ca_file", &O::ca_file, Default{""},
                   "The root certificates of a private authority's own web server; empty: the system's.");
-        parameter("acme_renew_before", &O::renew_before, Between{0s, 31536000s}, Default{"0s"},
-                  "How long before its end a certificate is renewed; 0: when a third of its lifetime is left.");
+        parameter(
+            "acme_renew_before", &O::renew_before, Between{0s, 31536000s}, Default{"0s"},
+            "How long before its end a certificate is renewed; 0: when a third of its lifetime is left.");
         parameter("acme_retry_delay", &O::retry_delay, Between{1s, 86400s}, Default{"300s"},
                   "The wait after a first failure; it doubles with each, up to a day.");
         parameter("acme_eab_key_id", &O::external_account, Default{""},

@@ -60,12 +60,20 @@ OrderSession::Action OrderSession::fail(std::string why, seconds not_before) {
 OrderSession::Action OrderSession::fail_with(const env::HttpResponse& answer) {
     const Problem problem = parse_problem(answer.body);
     std::string what = problem.empty() ? fmt::format("HTTP status {}", answer.status) : problem.text();
-    constexpr std::string_view doing[] = {"reading the directory", "making the account", "ordering",
-                                          "reading an authorization", "publishing", "answering a challenge",
-                                          "waiting for the authorization", "waiting for the order",
-                                          "sending the request", "fetching the certificate", "nothing"};
-    return fail(fmt::format("the authority refused while {}: {}", doing[static_cast<std::size_t>(state_)], what),
-                retry_after(answer));
+    constexpr std::string_view doing[] = {"reading the directory",
+                                          "making the account",
+                                          "ordering",
+                                          "reading an authorization",
+                                          "publishing",
+                                          "answering a challenge",
+                                          "waiting for the authorization",
+                                          "waiting for the order",
+                                          "sending the request",
+                                          "fetching the certificate",
+                                          "nothing"};
+    return fail(
+        fmt::format("the authority refused while {}: {}", doing[static_cast<std::size_t>(state_)], what),
+        retry_after(answer));
 }
 
 OrderSession::Action OrderSession::ask_nonce() {
@@ -139,12 +147,14 @@ OrderSession::Action OrderSession::on_directory(const env::HttpResponse& answer)
     if (!directory) return fail(fmt::format("{}: {}", settings_.directory_url, directory.error()));
     directory_ = std::move(*directory);
     if (!directory_.terms.empty() && settings_.terms != OrderSettings::Terms::Agreed)
-        return fail(fmt::format("the authority has terms of service, {} : read them, and set "
-                                "acme_terms_agreed = yes when you agree",
-                                directory_.terms));
+        return fail(
+            fmt::format("the authority has terms of service, {} : read them, and set "
+                        "acme_terms_agreed = yes when you agree",
+                        directory_.terms));
     if (directory_.external_account_required && settings_.external_account.empty())
-        return fail("the authority wants an account made at its site: set acme_eab_key_id and "
-                    "acme_eab_key_file to what it gives you");
+        return fail(
+            "the authority wants an account made at its site: set acme_eab_key_id and "
+            "acme_eab_key_file to what it gives you");
     return new_account();
 }
 
@@ -154,9 +164,8 @@ OrderSession::Action OrderSession::new_account() {
     payload["termsOfServiceAgreed"] = settings_.terms == OrderSettings::Terms::Agreed;
     if (!settings_.contacts.empty()) payload["contact"] = contacts_json(settings_.contacts);
     if (!settings_.external_account.empty())
-        payload["externalAccountBinding"] =
-            json::parse(sign_binding(settings_.external_account_key, settings_.external_account,
-                                     directory_.new_account, key_));
+        payload["externalAccountBinding"] = json::parse(sign_binding(
+            settings_.external_account_key, settings_.external_account, directory_.new_account, key_));
     return post(directory_.new_account, payload.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
@@ -214,8 +223,8 @@ OrderSession::Action OrderSession::on_authorization(const env::HttpResponse& ans
     if (!authorization) return fail(authorization.error());
     const std::string url = order_.authorizations[at_++];
     if (std::ranges::find(settings_.names, authorization->name) == settings_.names.end())
-        return fail(fmt::format("the authority wants a proof for {}, which was not ordered",
-                                authorization->name));
+        return fail(
+            fmt::format("the authority wants a proof for {}, which was not ordered", authorization->name));
     if (authorization->status == Status::Valid) return next_authorization();
     if (authorization->status != Status::Pending)
         return fail(fmt::format("the authorization of {} is not open any more", authorization->name));
@@ -225,9 +234,11 @@ OrderSession::Action OrderSession::on_authorization(const env::HttpResponse& ans
         offered += (offered.empty() ? "" : ", ") + challenge.type;
         if (challenge.type != wanted) continue;
         if (!is_base64url(challenge.token) || challenge.url.empty())
-            return fail(fmt::format("the authority's {} challenge for {} is malformed", wanted,
-                                    authorization->name));
-        pending_.push_back({url, authorization->name, challenge.url,
+            return fail(
+                fmt::format("the authority's {} challenge for {} is malformed", wanted, authorization->name));
+        pending_.push_back({url,
+                            authorization->name,
+                            challenge.url,
                             {settings_.challenge, authorization->name, challenge.token,
                              challenge.token + "." + key_.thumbprint()}});
         return next_authorization();

@@ -1,6 +1,6 @@
-// One certificate from one authority: account, order, proofs, request, certificate (RFC 8555 §7), as a session
-// without I/O. An answer in, the next thing to do out. Every request but the first two is signed and carries a
-// fresh nonce; a nonce that the server does not take is replaced, a few times (§6.5).
+// One certificate from one authority: account, order, proofs, request, certificate (RFC 8555 §7), as a
+// session without I/O. An answer in, the next thing to do out. Every request but the first two is signed and
+// carries a fresh nonce; a nonce that the server does not take is replaced, a few times (§6.5).
 #pragma once
 
 #include "acme/key.hpp"
@@ -54,7 +54,7 @@ class OrderSession {
         std::string chain_pem;  // as the server sent it
     };
     struct Failed {
-        std::string why;                    // a sentence for the administrator
+        std::string why;                     // a sentence for the administrator
         std::chrono::seconds not_before{0};  // the server's Retry-After; 0: it said nothing
     };
     using Action = std::variant<Ask, Publish, Wait, Done, Failed>;
@@ -84,7 +84,7 @@ class OrderSession {
         Finished
     };
     struct Pending {
-        std::string url;       // of the authorization
+        std::string url;  // of the authorization
         std::string name;
         std::string challenge_url;
         Proof proof;

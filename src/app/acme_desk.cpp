@@ -56,7 +56,8 @@ std::expected<Prepared, std::string> prepare(env::FileSystem& files, const acme:
         TRY_ASSIGN(out.ca_pem, read_file(files, "acme_ca_file", options.ca_file));
     }
     if (options.external_account.empty()) return out;
-    TRY_ASSIGN(const std::string text, read_file(files, "acme_eab_key_file", options.external_account_key_file));
+    TRY_ASSIGN(const std::string text,
+               read_file(files, "acme_eab_key_file", options.external_account_key_file));
     const auto key = acme::base64url_decode(base::trim(text));
     if (!key || key->empty())
         return std::unexpected(fmt::format("acme_eab_key_file: {} holds no base64url key without padding",
@@ -127,8 +128,9 @@ seconds AcmeDesk::wait_for(const acme::Wanted& wanted) {
         return seconds(static_cast<seconds::rep>(std::min(attempts.next - unix_now, week)));
     }
     const auto pem = folder().read(wanted);
-    const auto facts = pem && *pem ? platform::certificate_facts(**pem)
-                                   : std::expected<platform::CertificateFacts, std::string>(std::unexpected(""));
+    const auto facts = pem && *pem
+                           ? platform::certificate_facts(**pem)
+                           : std::expected<platform::CertificateFacts, std::string>(std::unexpected(""));
     if (!facts) return seconds(0);
     for (const auto& name : wanted.names)
         if (std::ranges::find(facts->names, name) == facts->names.end()) return seconds(0);
@@ -200,9 +202,9 @@ env::Task<std::string> AcmeDesk::attempt(acme::Wanted wanted) {
         attempts.failures = 0;
         attempts.next = 0;
         attempts.error.clear();
-        environment_.events.emit(base::Note{base::Severity::Info, "acme",
-                                            fmt::format("obtained an {} certificate for {}",
-                                                        to_text(wanted.key_type), names)});
+        environment_.events.emit(
+            base::Note{base::Severity::Info, "acme",
+                       fmt::format("obtained an {} certificate for {}", to_text(wanted.key_type), names)});
     } else {
         problem = done.error().why;
         ++attempts.failures;
@@ -210,10 +212,10 @@ env::Task<std::string> AcmeDesk::attempt(acme::Wanted wanted) {
             acme::retry_delay(attempts.failures, options_.retry_delay, done.error().not_before, dice());
         attempts.next = attempts.last + static_cast<std::uint64_t>(delay.count());
         attempts.error = problem;
-        environment_.events.emit(
-            base::Note{base::Severity::Warning, "acme",
-                       fmt::format("no new certificate for {}: {}; what is in use stays; next attempt in {} s",
-                                   names, problem, delay.count())});
+        environment_.events.emit(base::Note{
+            base::Severity::Warning, "acme",
+            fmt::format("no new certificate for {}: {}; what is in use stays; next attempt in {} s", names,
+                        problem, delay.count())});
     }
     const auto kept = folder().keep_attempts(wanted, attempts);
     if (!kept) environment_.events.emit(base::Note{base::Severity::Warning, "acme", kept.error()});
@@ -254,7 +256,8 @@ env::Task<std::string> AcmeDesk::renew(std::string which, server::ControlReply& 
 void AcmeDesk::add_control_handlers(server::ControlServer& control) {
     control.add("certificates-renew", [this](json request, server::ControlReply& reply) {
         const auto name = request.find("name");
-        return renew(name != request.end() && name->is_string() ? name->get<std::string>() : std::string(), reply);
+        return renew(name != request.end() && name->is_string() ? name->get<std::string>() : std::string(),
+                     reply);
     });
 }
 

@@ -1,6 +1,6 @@
-// Certificates from ACME in the running server: looks when one is due, obtains it, keeps it, tells the server to
-// take it into use, and says what went wrong. A failure leaves the old certificate in place. Belongs to the
-// queue's loop; slow work and files are on the workers.
+// Certificates from ACME in the running server: looks when one is due, obtains it, keeps it, tells the server
+// to take it into use, and says what went wrong. A failure leaves the old certificate in place. Belongs to
+// the queue's loop; slow work and files are on the workers.
 #pragma once
 
 #include "acme/certificate_folder.hpp"

@@ -87,7 +87,8 @@ static env::Duration warn_before(const NamedFile& file, const platform::Certific
     return std::min<env::Duration>(soon, (facts.not_after - facts.not_before) / 4);
 }
 
-static std::vector<std::string> judge_certificate(const NamedFile& file, const platform::CertificateFacts& facts,
+static std::vector<std::string> judge_certificate(const NamedFile& file,
+                                                  const platform::CertificateFacts& facts,
                                                   const std::string& host, env::WallTime now,
                                                   std::chrono::hours soon) {
     std::vector<std::string> out;
@@ -98,7 +99,8 @@ static std::vector<std::string> judge_certificate(const NamedFile& file, const p
         out.push_back(fmt::format("the certificate expires in {} days", hours / 24));
     if (facts.not_before > now) out.emplace_back("the certificate is not valid yet; is the clock right?");
     std::vector<std::string> wanted{host};
-    if (file.use == FileUse::ByName) wanted = {file.name.starts_with('.') ? "any-name" + file.name : file.name};
+    if (file.use == FileUse::ByName)
+        wanted = {file.name.starts_with('.') ? "any-name" + file.name : file.name};
     if (file.wanted) wanted = file.wanted->names;
     for (const auto& name : wanted)
         if (!names_host(facts.names, name))

@@ -88,8 +88,9 @@ ChallengeListeners bind_challenges(const Site& site, const ProgramOptions& optio
         if (descriptor)
             out.descriptors.push_back(*descriptor);
         else if (!address || address->is_v4())
-            std::fprintf(stderr, "postrider: warning: %s: cannot listen on %s port %u: %s\n", name, host.c_str(),
-                         static_cast<unsigned>(at->port), std::string(env::to_text(descriptor.error())).c_str());
+            std::fprintf(stderr, "postrider: warning: %s: cannot listen on %s port %u: %s\n", name,
+                         host.c_str(), static_cast<unsigned>(at->port),
+                         std::string(env::to_text(descriptor.error())).c_str());
     }
     return out;
 }

@@ -132,10 +132,11 @@ struct TlsServerOptions {
                   "An ECDSA certificate and its chain beside the one of smtpd_tls_cert_file.");
         parameter("smtpd_tls_eckey_file", &O::ec_key_file, Default{"$smtpd_tls_eccert_file"},
                   "Its private key.");
-        parameter("tls_server_sni_maps", &O::sni_maps, Default{""},
-                  "Certificates by the name that a client asks for (SNI): tables of source text whose keys are "
-                  "host names, or .domain for the names below it, and whose values are files as in "
-                  "smtpd_tls_chain_files.");
+        parameter(
+            "tls_server_sni_maps", &O::sni_maps, Default{""},
+            "Certificates by the name that a client asks for (SNI): tables of source text whose keys are "
+            "host names, or .domain for the names below it, and whose values are files as in "
+            "smtpd_tls_chain_files.");
         parameter("smtpd_tls_wrappermode", &O::wrapper_mode, Default{"no"},
                   "TLS from the first octet (port 465).");
         parameter("smtpd_tls_protocols", &O::protocols, Default{">=TLSv1"},

@@ -159,8 +159,7 @@ class Server {
     platform::PosixUsers users_;
     std::unique_ptr<platform::LogWriter> log_;
     platform::SystemRandom random_;
-    std::shared_ptr<platform::TicketKeys> tickets_ =
-        std::make_shared<platform::TicketKeys>(clock_, random_);
+    std::shared_ptr<platform::TicketKeys> tickets_ = std::make_shared<platform::TicketKeys>(clock_, random_);
     std::unique_ptr<platform::ThreadPool> pool_;
     std::shared_ptr<platform::RocksDatabase> database_;
     std::unique_ptr<platform::UnboundService> dns_;
@@ -579,7 +578,8 @@ int run_server(const std::string& directory) {
                      static_cast<unsigned long long>(granted), connections,
                      static_cast<unsigned long long>(connections + other_descriptors));
     if (auto problem = drop_privileges(options.mail_owner); !problem.empty()) return fail(problem);
-    Server server(site, std::move(options), std::move(*listeners), std::move(challenges), *control, *pickup, *helper, loops);
+    Server server(site, std::move(options), std::move(*listeners), std::move(challenges), *control, *pickup,
+                  *helper, loops);
     return server.run();
 }
 

@@ -49,12 +49,12 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, RepairOptions,
-                                  policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
-                                  TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
-                                  policy::PolicyOptions, routing::RoutingOptions, queue::QueueManagerOptions,
-                                  queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
-                                  delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+        config::Registry::collect<
+            ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, RepairOptions,
+            policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions, TransportLimitOptions,
+            smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions, routing::RoutingOptions,
+            queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
+            delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,

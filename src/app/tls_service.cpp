@@ -50,9 +50,10 @@ std::expected<Certificates, std::string> read_pair(env::FileSystem& files, std::
 }
 
 /// The first certificate's names are the service's own, the others are found by the name a client asks for.
-/// Before an authority has answered for the first time one of our own stands in, so that the server can start.
-std::expected<void, std::string> add_acme(const config::Configuration& configuration, LoopEnvironment environment,
-                                          env::TlsServerSettings& settings) {
+/// Before an authority has answered for the first time one of our own stands in, so that the server can
+/// start.
+std::expected<void, std::string> add_acme(const config::Configuration& configuration,
+                                          LoopEnvironment environment, env::TlsServerSettings& settings) {
     config::Diagnostics diagnostics;
     const auto options = config::bind<acme::Options>(configuration, diagnostics);
     TRY_ASSIGN(const auto all, acme::wanted_certificates(options));
@@ -81,7 +82,8 @@ std::expected<void, std::string> add_acme(const config::Configuration& configura
 
 std::expected<void, std::string> add_certificates(const TlsServerOptions& options,
                                                   const config::Configuration& configuration,
-                                                  LoopEnvironment environment, env::TlsServerSettings& settings) {
+                                                  LoopEnvironment environment,
+                                                  env::TlsServerSettings& settings) {
     if (!options.chain_files.empty()) {
         TRY_ASSIGN(settings.certificates,
                    read_chain(environment.files, "smtpd_tls_chain_files", options.chain_files));
@@ -91,9 +93,9 @@ std::expected<void, std::string> add_certificates(const TlsServerOptions& option
         TRY_ASSIGN(settings.certificates,
                    read_pair(environment.files, "smtpd_tls_cert_file", options.certificate_file,
                              "smtpd_tls_key_file", options.key_file));
-        TRY_ASSIGN(auto second, read_pair(environment.files, "smtpd_tls_eccert_file",
-                                          options.ec_certificate_file, "smtpd_tls_eckey_file",
-                                          options.ec_key_file));
+        TRY_ASSIGN(auto second,
+                   read_pair(environment.files, "smtpd_tls_eccert_file", options.ec_certificate_file,
+                             "smtpd_tls_eckey_file", options.ec_key_file));
         for (auto& certificate : second) settings.certificates.push_back(std::move(certificate));
     }
     TRY_ASSIGN(const auto names, read_sni_maps(options.sni_maps, environment.files));
@@ -130,7 +132,8 @@ std::expected<void, std::string> add_client_certificates(const TlsServerOptions&
 }  // namespace
 
 bool uses_acme(const TlsServerOptions& options) {
-    return options.chain_files.empty() && options.certificate_file.empty() && options.ec_certificate_file.empty();
+    return options.chain_files.empty() && options.certificate_file.empty() &&
+           options.ec_certificate_file.empty();
 }
 
 std::expected<Certificates, std::string> split_chain(const std::string& pem) {
@@ -144,7 +147,8 @@ std::expected<Certificates, std::string> split_chain(const std::string& pem) {
         const std::string name = pem.substr(at + begin.size(), name_end - at - begin.size());
         const std::string end_line = "-----END " + name + "-----";
         const auto end = pem.find(end_line, name_end);
-        if (end == std::string::npos) return std::unexpected(fmt::format("'{}' has no end", base::printable(name, 60)));
+        if (end == std::string::npos)
+            return std::unexpected(fmt::format("'{}' has no end", base::printable(name, 60)));
         const std::string block = pem.substr(at, end + end_line.size() - at) + "\n";
         if (name.ends_with("PRIVATE KEY")) {
             ++keys;
@@ -160,7 +164,8 @@ std::expected<Certificates, std::string> split_chain(const std::string& pem) {
         out.front().chain_pem = before_key + out.front().chain_pem;
     }
     for (const auto& certificate : out)
-        if (certificate.chain_pem.empty()) return std::unexpected("a private key has no certificate after it");
+        if (certificate.chain_pem.empty())
+            return std::unexpected("a private key has no certificate after it");
     return out;
 }
 
@@ -182,7 +187,8 @@ std::expected<std::vector<SniFiles>, std::string> read_sni_maps(const std::strin
             return std::unexpected(
                 fmt::format("tls_server_sni_maps: {}: {}", path, env::to_text(text.error())));
         const auto entries = tables::parse_source(*text, tables::SourceFormat::Map);
-        if (!entries) return std::unexpected(fmt::format("tls_server_sni_maps: {}: {}", path, entries.error()));
+        if (!entries)
+            return std::unexpected(fmt::format("tls_server_sni_maps: {}: {}", path, entries.error()));
         for (const auto& [name, value] : *entries) {
             if (out.size() >= sni_names_max)
                 return std::unexpected(fmt::format("tls_server_sni_maps: more than {} names", sni_names_max));

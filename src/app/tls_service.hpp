@@ -22,8 +22,8 @@ std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options,
                                                const config::Configuration& configuration,
                                                LoopEnvironment environment);
 
-/// The certificates of one PEM text, in which keys and chains may follow each other (smtpd_tls_chain_files): a key
-/// before its chain; where there is but one key, it may stand anywhere. Error: a sentence.
+/// The certificates of one PEM text, in which keys and chains may follow each other (smtpd_tls_chain_files):
+/// a key before its chain; where there is but one key, it may stand anywhere. Error: a sentence.
 std::expected<std::vector<env::TlsCertificate>, std::string> split_chain(const std::string& pem);
 
 /// One line of tls_server_sni_maps.
@@ -31,7 +31,8 @@ struct SniFiles {
     std::string name;                // in lower case; ".domain" for what is below
     std::vector<std::string> files;  // in order
 };
-/// All that tls_server_sni_maps names. Error: a table that cannot be read, or of a type without a source text.
+/// All that tls_server_sni_maps names. Error: a table that cannot be read, or of a type without a source
+/// text.
 std::expected<std::vector<SniFiles>, std::string> read_sni_maps(const std::string& specs,
                                                                 env::FileSystem& files);
 

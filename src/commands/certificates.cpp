@@ -1,5 +1,6 @@
 // postrider certificates: which certificates are in use and until when; renewing those from ACME now.
 #include "app/certificates.hpp"
+
 #include "commands/judge_world.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
@@ -40,16 +41,20 @@ json to_json(const app::ListedCertificate& one) {
 }
 
 void print(const app::ListedCertificate& one, std::uint64_t now) {
-    fmt::print("{}\n  {}: {}\n", one.names.empty() ? "(no certificate)" : fmt::format("{}", fmt::join(one.names, ", ")),
+    fmt::print("{}\n  {}: {}\n",
+               one.names.empty() ? "(no certificate)" : fmt::format("{}", fmt::join(one.names, ", ")),
                one.parameter, one.path);
     if (one.not_after != 0) {
-        const auto days = static_cast<std::int64_t>(one.not_after / 86400) - static_cast<std::int64_t>(now / 86400);
-        fmt::print("  {} {} ({} days)\n", one.not_after > now ? "valid until" : "EXPIRED", day_of(one.not_after), days);
+        const auto days =
+            static_cast<std::int64_t>(one.not_after / 86400) - static_cast<std::int64_t>(now / 86400);
+        fmt::print("  {} {} ({} days)\n", one.not_after > now ? "valid until" : "EXPIRED",
+                   day_of(one.not_after), days);
     }
     if (!one.problem.empty()) fmt::print("  problem: {}\n", one.problem);
     if (one.attempts && one.attempts->failures > 0)
-        fmt::print("  the last attempt failed ({} in a row, {}): {}\n  next attempt: {}\n", one.attempts->failures,
-                   day_of(one.attempts->last), one.attempts->error, day_of(one.attempts->next));
+        fmt::print("  the last attempt failed ({} in a row, {}): {}\n  next attempt: {}\n",
+                   one.attempts->failures, day_of(one.attempts->last), one.attempts->error,
+                   day_of(one.attempts->next));
 }
 
 int list(const Invocation& invocation) {
@@ -79,7 +84,9 @@ int list(const Invocation& invocation) {
     if (invocation.json)
         fmt::print("{}\n", out.dump(-1, ' ', false, json::error_handler_t::replace));
     else if (certificates.empty())
-        fmt::print("No certificate is configured: set smtpd_tls_cert_file, smtpd_tls_chain_files or acme_domains.\n");
+        fmt::print(
+            "No certificate is configured: set smtpd_tls_cert_file, smtpd_tls_chain_files or "
+            "acme_domains.\n");
     return good ? exit_ok : exit_failed;
 }
 

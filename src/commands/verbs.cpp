@@ -42,7 +42,8 @@ constexpr Verb verb_table[] = {
      "usage: postrider [-c DIR] certificates [list] [--json]\n"
      "       postrider [-c DIR] certificates renew [NAME] [--json]\n\n"
      "list shows every certificate of the configuration, until when it is good, and how the last attempt to "
-     "renew it\nwent; it needs no running server. Exit status 1 when one has expired, will soon, does not fit, "
+     "renew it\nwent; it needs no running server. Exit status 1 when one has expired, will soon, does not "
+     "fit, "
      "or could not be\nrenewed. renew asks the ACME authority now (acme_domains), for all or for those that "
      "hold NAME; exit status 1\nwhen it refuses: what is in use stays.\n\n"
      "Examples: postrider certificates\n          postrider certificates renew mail.example.org\n"},

@@ -28,17 +28,17 @@ struct TlsProtocols {
 };
 
 struct TlsServerSettings {
-    std::vector<TlsCertificate> certificates;                 // RSA and ECDSA side by side
+    std::vector<TlsCertificate> certificates;  // RSA and ECDSA side by side
     /// Host name or ".domain" to its certificates; the same name may stand more than once (RSA, ECDSA).
     std::vector<std::pair<std::string, TlsCertificate>> sni;
     TlsProtocols protocols;
     bool prefer_server_ciphers = false;
     enum class ClientCertificate { No, Ask, Require } client_certificate = ClientCertificate::No;
-    std::string ca_pem;  // for client certificates
+    std::string ca_pem;   // for client certificates
     std::string ca_path;  // a hashed directory of the same
     int client_chain_depth_max = 9;
     std::chrono::seconds session_lifetime{3600};  // of tickets; 0: none are given
-    std::string alpn;    // not empty: the one protocol a client must ask for (RFC 7301)
+    std::string alpn;  // not empty: the one protocol a client must ask for (RFC 7301)
 };
 
 struct TlsClientSettings {

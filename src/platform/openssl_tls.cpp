@@ -138,7 +138,8 @@ class ServerContext : public env::TlsServerContext {
     std::string alpn;
     std::shared_ptr<TicketKeys> tickets;
 
-    // 1: this key; 2: this key, and make a new ticket; 0: no such key (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)).
+    // 1: this key; 2: this key, and make a new ticket; 0: no such key
+    // (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)).
     static int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                           EVP_MAC_CTX* mac, int making) {
         const auto* self = static_cast<ServerContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
@@ -165,8 +166,8 @@ class ServerContext : public env::TlsServerContext {
     }
 
     // ALPN (RFC 7301 §3.2): the one protocol we speak, or no handshake.
-    static int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-                               unsigned in_size, void* self) {
+    static int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
+                               const unsigned char* in, unsigned in_size, void* self) {
         const std::string& wanted = static_cast<ServerContext*>(self)->alpn;
         for (unsigned at = 0; at < in_size && at + 1U + in[at] <= in_size; at += 1U + in[at]) {
             if (std::string_view(reinterpret_cast<const char*>(in) + at + 1, in[at]) != wanted) continue;
@@ -427,8 +428,8 @@ static std::string session_scope(const env::TlsServerSettings& settings) {
     const std::string text = fmt::format("postrider {} {} {}", static_cast<int>(settings.client_certificate),
                                          settings.ca_path, settings.ca_pem);
     std::string digest(SSL_MAX_SID_CTX_LENGTH, '\0');
-    EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(),
-               nullptr);
+    EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
+               EVP_sha256(), nullptr);
     return digest;
 }
 
@@ -462,8 +463,7 @@ static std::expected<Ctx, std::string> make_context(const env::TlsServerSettings
     TRY(trust(context.get(), settings.ca_pem, settings.ca_path));
     send_authority_names(context.get(), settings.ca_pem);
     SSL_CTX_set_verify_depth(context.get(), settings.client_chain_depth_max);
-    const bool required =
-        settings.client_certificate == env::TlsServerSettings::ClientCertificate::Require;
+    const bool required = settings.client_certificate == env::TlsServerSettings::ClientCertificate::Require;
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                        required ? nullptr : accept_any);
     return context;

@@ -1,6 +1,6 @@
-// The keys of TLS session tickets (RFC 5077, RFC 8446 §4.6.1), one set for all loops: a client that comes back to
-// another loop, or after a reload, still resumes. A key makes tickets for one period and reads them for one more;
-// then it is forgotten, so a stolen key opens hours of traffic, not years. Thread-safe.
+// The keys of TLS session tickets (RFC 5077, RFC 8446 §4.6.1), one set for all loops: a client that comes
+// back to another loop, or after a reload, still resumes. A key makes tickets for one period and reads them
+// for one more; then it is forgotten, so a stolen key opens hours of traffic, not years. Thread-safe.
 #pragma once
 
 #include "env/clock.hpp"
