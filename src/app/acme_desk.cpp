@@ -5,6 +5,7 @@
 #include "acme/schedule.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "env/pem.hpp"
 #include "platform/openssl_tls.hpp"
 
 #include <algorithm>
@@ -17,7 +18,6 @@ namespace {
 using nlohmann::json;
 using std::chrono::seconds;
 
-constexpr std::uint64_t file_octets_max = 1 << 20;
 constexpr seconds look_at_least_every = std::chrono::hours(1);
 
 struct Prepared {
@@ -25,13 +25,6 @@ struct Prepared {
     acme::OrderSettings settings;
     std::string ca_pem;
 };
-
-std::expected<std::string, std::string> read_file(env::FileSystem& files, std::string_view parameter,
-                                                  const std::string& path) {
-    auto text = files.read(path, file_octets_max);
-    if (text) return std::move(*text);
-    return std::unexpected(fmt::format("{}: {}: {}", parameter, path, env::to_text(text.error())));
-}
 
 /// Keys, files and the request: all that takes time. Runs on a worker.
 std::expected<Prepared, std::string> prepare(env::FileSystem& files, const acme::Options& options,
@@ -53,11 +46,11 @@ std::expected<Prepared, std::string> prepare(env::FileSystem& files, const acme:
     out.settings.challenge = options.challenge;
     out.settings.request_der = acme::certificate_request(out.certificate_key, wanted.names);
     if (!options.ca_file.empty()) {
-        TRY_ASSIGN(out.ca_pem, read_file(files, "acme_ca_file", options.ca_file));
+        TRY_ASSIGN(out.ca_pem, env::read_pem(files, "acme_ca_file", options.ca_file));
     }
     if (options.external_account.empty()) return out;
     TRY_ASSIGN(const std::string text,
-               read_file(files, "acme_eab_key_file", options.external_account_key_file));
+               env::read_pem(files, "acme_eab_key_file", options.external_account_key_file));
     const auto key = acme::base64url_decode(base::trim(text));
     if (!key || key->empty())
         return std::unexpected(fmt::format("acme_eab_key_file: {} holds no base64url key without padding",

@@ -4,6 +4,7 @@
 #include "acme/certificate_folder.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "env/pem.hpp"
 #include "tables/factory.hpp"
 
 #include <fmt/format.h>
@@ -11,16 +12,9 @@
 namespace app {
 namespace {
 
-constexpr std::uint64_t pem_octets_max = 1 << 20, sni_table_octets_max = 64 << 20;
+constexpr std::uint64_t sni_table_octets_max = 64 << 20;
 constexpr std::size_t sni_names_max = 100'000;
 constexpr auto placeholder_lifetime = std::chrono::hours(24 * 90);
-
-std::expected<std::string, std::string> read_pem(env::FileSystem& files, std::string_view parameter,
-                                                 const std::string& path) {
-    auto text = files.read(path, pem_octets_max);
-    if (!text) return std::unexpected(fmt::format("{}: {}: {}", parameter, path, env::to_text(text.error())));
-    return std::move(*text);
-}
 
 using Certificates = std::vector<env::TlsCertificate>;
 
@@ -28,7 +22,7 @@ std::expected<Certificates, std::string> read_chain(env::FileSystem& files, std:
                                                     const std::vector<std::string>& paths) {
     std::string all;  // a key and its chain may be in files that follow each other
     for (const auto& path : paths) {
-        TRY_ASSIGN(const std::string pem, read_pem(files, parameter, path));
+        TRY_ASSIGN(const std::string pem, env::read_pem(files, parameter, path));
         all += pem + "\n";
     }
     auto out = split_chain(all);
@@ -43,8 +37,8 @@ std::expected<Certificates, std::string> read_pair(env::FileSystem& files, std::
     Certificates out;
     if (certificate_path.empty() || certificate_path == "none") return out;
     env::TlsCertificate certificate;
-    TRY_ASSIGN(certificate.chain_pem, read_pem(files, certificate_name, certificate_path));
-    TRY_ASSIGN(certificate.key_pem, read_pem(files, key_name, key_path));
+    TRY_ASSIGN(certificate.chain_pem, env::read_pem(files, certificate_name, certificate_path));
+    TRY_ASSIGN(certificate.key_pem, env::read_pem(files, key_name, key_path));
     out.push_back(std::move(certificate));
     return out;
 }
@@ -120,7 +114,7 @@ std::expected<void, std::string> add_client_certificates(const TlsServerOptions&
     settings.client_chain_depth_max = static_cast<int>(options.verify_depth);
     settings.ca_path = options.ca_path;
     if (!options.ca_file.empty()) {
-        TRY_ASSIGN(settings.ca_pem, read_pem(files, "smtpd_tls_CAfile", options.ca_file));
+        TRY_ASSIGN(settings.ca_pem, env::read_pem(files, "smtpd_tls_CAfile", options.ca_file));
     }
     if (settings.client_certificate == Client::Require && settings.ca_pem.empty() && settings.ca_path.empty())
         return std::unexpected(
