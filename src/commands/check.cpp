@@ -70,6 +70,19 @@ void check_key(const app::Site& site, env::FileSystem& files, config::Diagnostic
     }
 }
 
+void check_acme(const app::Site& site, config::Diagnostics& diagnostics) {
+    config::Diagnostics said_elsewhere;
+    const auto options = config::bind<acme::Options>(*site.configuration, said_elsewhere);
+    const auto wanted = acme::wanted_certificates(options);
+    const auto origin = site.configuration->origin("acme_domains");
+    if (!wanted)
+        diagnostics.add(config::Severity::Error, origin.file, origin.line, wanted.error());
+    else if (!wanted->empty() && !options.terms_agreed)
+        diagnostics.add(config::Severity::Warning, origin.file, origin.line,
+                        "acme_domains: no certificate will come before acme_terms_agreed = yes says that you "
+                        "agree to the authority's terms of service");
+}
+
 void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
     bool listens = false;
     for (const auto& service : site.services) {
@@ -131,6 +144,7 @@ int check(const Invocation& invocation) {
     if (site) {
         check_services(*site, diagnostics);
         check_key(*site, files, diagnostics);
+        check_acme(*site, diagnostics);
         app::judge_reports(*site, files, diagnostics);
         for (const auto& warning : app::certificate_warnings(*site, files, world.clock.wall()))
             diagnostics.add(config::Severity::Warning, warning.origin.file, warning.origin.line,

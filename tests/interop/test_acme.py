@@ -160,3 +160,14 @@ def test_listeners_give_nothing_away(make_server, authority):
                 answer = b""
             assert answer[9:12] == status, (request[:60], answer)
     server.client().quit()
+
+
+def test_check_says_what_is_wrong(make_server):
+    server = make_server(start=False, main={"acme_domains": "*.example.org"})
+    server.write_config()
+    wrong = server.run("-c", server.config, "check", check=False)
+    assert wrong.returncode == 1 and b"acme_domains: '*.example.org' is a wildcard" in wrong.stderr
+    server.settings["acme_domains"] = "mail.example.com"
+    server.write_config()
+    right = server.run("-c", server.config, "check")
+    assert b"acme_terms_agreed = yes" in right.stderr
