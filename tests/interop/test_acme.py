@@ -1,5 +1,5 @@
 """Certificates from an ACME authority: obtained, renewed, in use without dropping a connection; failures leave the old ones."""
-import json, os, re, smtplib, socket, ssl, stat, subprocess
+import json, re, socket, ssl, stat, subprocess
 
 import pytest
 from acme_peers import Pebble

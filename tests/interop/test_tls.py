@@ -1,13 +1,9 @@
-"""The TLS server against openssl's client, sslscan and testssl.sh: certificates by name, client certificates, tickets, protocols."""
-import json, re, smtplib, ssl, subprocess
+"""The TLS server against openssl's client and sslscan: certificates by name, client certificates, tickets, protocols."""
+import re, smtplib, ssl, subprocess
 
 import pytest
 from conftest import need
 from postrider_process import free_port
-
-# testssl.sh's own grades; what is above LOW is a finding.
-SERIOUS = {"MEDIUM", "HIGH", "CRITICAL"}
-SCAN_SECONDS = 900
 
 
 def make_certificate(folder, name, kind="ec", issuer=None, extra=""):
@@ -160,19 +156,3 @@ def test_old_protocols_with_sslscan(three_ports):
     server.settings["smtpd_tls_protocols"] = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
     server.start()
     assert enabled_protocols(server.port, "--starttls-smtp") == modern
-
-
-@pytest.mark.parametrize("which", ["smtp", "submission", "smtps"])
-def test_no_serious_finding_of_testssl(three_ports, keys, which):
-    server = three_ports.start()
-    port = {"smtp": server.port, "submission": server.submission, "smtps": server.smtps}[which]
-    report = keys / "testssl.json"
-    command = [need("testssl"), "--quiet", "--color", "0", "--warnings", "off", "--jsonfile", report, "--ip", "127.0.0.1", "--openssl-timeout", "20"]
-    if which != "smtps":
-        command += ["-t", "smtp"]
-    # Protocols, ciphers, forward secrecy, server defaults and vulnerabilities; the certificate's trust is a test of its own.
-    subprocess.run([*command, "--protocols", "--std", "--fs", "--server-preference", "--vulnerable", f"localhost:{port}"],
-                   stdin=subprocess.DEVNULL, capture_output=True, timeout=SCAN_SECONDS)
-    findings = json.loads(report.read_text())
-    assert {"TLS1_2", "TLS1_3"} <= {f["id"] for f in findings}, findings[:5]
-    assert [f for f in findings if f["severity"] in SERIOUS] == []
