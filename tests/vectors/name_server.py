@@ -72,9 +72,16 @@ class NameServer:
                     self.wfile.write(struct.pack("!H", len(reply)) + reply)
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
-        self.udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp)
-        self.port = self.udp.server_address[1]
-        self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Tcp)
+        for attempt in range(20):  # a port that is free for both; somebody may take one in between
+            self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tcp)
+            self.port = self.tcp.server_address[1]
+            try:
+                self.udp = socketserver.ThreadingUDPServer(("127.0.0.1", self.port), Udp)
+                break
+            except OSError:
+                self.tcp.server_close()
+                if attempt == 19:
+                    raise
         for s in (self.udp, self.tcp):
             s.daemon_threads = True
             threading.Thread(target=s.serve_forever, args=(0.05,), daemon=True).start()
