@@ -3,6 +3,9 @@
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "delivery/forwarding.hpp"
+#include "delivery/junk_detail.hpp"
+#include "policy/signing_keys.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -18,6 +21,18 @@ config::Configuration with_lmtp_names(const config::Configuration& configuration
         if (setting.name.starts_with(prefix))
             overrides.overrides.emplace_back("smtp_" + setting.name.substr(prefix.size()), setting.value);
     return configuration.with_overrides(overrides);
+}
+
+/// nullptr: nothing is sealed.
+std::expected<std::shared_ptr<const delivery::ArcSealing>, std::string> make_sealing(
+    const config::Configuration& configuration, env::FileSystem& files) {
+    config::Diagnostics said_already;
+    const auto options = config::bind<policy::SenderOptions>(configuration, said_already);
+    if (!options.arc_seal) return nullptr;
+    TRY_ASSIGN(auto key, policy::sealing_key(options, configuration.get("mydomain"), files));
+    return std::make_shared<const delivery::ArcSealing>(
+        delivery::ArcSealing{options.authserv_id, std::move(key.domain), std::move(key.selector),
+                             std::move(key.key), options.header_size_limit});
 }
 
 }  // namespace
@@ -68,10 +83,11 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     generation->factory = std::make_unique<tables::Factory>(tables::TableServices{
         environment_.files, environment_.loop.clock(), environment_.users, environment_.events});
     TRY_ASSIGN(generation->routing,
-               routing::Routing::make(
-                   config::bind<routing::RoutingOptions>(configuration, diagnostics),
-                   routing::Routing::Services{*generation->factory, environment_.files, own_addresses}));
+               routing::Routing::make(config::bind<routing::RoutingOptions>(configuration, diagnostics),
+                                      routing::Routing::Services{*generation->factory, environment_.files,
+                                                                 own_addresses, environment_.loop.clock()}));
     const std::string queue_directory = configuration.get("queue_directory");
+    TRY_ASSIGN(const auto sealing, make_sealing(configuration, environment_.files));
     auto services = site.services;
     // Postfix's own transports exist also where a short master.cf does not list them.
     for (const auto& [name, command] : {std::pair{"local", "local"},
@@ -101,7 +117,15 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                 service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
                 config::bind<delivery::SmtpClientOptions>(settings, diagnostics), std::move(world));
             if (!made) return std::unexpected(made.error());
-            transport = std::move(*made);
+            if (lmtp)
+                transport = std::make_unique<delivery::JunkDetailTransport>(
+                    std::move(*made), config::bind<delivery::JunkDetailOptions>(own, diagnostics));
+            else
+                transport = std::make_unique<delivery::ForwardingTransport>(
+                    service.name, std::move(*made),
+                    delivery::ForwardingTransport::Services{environment_.loop, environment_.workers,
+                                                            *generation->routing, environment_.events},
+                    sealing);
         } else if (service.command == "local") {
             delivery::LocalTransport::Services local{
                 environment_.loop, *generation->factory, environment_.users, *generation->routing, intake_,

@@ -158,10 +158,12 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     TRY_ASSIGN(const auto unverified,
                networks("sender_authentication_exempt_networks", sender_options.exempt_networks));
     TRY_ASSIGN(const auto ours, networks("dkim_sign_networks", sender_options.sign_networks));
+    TRY_ASSIGN(const auto sealed, networks("arc_seal_networks", sender_options.seal_networks));
     service->without_verify = [unverified](const env::IpAddress& address) {
         return unverified->contains_now(address);
     };
     service->signed_for = [ours](const env::IpAddress& address) { return ours->contains_now(address); };
+    service->sealed_for = [sealed](const env::IpAddress& address) { return sealed->contains_now(address); };
     const auto report_options = std::make_shared<const reports::ReportOptions>(
         config::bind<reports::ReportOptions>(configuration, diagnostics));
     service->takes_reports = [report_options](const mail::Address& address) {
@@ -173,7 +175,11 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         });
         return report ? reports::unread_key(id) : std::string();
     };
-    TRY_ASSIGN(service->content, policy::make_content_rules(std::move(sender_options), environment.files));
+    TRY_ASSIGN(auto overrides,
+               policy::PolicyOverrides::make(sender_options.policy_overrides, *generation->factory));
+    TRY_ASSIGN(auto rules, policy::make_content_rules(std::move(sender_options), environment.files));
+    rules->authentication.overrides = std::make_shared<const policy::PolicyOverrides>(std::move(overrides));
+    service->content = std::move(rules);
     policy::RestrictionJudge::Services services{*generation->factory, environment.files,
                                                 *generation->routing, environment.events,
                                                 environment.resolver, service->name};
@@ -194,9 +200,10 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
     out->factory = std::make_unique<tables::Factory>(tables::TableServices{
         environment.files, environment.loop.clock(), environment.users, environment.events});
     auto options = config::bind<routing::RoutingOptions>(*site.configuration, diagnostics);
-    TRY_ASSIGN(out->routing, routing::Routing::make(std::move(options),
-                                                    routing::Routing::Services{
-                                                        *out->factory, environment.files, own_addresses}));
+    TRY_ASSIGN(out->routing,
+               routing::Routing::make(std::move(options),
+                                      routing::Routing::Services{*out->factory, environment.files,
+                                                                 own_addresses, environment.loop.clock()}));
     for (const auto& service : site.services) {
         if (service.type != "inet" || service.command != "smtpd") continue;
         const auto configuration = site.configuration->with_overrides(service);

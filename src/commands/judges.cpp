@@ -151,8 +151,8 @@ void print_verify(const policy::Authentication& got, const std::string& id) {
 env::Task<int> judge_message(JudgeWorld& world, VerifyCall call) {
     policy::MessageAuthenticator authenticator(std::move(call.message.header_block), call.rules);
     authenticator.body(call.message.body);
-    const auto got =
-        co_await authenticator.finish(world.resolver(), world.clock, std::move(call.client), call.now);
+    const policy::MessageAuthenticator::Resolvers resolvers{world.resolver(), world.resolver()};
+    const auto got = co_await authenticator.finish(resolvers, world.clock, std::move(call.client), call.now);
     if (call.json)
         print_json(verify_json(got, call.rules.authserv_id));
     else

@@ -207,8 +207,9 @@ int verify_recipients(const app::Site& site, const std::vector<std::string>& rec
     StderrEvents events;
     tables::Factory factory(tables::TableServices{files, world.clock, users, events});
     config::Diagnostics ignored;
-    auto routing = routing::Routing::make(config::bind<routing::RoutingOptions>(*site.configuration, ignored),
-                                          routing::Routing::Services{factory, files, app::own_addresses()});
+    auto routing =
+        routing::Routing::make(config::bind<routing::RoutingOptions>(*site.configuration, ignored),
+                               routing::Routing::Services{factory, files, app::own_addresses(), world.clock});
     if (!routing) {
         fmt::print(stderr, "sendmail: fatal: {}\n", routing.error());
         return exit_configuration;

@@ -81,6 +81,7 @@ std::string fill(std::string_view text, const std::vector<std::pair<std::string_
 std::expected<std::unique_ptr<LocalTransport>, std::string> LocalTransport::make(LocalOptions options,
                                                                                  Services services) {
     std::unique_ptr<LocalTransport> out(new LocalTransport(std::move(options), std::move(services)));
+    TRY(check_junk_folder(out->options_.junk_folder));
     auto list = out->services_.factory.open_list(out->options_.alias_maps, tables::SourceFormat::Alias);
     if (!list) return std::unexpected("alias_maps: " + list.error().text);
     out->aliases_ = std::move(*list);
@@ -321,6 +322,7 @@ env::Task<void> LocalTransport::deliver_mailbox(Expansion& state, env::UnixUser 
     else
         path = (options_.spool_directory.ends_with('/') ? options_.spool_directory + user.name + "/"
                                                         : options_.spool_directory + "/" + user.name);
+    path = mailbox_folder(std::move(path), *state.request.envelope, options_.junk_folder);
     co_await deliver_file(state, std::move(path), as);
 }
 

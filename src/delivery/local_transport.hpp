@@ -20,7 +20,8 @@ namespace delivery {
 
 struct LocalOptions {
     std::string host_name, mail_name, my_origin, alias_maps, spool_directory, home_mailbox, mailbox_command,
-        mailbox_transport, fallback_transport, luser_relay, default_privileges, recipient_delimiter;
+        mailbox_transport, fallback_transport, luser_relay, default_privileges, recipient_delimiter,
+        junk_folder;
     std::vector<std::string> forward_path, locks, commands_from, files_from;
     std::uint64_t mailbox_limit = 51200000;
     std::chrono::seconds command_time_limit{1000};
@@ -74,6 +75,8 @@ struct LocalOptions {
                   "owner-listname and listname-request are not split at the delimiter.");
         parameter("postrider_alias_expansion_limit", &O::expansion_limit, Between{1, 1000000},
                   "How many targets one local recipient may become through aliases.");
+        parameter("dmarc_junk_folder", &O::junk_folder, Default{"Junk"},
+                  "The folder of a Maildir that quarantined mail goes to (dmarc_quarantine_action = junk).");
     }
 };
 

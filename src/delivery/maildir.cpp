@@ -107,11 +107,21 @@ class MaildirWriter : public MailboxWriter {
             auto made = make_path(files_, job_.directory + folder);
             if (!made) return failed("create", job_.directory + folder, made.error());
         }
+        if (const auto marked = mark_folder(); !marked)
+            return failed("create", job_.directory, marked.error());
         auto synced = sync_path(files_, job_.directory);
         if (!synced) return failed("create", job_.directory, synced.error());
         auto made = make_path(files_, job_.directory + "/tmp");
         if (!made) return failed("create", job_.directory + "/tmp", made.error());
         return ok();
+    }
+    /// Maildir++: a folder of a Maildir (".Junk") says by an empty file that it is one.
+    std::expected<void, env::FileError> mark_folder() {
+        const auto slash = job_.directory.find_last_of('/');
+        if (job_.directory[slash == std::string::npos ? 0 : slash + 1] != '.') return {};
+        auto made = files_.open(job_.directory + "/maildirfolder", env::OpenMode::CreateExclusive, file_mode);
+        if (!made && made.error() != env::FileError::Exists) return std::unexpected(made.error());
+        return {};
     }
     AgentResult put(const std::string& bytes) {
         octets_ += bytes.size();

@@ -27,10 +27,25 @@ std::string delivery_headers(const mail::Envelope& envelope, const mail::Recipie
                        envelope.sender.text(), recipient.original.text(), recipient.address.text());
 }
 
+std::string mailbox_folder(std::string path, const mail::Envelope& envelope, std::string_view junk_folder) {
+    if (!envelope.junk || !path.ends_with('/') || junk_folder.empty()) return path;
+    return path + "." + std::string(junk_folder) + "/";
+}
+
+std::expected<void, std::string> check_junk_folder(std::string_view folder) {
+    const bool plain = folder.find('/') == std::string_view::npos &&
+                       folder.find("..") == std::string_view::npos && !folder.starts_with('.') &&
+                       !folder.ends_with('.') && base::printable(folder, 200) == folder;
+    if (plain) return {};
+    return std::unexpected(
+        fmt::format("dmarc_junk_folder: '{}' is no folder's name", base::printable(folder, 100)));
+}
+
 std::expected<std::unique_ptr<VirtualTransport>, std::string> VirtualTransport::make(VirtualOptions options,
                                                                                      tables::Factory& factory,
                                                                                      Agent& agent) {
     std::unique_ptr<VirtualTransport> out(new VirtualTransport(std::move(options), agent));
+    TRY(check_junk_folder(out->options_.junk_folder));
     const auto open = [&](std::string_view name, const std::string& text,
                           tables::TableList& to) -> std::expected<void, std::string> {
         auto list = factory.open_list(text);
@@ -89,7 +104,8 @@ env::Task<queue::RecipientResult> VirtualTransport::deliver_one(const queue::Del
                  fmt::format("user id {} is below virtual_minimum_uid = {}", *user, options_.minimum_uid)});
         job.as = Credentials{static_cast<std::uint32_t>(*user), static_cast<std::uint32_t>(*group), ""};
     }
-    const std::string full = options_.base + "/" + **path;
+    const std::string full =
+        mailbox_folder(options_.base + "/" + **path, *request.envelope, options_.junk_folder);
     const std::string prefix = delivery_headers(*request.envelope, recipient);
     if (full.ends_with('/')) {
         job.what = MaildirJob{full, prefix, true};

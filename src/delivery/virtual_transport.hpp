@@ -11,7 +11,7 @@
 namespace delivery {
 
 struct VirtualOptions {
-    std::string base, mailbox_maps, uid_maps, gid_maps, recipient_delimiter;
+    std::string base, mailbox_maps, uid_maps, gid_maps, recipient_delimiter, junk_folder;
     std::uint32_t minimum_uid = 100;
     std::uint64_t mailbox_limit = 51200000;
     std::vector<std::string> locks;
@@ -35,6 +35,8 @@ struct VirtualOptions {
                   "The largest mbox file in octets; 0: no limit.");
         parameter("virtual_mailbox_lock", &O::locks, base_default{"fcntl"},
                   "How an mbox file is locked: fcntl, flock, dotlock.");
+        parameter("dmarc_junk_folder", &O::junk_folder, base_default{"Junk"},
+                  "The folder of a Maildir that quarantined mail goes to (dmarc_quarantine_action = junk).");
     }
 };
 
@@ -58,5 +60,10 @@ class VirtualTransport : public queue::Transport {
 
 /// Return-Path:, X-Original-To: and Delivered-To: as they stand on top of a delivered message.
 std::string delivery_headers(const mail::Envelope& envelope, const mail::Recipient& recipient);
+/// Error: the name would lead out of the mailbox.
+std::expected<void, std::string> check_junk_folder(std::string_view folder);
+/// A mailbox's own Maildir ("/home/ann/Maildir/"), or for quarantined mail its Junk folder in Maildir++ form
+/// ("/home/ann/Maildir/.Junk/"). Without a / at the end it is an mbox file, which has no folders.
+std::string mailbox_folder(std::string path, const mail::Envelope& envelope, std::string_view junk_folder);
 
 }  // namespace delivery

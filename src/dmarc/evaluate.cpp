@@ -88,9 +88,10 @@ env::Task<bool> exists(env::Resolver& resolver, dns::Name domain) {
 env::Task<bool> is_aligned(env::Resolver& resolver, Identifier identifier, Alignment mode, dns::Name author,
                            dns::Name organizational, Limits limits, bool& failed) {
     const auto name = dns::Name::parse(identifier.domain);
-    if (!identifier.pass || !name || name->is_root()) co_return false;
+    if (!name || name->is_root()) co_return false;
     if (*name == author) co_return true;
-    if (mode == Alignment::Strict) co_return false;
+    // An organizational domain is the name itself or above it: where that cannot be, nobody is asked.
+    if (mode == Alignment::Strict || !name->is_within(organizational)) co_return false;
     const Walk theirs = co_await walk(resolver, *name, limits.queries_max);
     failed = failed || theirs.failed;
     co_return choose_organizational(*name, theirs) == organizational;
@@ -169,16 +170,28 @@ env::Task<Verdict> evaluate(env::Resolver& resolver, std::string author_domain, 
     }
     out.policy = record.testing ? one_less(out.published) : out.published;
     bool failed = found.failed;
-    out.spf_aligned =
+    std::string unknown;  // an aligned identifier that the DNS said nothing of
+    const bool spf_counts =
         co_await is_aligned(resolver, spf, record.aspf, *author, organizational, limits, failed);
+    out.spf_aligned = spf.pass && spf_counts;
+    if (spf.failed && spf_counts) unknown = fmt::format("SPF of {} could not be determined", spf.domain);
+    // What passed comes first: the limit must not cut it off.
+    std::ranges::stable_partition(dkim, [](const auto& one) { return one.pass; });
     if (dkim.size() > limits.signatures_max) dkim.resize(limits.signatures_max);
     for (const auto& identifier : dkim) {
-        out.dkim_aligned =
+        if (!identifier.pass && !identifier.failed) continue;
+        const bool counts =
             co_await is_aligned(resolver, identifier, record.adkim, *author, organizational, limits, failed);
+        if (counts && identifier.failed)
+            unknown = fmt::format("the DKIM key of {} could not be looked up", identifier.domain);
+        out.dkim_aligned = counts && identifier.pass;
         if (out.dkim_aligned) break;
     }
     if (out.spf_aligned || out.dkim_aligned) {
         out.result = Result::Pass;
+    } else if (!unknown.empty()) {
+        out.result = Result::TempError;
+        out.reason = unknown;
     } else if (failed) {
         out.result = Result::TempError;
         out.reason = "an organizational domain could not be looked up";

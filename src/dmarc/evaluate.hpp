@@ -17,7 +17,8 @@ std::string_view to_text(Result result);
 /// What SPF and DKIM found.
 struct Identifier {
     bool pass = false;
-    std::string domain;  // of MAIL FROM (or HELO) for SPF, d= for DKIM
+    std::string domain;   // of MAIL FROM (or HELO) for SPF, d= for DKIM
+    bool failed = false;  // the DNS did not say: neither pass nor fail (§5.3.6)
 };
 
 struct Limits {

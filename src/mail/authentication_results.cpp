@@ -9,14 +9,35 @@ namespace {
 
 constexpr std::size_t value_octets_max = 255;
 
-bool is_token_char(char c) {
-    return base::is_alnum(c) || std::string_view("!#$%&'*+-.^_`{|}~/@").find(c) != std::string_view::npos;
+// RFC 2045 §5.1.
+bool is_token(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return base::is_alnum(c) || std::string_view("!#$%&'*+-.^_`{|}~").find(c) != std::string_view::npos;
+    });
 }
 
-// A property's value: as it is when it is a token or an address of plain atoms, else a quoted string.
+// [local-part] "@" domain-name, of dot-atoms.
+bool is_plain_address(std::string_view text) {
+    const auto at = text.rfind('@');
+    if (at == std::string_view::npos) return false;
+    const auto local = text.substr(0, at), domain = text.substr(at + 1);
+    const bool name = !domain.empty() && std::ranges::all_of(domain, [](char c) {
+        return base::is_alnum(c) || c == '-' || c == '.' || c == '_';
+    });
+    const bool atoms =
+        local.empty() || std::ranges::all_of(base::split(local, '.'), [](std::string_view atom) {
+            return !atom.empty() && std::ranges::all_of(atom, [](char c) {
+                return base::is_alnum(c) ||
+                       std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+            });
+        });
+    return name && atoms;
+}
+
+// A pvalue (RFC 8601 §2.2): as it is when it is a token or a plain address, else a quoted string.
 std::string value_text(std::string_view text) {
     const std::string clean = base::printable(text, value_octets_max);
-    if (!clean.empty() && std::ranges::all_of(clean, is_token_char)) return clean;
+    if (is_token(clean) || is_plain_address(clean)) return clean;
     std::string out = "\"";
     for (const char c : clean) {
         if (c == '"' || c == '\\') out += '\\';
@@ -93,7 +114,12 @@ std::string authentication_results_field(std::string_view authserv_id,
 
 std::optional<std::string> authserv_id_of(std::string_view value) {
     const auto word = read_word(value, skip_space(value, 0));
-    return word ? std::optional(base::lower(word->text)) : std::nullopt;
+    // A control character in it: somebody wants two readers to see two ids.
+    const auto is_control = [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; };
+    if (!word || std::ranges::any_of(word->text, is_control)) return std::nullopt;
+    std::string out = base::lower(word->text);
+    while (out.ends_with('.')) out.pop_back();
+    return out.empty() ? std::nullopt : std::optional(std::move(out));
 }
 
 std::vector<std::string> results_for(std::string_view results, std::string_view method) {
@@ -136,8 +162,9 @@ std::vector<std::string> results_for(std::string_view results, std::string_view 
 std::string results_of(std::string_view value) {
     const auto word = read_word(value, skip_space(value, 0));
     if (!word) return "";
-    const auto at = value.find(';', word->end);
-    return at == std::string_view::npos ? "" : std::string(base::trim(value.substr(at + 1)));
+    std::size_t at = skip_space(value, word->end);
+    if (const auto version = read_word(value, at)) at = skip_space(value, version->end);
+    return at >= value.size() || value[at] != ';' ? "" : std::string(base::trim(value.substr(at + 1)));
 }
 
 }  // namespace mail

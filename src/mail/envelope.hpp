@@ -63,6 +63,9 @@ struct Envelope {
     Origin origin;
     // Set by policy while the message comes in:
     bool hold = false;               // HOLD: queued, not delivered
+    bool from_outside = false;       // by a stranger: where it leaves again, we are its forwarder
+    bool verified = false;           // our Authentication-Results stand in it, and nobody else's with our id
+    bool junk = false;               // for the Junk folder (dmarc_quarantine_action)
     std::string content_filter;      // FILTER or content_filter: "transport:nexthop"; empty: none
     std::vector<std::string> trace;  // free for events: what restrictions did ("hold: …")
 };

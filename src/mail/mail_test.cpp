@@ -107,11 +107,47 @@ TEST(AuthenticationResults, NothingSaidCanBendIt) {
     EXPECT_EQ(authentication_results_text({}), "none");
 }
 
+TEST(AuthenticationResults, Values) {
+    // RFC 8601 §2.2: a token of RFC 2045, an address, or a quoted string.
+    for (const auto& [value, written] : {std::pair<std::string, std::string>{"example.org", "example.org"},
+                                         {"ann@example.org", "ann@example.org"},
+                                         {"@example.org", "@example.org"},
+                                         {"SRS0=a/b=c@example.org", "SRS0=a/b=c@example.org"},
+                                         {"a..b@example.org", "\"a..b@example.org\""},
+                                         {"a;b@example.org", "\"a;b@example.org\""},
+                                         {"\"a b\"@example.org", "\"\\\"a b\\\"@example.org\""},
+                                         {"ann@[192.0.2.1]", "\"ann@[192.0.2.1]\""},
+                                         {"ann@exa(mple.org", "\"ann@exa(mple.org\""},
+                                         {"q7/Wz+1a", "\"q7/Wz+1a\""},
+                                         {"q7aWz+1a", "q7aWz+1a"},
+                                         {"2001:db8::1", "\"2001:db8::1\""},
+                                         {std::string("a\0b", 3), "\"a?b\""},
+                                         {"a\r\nX: y", "\"a??X: y\""},
+                                         {"\x80", "\"?\""},
+                                         {"b\xc3\xbc"
+                                          "cher.example",
+                                          "\"b\xc3\xbc"
+                                          "cher.example\""},
+                                         {"", "\"\""}}) {
+        const AuthenticationMethod one{"x", "pass", "", "", {{"smtp.mailfrom", value}}};
+        EXPECT_EQ(authentication_results_text({one}), "x=pass\r\n\t smtp.mailfrom=" + written);
+    }
+}
+
 TEST(AuthenticationResults, Reading) {
     EXPECT_EQ(authserv_id_of(" (c (d)) \"Mx.Example\" 1; none"), "mx.example");
     EXPECT_EQ(authserv_id_of(" mx.example; spf=pass"), "mx.example");
     EXPECT_FALSE(authserv_id_of(" \"open"));
     EXPECT_FALSE(authserv_id_of(""));
+    // Our id in other clothes; and what two readers might read differently.
+    for (const auto* text :
+         {" MX.example; x", "\r\n\tmx.example ; x", " mx.example 1; x", " mx.example(c); x", "mx.example",
+          " \"mx.example\" 2 ; x", " \"mx\\.example\"; x", " mx.example.; x", "(;) mx.example; x"})
+        EXPECT_EQ(authserv_id_of(text), "mx.example") << text;
+    EXPECT_FALSE(authserv_id_of(std::string_view(" mx.example\0; x", 15)));
+    EXPECT_FALSE(authserv_id_of(" \"mx.example\r\n \"; x"));
+    EXPECT_EQ(results_of(" mx (a;b) 1 (;) ; spf=pass "), "spf=pass");
+    EXPECT_EQ(results_of(" mx 1"), "");
     const auto all = results_of("a; dmarc=pass; arc=fail (x; arc=pass) reason=\"y; arc=none\"; dkim/1=pass");
     EXPECT_EQ(results_for(all, "arc"), std::vector<std::string>{"fail"});
     EXPECT_EQ(results_for(all, "dkim"), std::vector<std::string>{"pass"});

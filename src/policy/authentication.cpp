@@ -58,14 +58,40 @@ env::Task<void> MessageAuthenticator::check_spf(env::Resolver& resolver, const e
     said.properties.emplace_back(client.mail_from.empty() ? "smtp.helo" : "smtp.mailfrom",
                                  client.mail_from.empty() ? client.helo : client.mail_from);
     out.methods.push_back(std::move(said));
+    out.received_spf = spf::received_spf(out.spf, query, client.mail_from.empty() ? "helo" : "mailfrom");
 }
 
-env::Task<void> MessageAuthenticator::check_dmarc(env::Resolver& resolver, Authentication& out) {
+/// A trusted sealer says that the message passed when it came to him (RFC 8617 §7.2).
+bool MessageAuthenticator::vouched_for(const arc::ChainResult& chain) const {
+    if (chain.status != arc::ChainStatus::Pass || chain.sealers.empty()) return false;
+    const bool trusted = std::ranges::any_of(
+        rules_.trusted_sealers, [&](const auto& name) { return base::iequals(name, chain.sealers.back()); });
+    const auto seen = mail::results_of(chain.newest_results);
+    bool passed_there = false;
+    for (const auto* name : {"dmarc", "dkim", "spf"})
+        for (const auto& word : mail::results_for(seen, name)) passed_there = passed_there || word == "pass";
+    return trusted && passed_there;
+}
+
+env::Task<void> MessageAuthenticator::apply_local_policy(const SendingClient& client, Authentication& out) {
+    if (!rules_.overrides || rules_.overrides->empty()) co_return;
+    PolicyOverrides::Question question{client.ip, client.name, out.dmarc.domain};
+    auto found = co_await rules_.overrides->find(std::move(question));
+    if (found)
+        out.local_policy = std::move(*found);
+    else
+        out.local_policy_problem = std::move(found.error());
+}
+
+env::Task<void> MessageAuthenticator::check_dmarc(env::Resolver& resolver, const SendingClient& client,
+                                                  Authentication& out) {
     out.author = mail::find_author(header_block_);
-    const dmarc::Identifier sender{out.spf.result == spf::Result::Pass, out.spf_domain};
+    const dmarc::Identifier sender{out.spf.result == spf::Result::Pass, out.spf_domain,
+                                   out.spf.result == spf::Result::TempError};
     std::vector<dmarc::Identifier> signers;
     for (const auto& signature : out.dkim)
-        if (signature.result == dkim::Result::Pass) signers.push_back({true, signature.domain});
+        signers.push_back({signature.result == dkim::Result::Pass, signature.domain,
+                           signature.result == dkim::Result::TempError});
     auto domains = out.author.domains;
     if (domains.size() > rules_.authors_max) domains.resize(rules_.authors_max);
     for (std::size_t i = 0; i < domains.size(); ++i) {
@@ -81,18 +107,13 @@ env::Task<void> MessageAuthenticator::check_dmarc(env::Resolver& resolver, Authe
         out.dmarc.result = dmarc::Result::PermError;
         out.dmarc.reason = "From: names several domains";
     }
-    if (out.dmarc.result == dmarc::Result::Fail && out.arc.status == arc::ChainStatus::Pass &&
-        !out.arc.sealers.empty()) {
-        const auto& sealer = out.arc.sealers.back();
-        const bool trusted = std::ranges::any_of(
-            rules_.trusted_sealers, [&](const auto& name) { return base::iequals(name, sealer); });
-        const auto id_end = out.arc.newest_results.find(';');
-        const auto seen = id_end == std::string::npos ? "" : out.arc.newest_results.substr(id_end + 1);
-        bool passed_there = false;
-        for (const auto* name : {"dmarc", "dkim", "spf"})
-            for (const auto& word : mail::results_for(seen, name))
-                passed_there = passed_there || word == "pass";
-        if (trusted && passed_there) out.override_reason = "arc=pass of " + sealer;
+    const bool undecided = out.dmarc.result == dmarc::Result::TempError && out.dmarc.record;
+    if (out.dmarc.result == dmarc::Result::Fail || undecided) {
+        co_await apply_local_policy(client, out);
+        if (out.local_policy)
+            out.override_reason = base::trim(out.local_policy->type + " " + out.local_policy->comment);
+        else if (vouched_for(out.arc))
+            out.override_reason = "arc=pass of " + out.arc.sealers.back();
     }
     auto said = method("dmarc", dmarc::to_text(out.dmarc.result));
     if (out.dmarc.record)
@@ -103,17 +124,19 @@ env::Task<void> MessageAuthenticator::check_dmarc(env::Resolver& resolver, Authe
     out.methods.push_back(std::move(said));
 }
 
-env::Task<Authentication> MessageAuthenticator::finish(env::Resolver& resolver, const env::Clock& clock,
+env::Task<Authentication> MessageAuthenticator::finish(Resolvers resolvers, const env::Clock& clock,
                                                        SendingClient client, std::uint64_t now) {
     Authentication out;
-    co_await check_spf(resolver, clock, client, out);
-    out.dkim = co_await dkim_.finish(resolver, now);
+    co_await check_spf(resolvers.identifiers, clock, client, out);
+    out.dkim = co_await dkim_.finish(resolvers.identifiers, now);
     for (const auto& signature : out.dkim) {
         auto said = method("dkim", dkim::to_text(signature.result));
         if (signature.key_bits > 0) said.comment = fmt::format("{}-bit key", signature.key_bits);
         said.reason = signature.reason;
         if (!signature.domain.empty()) {
             said.properties.emplace_back("header.d", signature.domain);
+            if (!base::iequals(signature.identity, "@" + signature.domain))
+                said.properties.emplace_back("header.i", signature.identity);
             said.properties.emplace_back("header.s", signature.selector);
             said.properties.emplace_back("header.a", signature.algorithm);
             said.properties.emplace_back("header.b", signature.signature_start);
@@ -121,14 +144,17 @@ env::Task<Authentication> MessageAuthenticator::finish(env::Resolver& resolver, 
         out.methods.push_back(std::move(said));
     }
     if (out.dkim.empty()) out.methods.push_back(method("dkim", "none"));
-    out.arc = co_await arc_.finish(resolver);
+    out.arc = co_await arc_.finish(resolvers.identifiers);
     if (arc_.has_sets()) {
         auto said = method("arc", arc::to_text(out.arc.status));
         said.reason = out.arc.reason;
         if (out.arc.instances > 0) said.comment = fmt::format("i={}", out.arc.instances);
+        if (client.ip) said.properties.emplace_back("smtp.remote-ip", client.ip->text());
+        if (out.arc.status == arc::ChainStatus::Pass)
+            said.properties.emplace_back("header.oldest-pass", std::to_string(out.arc.oldest_pass));
         out.methods.push_back(std::move(said));
     }
-    co_await check_dmarc(resolver, out);
+    co_await check_dmarc(resolvers.policy, client, out);
     co_return out;
 }
 

@@ -10,6 +10,7 @@
 #include "env/network.hpp"
 #include "mail/authentication_results.hpp"
 #include "mail/author.hpp"
+#include "policy/policy_overrides.hpp"
 #include "spf/check.hpp"
 
 #include <memory>
@@ -21,14 +22,16 @@ namespace policy {
 struct AuthenticationRules {
     std::string authserv_id;
     dkim::VerifyOptions dkim;
-    std::vector<std::string> trusted_sealers;  // domains whose ARC results may overrule DMARC
-    std::size_t authors_max = 3;               // From: domains looked at when there are several
+    std::vector<std::string> trusted_sealers;          // domains whose ARC results may overrule DMARC
+    std::size_t authors_max = 3;                       // From: domains looked at when there are several
+    std::shared_ptr<const PolicyOverrides> overrides;  // nullptr: none
 };
 
 /// What SPF asks about. Without an address SPF is not asked.
 struct SendingClient {
     std::optional<env::IpAddress> ip;
     std::string helo, mail_from;  // mail_from empty: the null sender
+    std::string name;             // verified; for local policies
 };
 
 struct Authentication {
@@ -41,7 +44,10 @@ struct Authentication {
     mail::Author author;
     dmarc::Verdict dmarc;         // of the author; of several, the one that fares worst
     std::string override_reason;  // why a failing message is spared: "arc=pass of lists.example.org"
-    std::vector<mail::AuthenticationMethod> methods;  // for Authentication-Results
+    std::optional<PolicyOverride> local_policy;  // of a failing message; stands above the published policy
+    std::string local_policy_problem;            // the tables could not say
+    std::vector<mail::AuthenticationMethod> methods;  // for Authentication-Results; DMARC's is the last
+    std::string received_spf;                         // the field (RFC 7208 §9.1)
 };
 
 class MessageAuthenticator {
@@ -49,14 +55,21 @@ class MessageAuthenticator {
     /// `header_block`: the fields with CRLF line ends, without the empty line.
     MessageAuthenticator(std::string header_block, const AuthenticationRules& rules);
     void body(std::string_view octets);
+    /// Whom to ask: what strangers made slow must not hide the author's policy.
+    struct Resolvers {
+        env::Resolver& identifiers;  // SPF, DKIM, ARC
+        env::Resolver& policy;       // DMARC
+    };
     /// Once. `now`: Unix time.
-    env::Task<Authentication> finish(env::Resolver& resolver, const env::Clock& clock, SendingClient client,
+    env::Task<Authentication> finish(Resolvers resolvers, const env::Clock& clock, SendingClient client,
                                      std::uint64_t now);
 
  private:
     env::Task<void> check_spf(env::Resolver& resolver, const env::Clock& clock, const SendingClient& client,
                               Authentication& out);
-    env::Task<void> check_dmarc(env::Resolver& resolver, Authentication& out);
+    env::Task<void> check_dmarc(env::Resolver& resolver, const SendingClient& client, Authentication& out);
+    env::Task<void> apply_local_policy(const SendingClient& client, Authentication& out);
+    bool vouched_for(const arc::ChainResult& chain) const;
     AuthenticationRules rules_;
     std::string header_block_;
     dkim::Verifier dkim_;

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "dkim/signer.hpp"
+#include "policy/bounded_resolver.hpp"
 #include "policy/dmarc_sighting.hpp"
 
 #include <fmt/format.h>
@@ -34,8 +35,8 @@ struct SignTrip {
 
 }  // namespace
 
-std::expected<std::shared_ptr<const ContentRules>, std::string> make_content_rules(SenderOptions options,
-                                                                                   env::FileSystem& files) {
+std::expected<std::shared_ptr<ContentRules>, std::string> make_content_rules(SenderOptions options,
+                                                                             env::FileSystem& files) {
     auto keys = SigningKeys::make(options, files);
     if (!keys) return std::unexpected(keys.error());
     if (!dkim::parse_canonicalization(options.canonicalization))
@@ -112,6 +113,52 @@ void ContentCheck::header_done(std::string& out) {
     out += header_;
 }
 
+/// Why nobody can say who wrote this (RFC 5322 §3.6.2, RFC 9989 §5.3.1 and §11.5); "": somebody did.
+std::string ContentCheck::unfit_author(const mail::Author& author) const {
+    if (author.from_fields != 1)
+        return fmt::format("the message has {} From: fields; RFC 5322 section 3.6 wants exactly one",
+                           author.from_fields == 0 ? "no" : "several");
+    if (author.domains.empty()) return "From: holds no address with a domain";
+    if (author.domains.size() > rules_->authentication.authors_max)
+        return "From: names more domains than DMARC is asked for";
+    return "";
+}
+
+std::optional<mail::ReplyText> ContentCheck::refusal_for(const Authentication& got,
+                                                         dmarc::Policy action) const {
+    if (rules_->options.check != SenderCheck::Enforce) return std::nullopt;
+    if (!got.local_policy_problem.empty())
+        return mail::ReplyText{451, {4, 3, 0}, "Temporary lookup failure: the local DMARC policy"};
+    const std::string spf(got.spf_checked ? spf::to_text(got.spf.result) : "none");
+    const std::string dkim(got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result));
+    if (action == dmarc::Policy::Reject && got.local_policy)
+        return mail::ReplyText{
+            550,
+            {5, 7, 1},
+            fmt::format("Message refused by local DMARC policy for {}: SPF {}, DKIM {}; neither "
+                        "is aligned with From",
+                        got.dmarc.domain, spf, dkim)};
+    if (action == dmarc::Policy::Reject)
+        return mail::ReplyText{
+            550,
+            {5, 7, 1},
+            fmt::format("Message refused by the DMARC policy of {}: SPF {}, DKIM {}; neither is "
+                        "aligned with From. See _dmarc.{} and RFC 9989",
+                        got.dmarc.domain, spf, dkim, got.dmarc.policy_domain)};
+    // The policy is known, whether it applies is not (RFC 9989 §5.3.6): who is genuine comes again, and who
+    // made the DNS fail on purpose gains nothing.
+    if (got.dmarc.result == dmarc::Result::TempError && got.dmarc.policy != dmarc::Policy::None &&
+        got.override_reason.empty())
+        return mail::ReplyText{
+            451,
+            {4, 7, 1},
+            fmt::format("The DMARC check for {} could not be completed: {}; try again later",
+                        got.dmarc.domain, base::printable(got.dmarc.reason, 200))};
+    if (const auto why = unfit_author(got.author); !why.empty())
+        return mail::ReplyText{550, {5, 7, 1}, "Message refused by DMARC: " + why};
+    return std::nullopt;
+}
+
 env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client) {
     ContentVerdict out;
     if (given_up_ || !authenticator_) {
@@ -119,37 +166,43 @@ env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client
         out.prepend = mail::authentication_results_field(rules_->options.authserv_id, none);
         co_return out;
     }
-    const Authentication got = co_await authenticator_->finish(world.resolver, world.clock, client,
-                                                               env::unix_time(world.clock.wall()));
+    const QuestionLimits limits{rules_->options.time_limit, rules_->options.queries_max};
+    BoundedResolver identifiers(world.resolver, world.loop, limits);
+    BoundedResolver policy(world.resolver, world.loop, limits);
+    const MessageAuthenticator::Resolvers resolvers{identifiers, policy};
+    const env::Clock& clock = world.loop.clock();
+    Authentication got =
+        co_await authenticator_->finish(resolvers, clock, client, env::unix_time(clock.wall()));
     constexpr std::uint64_t hundred = 100;
     const auto dice = static_cast<unsigned>(world.random.below(hundred));
-    dmarc::Policy action = dmarc::Policy::None;
-    if (rules_->options.check == SenderCheck::Enforce && got.override_reason.empty())
-        action = dmarc::disposition(got.dmarc, dice);
-    out.note = fmt::format("dmarc={} from={} policy={} disposition={} spf={} dkim={}",
+    // What would be done were policies enforced, and what is done.
+    dmarc::Policy wanted =
+        got.override_reason.empty() ? dmarc::disposition(got.dmarc, dice) : dmarc::Policy::None;
+    if (got.local_policy && got.dmarc.result == dmarc::Result::Fail) wanted = got.local_policy->policy;
+    const dmarc::Policy action = rules_->options.check == SenderCheck::Enforce ? wanted : dmarc::Policy::None;
+    if (got.dmarc.record)
+        got.methods.back().properties.emplace_back(
+            "policy.dmarc",
+            dmarc::to_text(got.dmarc.result == dmarc::Result::Fail ? wanted : got.dmarc.policy));
+    out.note = fmt::format("dmarc={} from={} policy={} disposition={} spf={} dkim={}{}",
                            dmarc::to_text(got.dmarc.result), base::printable(got.dmarc.domain, 100),
                            dmarc::to_text(got.dmarc.published), dmarc::to_text(action),
                            got.spf_checked ? spf::to_text(got.spf.result) : "none",
-                           got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result));
-    if (rules_->options.reporting) {
+                           got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result),
+                           identifiers.exceeded() ? " (limits exceeded)" : "");
+    out.refusal = refusal_for(got, action);
+    // What comes again is counted when it does.
+    if (rules_->options.reporting && (!out.refusal || out.refusal->code >= 500)) {
         const Outcome outcome{action, rules_->options.check};
         out.sighting = dmarc_sighting(got, client, outcome);
     }
-    if (action == dmarc::Policy::Reject) {
-        out.refusal = mail::ReplyText{
-            550,
-            {5, 7, 1},
-            fmt::format("Message refused by the DMARC policy of {}: SPF {}, DKIM {}; neither is aligned with "
-                        "From. See "
-                        "_dmarc.{} and RFC 9989",
-                        got.dmarc.domain, got.spf_checked ? spf::to_text(got.spf.result) : "none",
-                        got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result),
-                        got.dmarc.policy_domain)};
-        co_return out;
-    }
+    if (out.refusal) co_return out;
+    out.verified = true;
     out.prepend = mail::authentication_results_field(rules_->options.authserv_id, got.methods);
+    if (rules_->options.received_spf) out.prepend += got.received_spf;
     if (action == dmarc::Policy::Quarantine) {
         out.hold = rules_->options.quarantine == QuarantineAction::Hold;
+        out.junk = rules_->options.quarantine == QuarantineAction::Junk;
         if (!out.hold) out.prepend += "X-Spam-Flag: YES\r\n";
     }
     co_return out;

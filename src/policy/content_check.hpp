@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dmarc/sighting.hpp"
+#include "env/loop.hpp"
 #include "env/random.hpp"
 #include "env/workers.hpp"
 #include "mail/status.hpp"
@@ -25,8 +26,8 @@ struct ContentRules {
     SigningKeys keys;
 };
 /// Error: what the administrator must mend.
-std::expected<std::shared_ptr<const ContentRules>, std::string> make_content_rules(SenderOptions options,
-                                                                                   env::FileSystem& files);
+std::expected<std::shared_ptr<ContentRules>, std::string> make_content_rules(SenderOptions options,
+                                                                             env::FileSystem& files);
 
 /// Takes what a report will count. Called on the connection's loop; must be cheap.
 using SightingSink = std::function<void(dmarc::Sighting)>;
@@ -35,7 +36,9 @@ struct ContentVerdict {
     std::optional<mail::ReplyText> refusal;
     std::string prepend;  // fields with CRLF
     bool hold = false;
-    std::string note;                         // for the log; empty: nothing to say
+    bool junk = false;      // for the Junk folder
+    bool verified = false;  // what `prepend` says is ours, and nothing else in the header claims to be
+    std::string note;       // for the log; empty: nothing to say
     std::optional<dmarc::Sighting> sighting;  // for the author's report; none: nobody wants one
 };
 
@@ -48,11 +51,13 @@ class ContentCheck {
     /// Behind the last octet.
     void end(std::string& out);
     Role role() const { return role_; }
+    /// Role Sign, after end(): there is a key for this author.
+    bool signs() const { return !keys_.empty(); }
 
     struct World {
         env::Resolver& resolver;
         env::Random& random;
-        const env::Clock& clock;
+        env::Loop& loop;
     };
     /// Role Verify, once, after end().
     env::Task<ContentVerdict> verify(World world, SendingClient client);
@@ -62,6 +67,8 @@ class ContentCheck {
 
  private:
     void header_done(std::string& out);
+    std::optional<mail::ReplyText> refusal_for(const Authentication& got, dmarc::Policy action) const;
+    std::string unfit_author(const mail::Author& author) const;
     void body(std::string_view octets);
     std::shared_ptr<const ContentRules> rules_;
     Role role_;

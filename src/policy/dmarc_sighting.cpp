@@ -33,8 +33,9 @@ std::vector<dmarc::Sighting::Reason> reasons_for(const Authentication& found, Ou
     if (verdict.result == dmarc::Result::Pass || outcome.action == verdict.published) return {};
     if (verdict.result != dmarc::Result::Fail)
         return {{"other", base::printable(verdict.reason, note_octets_max)}};
-    if (!found.override_reason.empty()) return {{"local_policy", arc_comment(found.arc)}};
     if (outcome.check != SenderCheck::Enforce) return {{"local_policy", "policies are not enforced here"}};
+    if (found.local_policy) return {{found.local_policy->type, found.local_policy->comment}};
+    if (!found.override_reason.empty()) return {{"local_policy", arc_comment(found.arc)}};
     std::vector<dmarc::Sighting::Reason> out;
     if (verdict.record->testing) out.push_back({"policy_test_mode", ""});
     if (outcome.action != verdict.policy)

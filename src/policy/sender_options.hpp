@@ -4,6 +4,7 @@
 #include "base/parameter.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,23 +19,26 @@ constexpr auto enum_words(SenderCheck) {
         {{"no", SenderCheck::No}, {"mark", SenderCheck::Mark}, {"enforce", SenderCheck::Enforce}}};
 }
 
-enum class QuarantineAction { Header, Hold };
+enum class QuarantineAction { Header, Junk, Hold };
 constexpr auto enum_words(QuarantineAction) {
-    return std::array<std::pair<std::string_view, QuarantineAction>, 2>{
-        {{"header", QuarantineAction::Header}, {"hold", QuarantineAction::Hold}}};
+    return std::array<std::pair<std::string_view, QuarantineAction>, 3>{{{"header", QuarantineAction::Header},
+                                                                         {"junk", QuarantineAction::Junk},
+                                                                         {"hold", QuarantineAction::Hold}}};
 }
 
 struct SenderOptions {
     SenderCheck check = SenderCheck::No;
     std::string authserv_id;
     QuarantineAction quarantine = QuarantineAction::Header;
-    std::vector<std::string> trusted_sealers, exempt_networks, sign_networks, signing_keys;
-    std::string signing_table, key_table, canonicalization;
-    std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10;
-    bool partial_body = false, reporting = false;
+    std::vector<std::string> trusted_sealers, exempt_networks, sign_networks, seal_networks, signing_keys;
+    std::string signing_table, key_table, canonicalization, arc_seal_key, policy_overrides;
+    std::chrono::seconds time_limit{30};
+    std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10, queries_max = 300;
+    bool partial_body = false, reporting = false, arc_seal = false, received_spf = false;
 
     static constexpr void describe(auto& parameter) {
         using O = SenderOptions;
+        using namespace std::chrono_literals;
         using base::Between;
         using base::Default;
         parameter("sender_authentication", &O::check, Default{"no"},
@@ -45,16 +49,39 @@ struct SenderOptions {
                   "Our name in Authentication-Results; foreign fields with it are removed (RFC 8601).");
         parameter("sender_authentication_exempt_networks", &O::exempt_networks, Default{"$mynetworks"},
                   "Clients whose mail is not verified; neither is that of clients who logged in.");
-        parameter("dmarc_quarantine_action", &O::quarantine, Default{"header"},
-                  "What a DMARC policy of quarantine does: header (X-Spam-Flag: YES, for Sieve and mail "
-                  "readers) or hold "
-                  "(the message waits in the queue for the postmaster).");
+        parameter(
+            "sender_authentication_time_limit", &O::time_limit, Between{1s, 3600s}, Default{"30s"},
+            "How long the DNS questions about one message may take; what is not known then is a temperror. "
+            "The author's DMARC policy has as much time again, so that no stranger's slow names hide it.");
+        parameter("sender_authentication_query_limit", &O::queries_max, Between{10, 10000},
+                  "The most DNS questions about one message, beside those about its author's DMARC policy.");
+        parameter("received_spf_header", &O::received_spf, Default{"no"},
+                  "Write Received-SPF (RFC 7208 section 9.1) beside Authentication-Results.");
+        parameter("dmarc_policy_overrides", &O::policy_overrides, Default{""},
+                  "Tables from a client's address or name, or an author's domain, to what is done when DMARC "
+                  "fails: none, quarantine or reject, then a reason; published: the published policy.");
+        parameter(
+            "dmarc_quarantine_action", &O::quarantine, Default{"header"},
+            "What a DMARC policy of quarantine does: header (X-Spam-Flag: YES, for Sieve and mail "
+            "readers), junk (also into dmarc_junk_folder of Maildirs, and dmarc_junk_lmtp_detail) or hold "
+            "(the message waits in the queue for the postmaster).");
         parameter(
             "dmarc_reporting", &O::reporting, Default{"no"},
             "Send aggregate reports (RFC 9990) to the authors' domains that ask for them in their DMARC "
             "record; needs sender_authentication.");
         parameter("arc_trusted_sealers", &O::trusted_sealers, Default{""},
                   "Domains that may vouch by ARC for mail whose DMARC fails, such as mailing lists.");
+        parameter(
+            "arc_seal", &O::arc_seal, Default{"no"},
+            "Add our ARC set (RFC 8617) to what strangers sent and an alias, a .forward file or a virtual "
+            "alias sends on; needs sender_authentication.");
+        parameter("arc_seal_key", &O::arc_seal_key, Default{""},
+                  "domain:selector:/path/to/key.pem to seal with; empty: the RSA key of $mydomain in "
+                  "dkim_signing_keys.");
+        parameter(
+            "arc_seal_networks", &O::seal_networks, Default{""},
+            "Clients, such as a list manager on this machine, whose mail is forwarded too and that keep our "
+            "Authentication-Results: what they send on is sealed unless we sign for its author.");
         parameter("dkim_minimum_key_bits", &O::dkim_bits_min, Between{512, 8192},
                   "RSA keys with fewer bits verify nothing (RFC 8301).");
         parameter("dkim_signature_limit", &O::signatures_max, Between{1, 100},

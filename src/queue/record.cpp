@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::uint8_t version = 1;
 constexpr std::uint64_t recipients_max = 1'000'000;
+constexpr std::uint8_t flag_utf8 = 1, flag_from_outside = 2, flag_verified = 4, flag_junk = 8;
 
 class Writer {
  public:
@@ -143,7 +144,9 @@ std::string encode(const EnvelopeRecord& record) {
     out.byte(envelope.sender.is_null() ? 0 : 1);
     if (!envelope.sender.is_null()) out.address(envelope.sender.address());
     out.byte(static_cast<std::uint8_t>(envelope.body));
-    out.byte(envelope.smtputf8 ? 1 : 0);
+    out.byte(static_cast<std::uint8_t>(
+        (envelope.smtputf8 ? flag_utf8 : 0) | (envelope.from_outside ? flag_from_outside : 0) |
+        (envelope.verified ? flag_verified : 0) | (envelope.junk ? flag_junk : 0)));
     out.byte(static_cast<std::uint8_t>(envelope.dsn_return));
     out.text(envelope.dsn_envelope_id);
     out.text(envelope.content_filter);
@@ -174,7 +177,11 @@ std::expected<EnvelopeRecord, RecordError> decode_envelope(std::string_view byte
     out.chunks = static_cast<std::uint32_t>(in.number());
     if (in.byte_up_to(1) == 1) envelope.sender = mail::ReversePath(in.address());
     envelope.body = static_cast<mail::BodyType>(in.byte_up_to(2));
-    envelope.smtputf8 = in.byte_up_to(1) == 1;
+    const auto flags = in.byte_up_to(flag_utf8 | flag_from_outside | flag_verified | flag_junk);
+    envelope.smtputf8 = (flags & flag_utf8) != 0;
+    envelope.from_outside = (flags & flag_from_outside) != 0;
+    envelope.verified = (flags & flag_verified) != 0;
+    envelope.junk = (flags & flag_junk) != 0;
     envelope.dsn_return = static_cast<mail::DsnReturn>(in.byte_up_to(2));
     envelope.dsn_envelope_id = in.text();
     envelope.content_filter = in.text();

@@ -3,6 +3,7 @@
 
 #include "base/parameter.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,8 +26,13 @@ struct RoutingOptions {
     bool append_at_my_origin = true, append_dot_my_domain = false, allow_percent_hack = true,
          swap_bangpath = true;
     bool show_table_name = true, allow_untrusted_routing = false;
+    std::string srs_domain, srs_exclude_domains, srs_separator;
+    std::vector<std::string> srs_secret_files;
+    std::uint32_t srs_hash_length = 4, srs_hash_minimum = 4;
+    std::chrono::seconds srs_maximum_age{1814400};
 
     static constexpr void describe(auto& parameter) {
+        using namespace std::chrono_literals;
         using O = RoutingOptions;
         using base::Between;
         using base::Default;
@@ -112,6 +118,23 @@ struct RoutingOptions {
                   "Name the table in which a recipient was not found.");
         parameter("allow_untrusted_routing", &O::allow_untrusted_routing, Default{"no"},
                   "Take user@elsewhere@ours and its like from strangers.");
+        parameter(
+            "srs_domain", &O::srs_domain, Default{""},
+            "The domain of the senders that forwarded mail gets (SRS), so that it passes SPF at the next "
+            "server; its MX must lead here. Empty: senders stay as they are.");
+        parameter("srs_secret_files", &O::srs_secret_files, Default{""},
+                  "Files with the secrets of rewritten senders, one a line: the first signs, all verify. "
+                  "postsrsd's file can be taken over.");
+        parameter("srs_exclude_domains", &O::srs_exclude_domains, Default{""},
+                  "Senders' domains that are not rewritten; .example.com stands for those below it.");
+        parameter("srs_separator", &O::srs_separator, Default{"="},
+                  "What stands behind SRS0 and SRS1: =, + or -. All are understood.");
+        parameter("srs_hash_length", &O::srs_hash_length, Between{4, 20},
+                  "How many characters of the hash are written into a rewritten sender.");
+        parameter("srs_hash_minimum", &O::srs_hash_minimum, Between{4, 20},
+                  "The fewest characters of the hash that are accepted.");
+        parameter("srs_maximum_age", &O::srs_maximum_age, Between{86400s, 31536000s}, Default{"21d"},
+                  "How long mail to a rewritten sender is taken, in whole days.");
     }
 };
 

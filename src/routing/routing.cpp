@@ -40,7 +40,7 @@ std::vector<mail::Address> parse_address_values(std::string_view text) {
 
 std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOptions options,
                                                                    Services services) {
-    std::unique_ptr<Routing> out(new Routing(std::move(options)));
+    std::unique_ptr<Routing> out(new Routing(std::move(options), services.clock));
     const RoutingOptions& o = out->options_;
     out->own_addresses_ = std::move(services.own_addresses);
     const auto list = [&](std::string_view name, const std::string& text, Subdomains subdomains,
@@ -88,6 +88,8 @@ std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOption
     TRY(list("virtual_mailbox_domains", o.virtual_mailbox_domains, Subdomains::Exact,
              out->virtual_mailbox_domains_));
     TRY(list("relay_domains", o.relay_domains, Subdomains::Parents, out->relay_domains_));
+    TRY(list("srs_exclude_domains", o.srs_exclude_domains, Subdomains::Exact, out->srs_exclude_domains_));
+    TRY_ASSIGN(out->rewriter_, make_rewriter(o, services.files));
     return out;
 }
 
@@ -120,11 +122,14 @@ env::Task<std::expected<AddressClass, LookupFailure>> Routing::classify(std::str
         if (!found) co_return std::unexpected(failure(found.error()));
         if (*found) co_return meaning;
     }
+    // A domain for nothing but rewritten senders is one of aliases: everybody else in it is unknown.
+    if (rewriter_ && base::iequals(domain, rewriter_->domain())) co_return AddressClass::VirtualAlias;
     co_return AddressClass::Default;
 }
 
 env::Task<std::expected<bool, LookupFailure>> Routing::is_authorized_destination(mail::Address recipient) {
     recipient = rewrite(std::move(recipient));
+    if (is_rewritten_sender(recipient)) co_return true;  // whether it is genuine, the listing says
     auto meaning = co_await classify(recipient.domain);
     if (!meaning) co_return std::unexpected(meaning.error());
     if (*meaning == AddressClass::Default) co_return false;
@@ -150,6 +155,7 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
     const std::string shown = address.text();
     if (base::iequals(address.local_part, "postmaster") && address.domain.empty()) co_return Listing{};
     address = rewrite(std::move(address));
+    if (is_rewritten_sender(address)) co_return rewritten_sender_listing(address);
     auto meaning = co_await classify(address.domain);
     if (!meaning) co_return std::unexpected(meaning.error());
     const auto ways = forms(*meaning);
@@ -303,6 +309,9 @@ env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Enve
         }
     };
     for (auto& recipient : envelope.recipients) {
+        // A forged one stays as it is, and is unknown when its turn comes.
+        if (is_rewritten_sender(recipient.address))
+            if (auto original = original_sender(recipient.address)) recipient.address = std::move(*original);
         auto address = co_await canonical(recipient.address, recipient_canonical_maps_);
         if (!address) co_return std::unexpected(address.error());
         auto expanded = co_await virtual_expansion(std::move(*address));

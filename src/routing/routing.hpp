@@ -4,11 +4,13 @@
 #pragma once
 
 #include "base/event.hpp"
+#include "env/clock.hpp"
 #include "mail/envelope.hpp"
 #include "routing/address_lookup.hpp"
 #include "routing/directory.hpp"
 #include "routing/match_list.hpp"
 #include "routing/options.hpp"
+#include "routing/sender_rewriting.hpp"
 
 #include <memory>
 #include <set>
@@ -32,6 +34,7 @@ class Routing : public Directory {
         tables::Factory& factory;
         env::FileSystem& files;
         std::set<env::IpAddress> own_addresses;  // of this machine and proxy_interfaces
+        const env::Clock& clock;
     };
     static std::expected<std::unique_ptr<Routing>, std::string> make(RoutingOptions options,
                                                                      Services services);
@@ -47,13 +50,20 @@ class Routing : public Directory {
     env::Task<std::expected<RouteChoice, RouteFailure>> route(mail::ReversePath sender,
                                                               mail::Address recipient);
 
+    /// The reverse path under which a stranger's message goes on to other machines (srs_domain): that of our
+    /// own people, of excluded domains, and one that would become too long stays as it is.
+    env::Task<std::expected<mail::ReversePath, LookupFailure>> forwarding_sender(mail::ReversePath sender);
+
     const RoutingOptions& options() const { return options_; }
     const tables::TableList& alias_maps() const { return alias_maps_; }
     /// The address completed and source routing undone: user%dom@ours, dom!user, trailing dots.
     mail::Address rewrite(mail::Address address) const;
 
  private:
-    explicit Routing(RoutingOptions options) : options_(std::move(options)) {}
+    Routing(RoutingOptions options, const env::Clock& clock) : options_(std::move(options)), clock_(&clock) {}
+    bool is_rewritten_sender(const mail::Address& address) const;
+    std::expected<mail::Address, srs::Error> original_sender(const mail::Address& address) const;
+    Listing rewritten_sender_listing(const mail::Address& address) const;
     bool is_own_literal(std::string_view domain) const;
     LookupForms forms(AddressClass address_class) const;
     env::Task<std::expected<Listing, LookupFailure>> listing(mail::Address address, std::string_view what);
@@ -65,8 +75,11 @@ class Routing : public Directory {
         mail::Address recipient);
 
     RoutingOptions options_;
+    const env::Clock* clock_;
+    std::shared_ptr<const srs::Rewriter> rewriter_;  // nullptr: senders stay as they are
     std::set<env::IpAddress> own_addresses_;
-    DomainList my_destination_, virtual_alias_domains_, virtual_mailbox_domains_, relay_domains_;
+    DomainList my_destination_, virtual_alias_domains_, virtual_mailbox_domains_, relay_domains_,
+        srs_exclude_domains_;
     tables::TableList virtual_alias_maps_, virtual_mailbox_maps_, relay_recipient_maps_,
         local_recipient_maps_, alias_maps_, canonical_maps_, sender_canonical_maps_,
         recipient_canonical_maps_, transport_maps_, relocated_maps_, sender_relay_host_maps_,

@@ -582,7 +582,7 @@ env::Task<smtp::Step> SmtpConnection::commit() {
         prepend += co_await content->check->sign(services_.workers, missing, env::unix_time(now));
     }
     prepend += missing;
-    envelope.hold = envelope.hold || content->hold;
+    note_origin(*content, envelope);
     if (service_->mark) message->mark(service_->mark(envelope, message->id()));
     if (service_->expand) {
         auto expanded = co_await service_->expand(std::move(envelope));

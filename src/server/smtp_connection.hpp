@@ -53,6 +53,7 @@ struct SmtpService {
     std::shared_ptr<const policy::ContentRules> content;        // nullptr: content is taken as it is
     std::function<bool(const env::IpAddress&)> without_verify;  // sender_authentication_exempt_networks
     std::function<bool(const env::IpAddress&)> signed_for;      // dkim_sign_networks
+    std::function<bool(const env::IpAddress&)> sealed_for;      // arc_seal_networks
     std::function<bool(const mail::Address&)> takes_reports;    // dmarc_report_address
     /// What is written with a message for who reads it later; "": nothing.
     std::function<std::string(const mail::Envelope&, const queue::QueueId&)> mark;
@@ -149,8 +150,9 @@ class SmtpConnection {
         std::unique_ptr<policy::ContentCheck> check;
         std::string checked;  // what the check lets through
         std::string prepend;  // fields it wants
-        bool hold = false;
+        bool hold = false, junk = false, verified = false;
     };
+    void note_origin(const Content& content, mail::Envelope& envelope) const;
     std::unique_ptr<Content> content_;
     std::unique_ptr<policy::SideEffects> effects_;
     bool limited_ = true;

@@ -32,9 +32,10 @@ env::Task<std::optional<smtp::Step>> SmtpConnection::verify_content() {
     policy::SendingClient client;
     client.ip = client_.address;
     client.helo = session_.helo();
+    client.name = client_name_;
     const auto& sender = session_.envelope().sender;
     if (!sender.is_null()) client.mail_from = sender.address().text();
-    policy::ContentCheck::World world{*services_.resolver, services_.random, services_.loop.clock()};
+    policy::ContentCheck::World world{*services_.resolver, services_.random, services_.loop};
     auto found = co_await content_->check->verify(world, std::move(client));
     if (!found.note.empty())
         note(base::Severity::Info,
@@ -43,6 +44,8 @@ env::Task<std::optional<smtp::Step>> SmtpConnection::verify_content() {
         services_.sighted(std::move(*found.sighting));
     content_->prepend = std::move(found.prepend);
     content_->hold = found.hold;
+    content_->junk = found.junk;
+    content_->verified = found.verified;
     if (!found.refusal) co_return std::nullopt;
     policy::Verdict verdict;
     verdict.kind = policy::Verdict::Kind::Refuse;
@@ -51,6 +54,17 @@ env::Task<std::optional<smtp::Step>> SmtpConnection::verify_content() {
     message_.reset();
     content_.reset();
     co_return session_.on_verdict(to_judged(verdict));
+}
+
+/// What the queue must know to forward this, and to file it.
+void SmtpConnection::note_origin(const Content& content, mail::Envelope& envelope) const {
+    const bool passed_on = session_.user().empty() && service_->sealed_for(client_.address) &&
+                           !(content.check && content.check->role() == policy::ContentCheck::Role::Sign &&
+                             content.check->signs());
+    envelope.from_outside = passed_on || (session_.user().empty() && !service_->signed_for(client_.address));
+    envelope.verified = passed_on || content.verified;
+    envelope.junk = content.junk;
+    envelope.hold = envelope.hold || content.hold;
 }
 
 }  // namespace server
