@@ -1,11 +1,12 @@
 #include "app/back.hpp"
 
+#include "app/own_mail_signer.hpp"
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/forwarding.hpp"
 #include "delivery/junk_detail.hpp"
-#include "policy/signing_keys.hpp"
+#include "policy/content_check.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -42,6 +43,7 @@ struct Back::Generation {
     std::unique_ptr<routing::Routing> routing;
     std::map<std::string, std::unique_ptr<queue::Transport>> transports;  // by master.cf name
     std::shared_ptr<const config::Configuration> configuration;
+    std::shared_ptr<const policy::ContentRules> signing;  // for notifications
     TransportLimits limits;
 };
 
@@ -86,6 +88,9 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                routing::Routing::make(config::bind<routing::RoutingOptions>(configuration, diagnostics),
                                       routing::Routing::Services{*generation->factory, environment_.files,
                                                                  own_addresses, environment_.loop.clock()}));
+    TRY_ASSIGN(generation->signing,
+               policy::make_content_rules(config::bind<policy::SenderOptions>(configuration, diagnostics),
+                                          environment_.files));
     const std::string queue_directory = configuration.get("queue_directory");
     TRY_ASSIGN(const auto sealing, make_sealing(configuration, environment_.files));
     auto services = site.services;
@@ -156,6 +161,10 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     notifier_ = std::make_unique<queue::Notifier>(environment_.loop, environment_.store, environment_.random,
                                                   intake_, environment_.events, std::move(notifier_options));
     const auto current = [this]() -> Generation& { return *generations_.back(); };
+    notifier_->sign_with([this, current] {
+        return std::make_unique<OwnMailSigner>(current().signing, environment_.workers,
+                                               environment_.loop.clock());
+    });
     queue::QueueManager::Services manager_services{
         environment_.loop,
         environment_.store,

@@ -83,6 +83,32 @@ void check_acme(const app::Site& site, config::Diagnostics& diagnostics) {
                         "agree to the authority's terms of service");
 }
 
+/// Sealing, secrets and keys of sender authentication.
+void check_sender_authentication(const app::Site& site, env::FileSystem& files,
+                                 config::Diagnostics& diagnostics) {
+    config::Diagnostics said_elsewhere;
+    const auto options = config::bind<policy::SenderOptions>(*site.configuration, said_elsewhere);
+    const auto routing = config::bind<routing::RoutingOptions>(*site.configuration, said_elsewhere);
+    const auto say = [&](config::Severity severity, const char* name, std::string text) {
+        const auto origin = site.configuration->origin(name);
+        diagnostics.add(severity, origin.file, origin.line, std::move(text));
+    };
+    if (options.arc_seal) {
+        const auto key = policy::sealing_key(options, site.configuration->get("mydomain"), files);
+        if (!key) say(config::Severity::Error, "arc_seal", key.error());
+        if (options.check == policy::SenderCheck::No)
+            say(config::Severity::Warning, "arc_seal",
+                "arc_seal: only what was verified is sealed; set sender_authentication = mark or enforce");
+    }
+    for (const auto& path : routing.srs_secret_files) {
+        const auto stat = files.stat(path);
+        if (stat && (stat->mode & 0007) != 0)
+            say(config::Severity::Warning, "srs_secret_files",
+                fmt::format("srs_secret_files: {0} can be read by others than its owner; chmod 640 {0}",
+                            path));
+    }
+}
+
 void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
     bool listens = false;
     for (const auto& service : site.services) {
@@ -145,6 +171,7 @@ int check(const Invocation& invocation) {
         check_services(*site, diagnostics);
         check_key(*site, files, diagnostics);
         check_acme(*site, diagnostics);
+        check_sender_authentication(*site, files, diagnostics);
         app::judge_reports(*site, files, diagnostics);
         for (const auto& warning : app::certificate_warnings(*site, files, world.clock.wall()))
             diagnostics.add(config::Severity::Warning, warning.origin.file, warning.origin.line,

@@ -29,7 +29,7 @@ std::vector<Field> split_fields(std::string_view block) {
         const auto colon = raw.find(':');
         if (colon == std::string_view::npos || colon == 0) continue;
         std::string_view name = raw.substr(0, colon);
-        while (!name.empty() && is_wsp(name.back())) name.remove_suffix(1);
+        while (!name.empty() && base::is_space(name.back())) name.remove_suffix(1);  // also "From CRLF SP :"
         out.push_back({name, raw});
     }
     return out;

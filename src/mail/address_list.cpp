@@ -6,6 +6,9 @@
 namespace mail {
 namespace {
 
+// White space and comments may stand on both sides of these (RFC 5322 §3.2.3, §4.4).
+constexpr bool joins(char c) { return c == '@' || c == '.'; }
+
 /// One list member, collected until its comma: what stands in <> wins over what stands outside.
 struct Member {
     std::string outside, inside;
@@ -62,8 +65,9 @@ AddressList parse_address_list(std::string_view text) {
         } else if (c == ':' && !angle) {
             member = {};  // a group's name
         } else if (!base::is_space(c)) {
+            if (joins(c) && !to.empty() && to.back() == ' ') to.pop_back();
             to += c;
-        } else if (!to.empty() && to.back() != ' ') {
+        } else if (!to.empty() && to.back() != ' ' && !joins(to.back())) {
             to += ' ';
         }
     }

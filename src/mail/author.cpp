@@ -37,6 +37,9 @@ Author find_author(std::string_view header_block, std::size_t domains_max) {
         ++out.from_fields;
         const auto list = parse_address_list(field.substr(colon + 1));
         out.unreadable = out.unreadable || !list.wrong.empty() || list.addresses.empty();
+        out.suspect = out.suspect || std::ranges::any_of(list.wrong, [](const auto& text) {
+                          return text.find('@') != std::string::npos;
+                      });
         for (const auto& address : list.addresses) {
             out.addresses.push_back(address.text());
             auto domain = to_a_labels(address.domain);

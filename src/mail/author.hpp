@@ -13,6 +13,7 @@ struct Author {
     std::vector<std::string> addresses;  // as read, in order
     std::vector<std::string> domains;    // A-labels, lower case, each once
     bool unreadable = false;             // something in From: is no address
+    bool suspect = false;                // and it has an @: other readers may make an address of it
 };
 
 /// `header_block`: fields with CRLF (or LF) line ends. At most `domains_max` domains are collected.

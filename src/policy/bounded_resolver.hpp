@@ -19,9 +19,7 @@ class BoundedResolver : public env::Resolver {
  public:
     /// `inner` and `loop` must live as long as a question is under way there, not only as long as this.
     BoundedResolver(env::Resolver& inner, env::Loop& loop, QuestionLimits limits)
-        : inner_(inner),
-          loop_(loop),
-          limits_(limits) {}
+        : inner_(inner), loop_(loop), limits_(limits) {}
     env::Task<env::DnsAnswer> query(dns::Name name, dns::Type type) override;
     std::size_t queries() const { return queries_; }
     /// Some question was not answered because of a limit.

@@ -119,6 +119,7 @@ std::string ContentCheck::unfit_author(const mail::Author& author) const {
         return fmt::format("the message has {} From: fields; RFC 5322 section 3.6 wants exactly one",
                            author.from_fields == 0 ? "no" : "several");
     if (author.domains.empty()) return "From: holds no address with a domain";
+    if (author.suspect) return "From: holds what looks like an address and is none";
     if (author.domains.size() > rules_->authentication.authors_max)
         return "From: names more domains than DMARC is asked for";
     return "";

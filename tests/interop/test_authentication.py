@@ -67,7 +67,8 @@ def servers(box, keys, make_server):
     def make(name, where, address, domain, mailboxes, main):
         server = make_server(name, start=False, main={
             "dns_servers": NAME_SERVER, "myhostname": f"mx.{domain}", "mydomain": domain, "mynetworks": "127.0.0.0/8",
-            "sender_authentication": "enforce", "smtpd_client_event_limit_exceptions": "static:all", "virtual_mailbox_domains": domain,
+            "sender_authentication": "enforce", "smtpd_client_event_limit_exceptions": "static:all",
+            "smtpd_hard_error_limit": MANY, "smtpd_soft_error_limit": MANY, "virtual_mailbox_domains": domain,
             "smtp_connect_timeout": "3s", "smtp_tls_security_level": "none", **main})
         (server.config / "vmailbox").write_text("".join(f"{user}@{domain} {user}/\n" for user in mailboxes))
         (server.config / "secrets").write_text(f"the new secret\n{SECRET}\n")
@@ -86,7 +87,7 @@ def servers(box, keys, make_server):
                     "dmarc_quarantine_action": "junk", "transport_maps": "inline:{sink.test=discard:}", "relay_domains": "sink.test",
                     "dmarc_reporting": "yes", "dmarc_report_sender": "dmarc@fwd.test", "dmarc_report_org_name": "fwd", **(fwd or {})}),
                 make("final", box.net, FINAL, "final.test", ("bob",), {
-                    "virtual_alias_maps": "inline:{broken@final.test=nobody@gone.test}", "transport_maps": "inline:{gone.test=error:5.1.1 no such user}",
+                    "virtual_alias_maps": "inline:{broken@final.test=nobody@gone.test}", "transport_maps": "inline:{ {gone.test=error:5.1.1 no such user} }",
                     "received_spf_header": "yes", **(final or {})}))
 
     secrets = box.directory.parent / "secrets"
@@ -260,7 +261,7 @@ def test_a_list_is_saved_by_arc(box, keys, servers):
     assert send(box, AUTHOR, "ann@author.test", "list@fwd.test", signed(keys["author.test"][0], MAIL)) == (250, b"")
     (came,) = fwd.wait_messages("list", 1)
     # The list manager: a program on the forwarder's machine.
-    changed = came.replace(b"\n", b"\r\n").replace(b"Subject: ", b"Subject: [list] ") + b"-- \r\nThe list\r\n"
+    changed = re.sub(rb"^Return-Path: .*\n", b"", came).replace(b"\n", b"\r\n").replace(b"Subject: ", b"Subject: [list] ") + b"-- \r\nThe list\r\n"
     assert send(box, OURS, "list-bounces@fwd.test", "bob@final.test", changed, where=box.ours)[0] == 250
     (got,) = final.wait_messages("bob", 1)
     results = fields(got, "Authentication-Results")[0]
