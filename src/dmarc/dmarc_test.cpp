@@ -200,6 +200,50 @@ TEST(Evaluate, AsksLittleHoweverDeepTheName) {
     EXPECT_EQ(resolver.questions, 8U);
 }
 
+TEST(Evaluate, WhatTheDnsDidNotSayIsNeitherPassNorFail) {
+    // RFC 9989 §5.3.6. An identifier that could not align anyway changes nothing.
+    const std::string record = "_dmarc.example.org TXT \"v=DMARC1; p=reject; adkim=s\"";
+    const Identifier none, ours_unknown{false, "mail.example.org", true},
+        other_unknown{false, "example.net", true}, exact_unknown{false, "example.org", true},
+        exact_pass{true, "example.org"}, ours_failed{false, "example.org"};
+    struct Unknown {
+        const char* what;
+        Identifier spf;
+        std::vector<Identifier> dkim;
+        Result result;
+    };
+    for (const auto& c :
+         {Unknown{"SPF of ours", ours_unknown, {}, Result::TempError},
+          {"SPF of another", other_unknown, {}, Result::Fail},
+          {"a key of ours", none, {exact_unknown}, Result::TempError},
+          {"a key of ours, not strictly", none, {ours_unknown}, Result::Fail},
+          {"a key of another's", none, {other_unknown}, Result::Fail},
+          {"unknown, and one that passes", ours_unknown, {exact_unknown, exact_pass}, Result::Pass},
+          {"failed", ours_failed, {ours_failed}, Result::Fail}}) {
+        ZoneResolver resolver({record});
+        const auto got = env::run_now(evaluate(resolver, "example.org", c.spf, c.dkim));
+        EXPECT_EQ(got.result, c.result) << c.what;
+        EXPECT_EQ(got.spf_aligned || got.dkim_aligned, c.result == Result::Pass) << c.what;
+        EXPECT_EQ(got.policy, Policy::Reject) << c.what;
+        EXPECT_EQ(disposition(got, 0), c.result == Result::Fail ? Policy::Reject : Policy::None) << c.what;
+    }
+}
+
+TEST(Evaluate, WhatPassesIsNotCutOffByWhatDoesNot) {
+    ZoneResolver resolver({"_dmarc.example.org TXT \"v=DMARC1; p=reject\""});
+    std::vector<Identifier> dkim(50, Identifier{false, "example.org", true});
+    dkim.push_back({true, "mail.example.org"});
+    EXPECT_EQ(env::run_now(evaluate(resolver, "example.org", {}, dkim)).result, Result::Pass);
+}
+
+TEST(Evaluate, StrangersAreNotAskedAbout) {
+    // Only what lies within the author's organization can align: nobody walks up anybody else's tree.
+    ZoneResolver resolver({"_dmarc.example.org TXT \"v=DMARC1; p=reject\""});
+    const std::vector<Identifier> dkim(10, Identifier{true, "a.b.c.d.e.f.example.net"});
+    env::run_now(evaluate(resolver, "example.org", {true, "a.b.c.example.net"}, dkim));
+    EXPECT_EQ(resolver.questions, 2U);
+}
+
 TEST(Disposition, PercentageLessens) {
     Verdict verdict;
     verdict.result = Result::Fail;

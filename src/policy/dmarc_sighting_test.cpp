@@ -1,5 +1,6 @@
 #include "policy/dmarc_sighting.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace policy {
@@ -133,6 +134,38 @@ TEST(DmarcSighting, NamesTheSignaturesThatMatterFirst) {
     EXPECT_EQ(got->header_from, "news.example.org");
     EXPECT_EQ(got->policy_domain, "example.org");
     EXPECT_EQ(got->spf_result, "fail");
+}
+
+TEST(DmarcSighting, LocalPolicyIsAReason) {
+    auto found = failed(rejecting);
+    found.local_policy = PolicyOverride{dmarc::Policy::None, "trusted_forwarder", "the old provider"};
+    found.override_reason = "trusted_forwarder the old provider";
+    const auto got = dmarc_sighting(found, client(), {dmarc::Policy::None});
+    ASSERT_EQ(got->reasons.size(), 1U);
+    EXPECT_EQ(got->reasons[0].type, "trusted_forwarder");
+    EXPECT_EQ(got->reasons[0].comment, "the old provider");
+    EXPECT_EQ(got->disposition, "none");
+}
+
+TEST(PolicyOverride, Parses) {
+    const auto parsed = [](std::string_view text) {
+        const auto got = parse_policy_override(text);
+        if (!got) return std::string("wrong");
+        if (!*got) return std::string("published");
+        return fmt::format("{}|{}|{}", dmarc::to_text((*got)->policy), (*got)->type, (*got)->comment);
+    };
+    for (const auto& [text, meaning] :
+         {std::pair{"none", "none|local_policy|"},
+          {" Reject ", "reject|local_policy|"},
+          {"published", "published"},
+          {"quarantine seen too often", "quarantine|local_policy|seen too often"},
+          {"none mailing_list", "none|mailing_list|"},
+          {"none\ttrusted_forwarder  us & them", "none|trusted_forwarder|us & them"},
+          {"none local_policy x\r\ny", "none|local_policy|x??y"},
+          {"", "wrong"},
+          {"maybe", "wrong"},
+          {"rejects", "wrong"}})
+        EXPECT_EQ(parsed(text), meaning) << text;
 }
 
 TEST(DmarcSighting, OnlyForThoseWhoWantReports) {

@@ -69,6 +69,7 @@ EnvelopeRecord sample() {
     record.envelope.origin.client_address = "192.0.2.1";
     record.envelope.origin.client_port = 4321;
     record.envelope.hold = true;
+    record.envelope.from_outside = record.envelope.verified = true;
     record.arrived = start;
     record.size = 12345678901;
     record.chunks = 7;
@@ -77,13 +78,22 @@ EnvelopeRecord sample() {
 
 TEST(Record, ComesBackAsItWent) {
     const auto record = sample();
-    const auto back = decode_envelope(encode(record));
+    auto back = decode_envelope(encode(record));
     ASSERT_TRUE(back);
     EXPECT_EQ(back->envelope.sender, record.envelope.sender);
     EXPECT_EQ(back->envelope.recipients, record.envelope.recipients);
     EXPECT_EQ(back->envelope.origin, record.envelope.origin);
     EXPECT_EQ(back->envelope.body, record.envelope.body);
     EXPECT_EQ(back->envelope.dsn_envelope_id, "id");
+    EXPECT_TRUE(back->envelope.smtputf8 && back->envelope.from_outside && back->envelope.verified);
+    EXPECT_FALSE(back->envelope.junk);
+    auto junk = record;
+    junk.envelope.junk = true;
+    junk.envelope.smtputf8 = junk.envelope.from_outside = false;
+    back = decode_envelope(encode(junk));
+    ASSERT_TRUE(back);
+    EXPECT_TRUE(back->envelope.junk && back->envelope.verified);
+    EXPECT_FALSE(back->envelope.smtputf8 || back->envelope.from_outside);
     EXPECT_EQ(back->arrived, record.arrived);
     EXPECT_EQ(back->size, record.size);
     EXPECT_EQ(back->chunks, record.chunks);

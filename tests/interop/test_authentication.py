@@ -1,6 +1,6 @@
 """Who sent it, end to end in an internet in a box: an author's hosts, a server that forwards (with SRS and ARC), and the
 server where mail ends, both Postriders; a name server for all of them."""
-import email, email.policy, json, os, re, smtplib, socket, subprocess, time
+import dkim, email, email.policy, json, os, re, smtplib, socket, subprocess, time
 
 import pytest
 from conftest import need
@@ -81,7 +81,7 @@ def servers(box, keys, make_server):
 
     def both(fwd=None, final=None):
         return (make("fwd", box.ours, OURS, "fwd.test", ("ann", "list"), {
-                    "virtual_alias_maps": "inline:{forward@fwd.test=bob@final.test, broken@fwd.test=broken@final.test, own@fwd.test=ann@fwd.test}",
+                    "virtual_alias_maps": "inline:{forward@fwd.test=bob@final.test, broken@fwd.test=broken@final.test, unknown@fwd.test=unknown@final.test, own@fwd.test=ann@fwd.test}",
                     "srs_domain": "srs.fwd.test", "srs_secret_files": f"{box.directory.parent}/secrets", "arc_seal": "yes",
                     "dkim_signing_keys": f"fwd.test:s:{keys['fwd.test'][0]}", "dkim_sign_networks": "127.0.0.0/8",
                     "dmarc_quarantine_action": "junk", "transport_maps": "inline:{sink.test=discard:}", "relay_domains": "sink.test",
@@ -211,6 +211,15 @@ def test_forwarding(box, keys, servers):
     assert send(box, AUTHOR, "Ann.B@author.test", "broken@fwd.test", content) == (250, b"")
     (bounce,) = wait_for(lambda: box.arrived()[before:], 60)
     assert bounce["from"] == "" and bounce["to"] == ["Ann.B@author.test"] and "no such user" in bounce["content"]
+
+    # What the next server refuses, we tell the true sender ourselves, with a signature of ours.
+    before = len(box.arrived())
+    assert send(box, AUTHOR, "ann@author.test", "unknown@fwd.test", content) == (250, b"")
+    (bounce,) = wait_for(lambda: box.arrived()[before:], 60)
+    assert bounce["from"] == "" and bounce["to"] == ["ann@author.test"] and "User unknown" in bounce["content"]
+    record = keys["fwd.test"][1].split("TXT ")[1].replace('" "', "").strip().strip('"').encode()
+    assert dkim.verify(bounce["content"].encode("latin-1"), dnsfunc=lambda name, timeout=5: record)
+    assert "d=fwd.test" in bounce["content"] and "From: " in bounce["content"]
 
     # Letters that lost their case find the way too; a forged hash does not, an old secret does.
     address = sender.strip("<>")
