@@ -172,7 +172,7 @@ std::string describe_failure(const nlohmann::json& report) {
     };
     std::string out = fmt::format("Failure report ({}{})\n", text("feedback_type"),
                                   report.contains("auth_failure") ? ": " + text("auth_failure") : "");
-    for (const auto& [label, name] : {std::pair{"From address", "source_ip"},
+    for (const auto& [label, name] : {std::pair{"Sent from", "source_ip"},
                                       {"Arrived", "arrival_date"},
                                       {"Mail from", "original_mail_from"},
                                       {"From:", "header_from"},
@@ -180,7 +180,8 @@ std::string describe_failure(const nlohmann::json& report) {
                                       {"Message-ID", "message_id"},
                                       {"Alignment", "identity_alignment"},
                                       {"Delivery", "delivery_result"},
-                                      {"Reported by", "reporting_mta"}})
+                                      {"Reporting MTA", "reporting_mta"},
+                                      {"Report from", "mail_from"}})
         out += fmt::format("  {:<13} {}\n", label, text(name));
     if (const auto domains = report.find("reported_domain"); domains != report.end() && domains->is_array())
         for (const auto& domain : *domains)

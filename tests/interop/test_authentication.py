@@ -71,7 +71,6 @@ def servers(box, keys, make_server):
             "smtpd_hard_error_limit": MANY, "smtpd_soft_error_limit": MANY, "virtual_mailbox_domains": domain,
             "smtp_connect_timeout": "3s", "smtp_tls_security_level": "none", **main})
         (server.config / "vmailbox").write_text("".join(f"{user}@{domain} {user}/\n" for user in mailboxes))
-        (server.config / "secrets").write_text(f"the new secret\n{SECRET}\n")
         server.port = 25
         server.master = f"{address}:25 inet n - n - - smtpd\n"
         with namespace(where):
@@ -82,6 +81,7 @@ def servers(box, keys, make_server):
     def both(fwd=None, final=None):
         return (make("fwd", box.ours, OURS, "fwd.test", ("ann", "list"), {
                     "virtual_alias_maps": "inline:{forward@fwd.test=bob@final.test, broken@fwd.test=broken@final.test, unknown@fwd.test=unknown@final.test, own@fwd.test=ann@fwd.test}",
+                    "mydestination": "mx.fwd.test", "alias_maps": f"hash:{box.directory.parent}/aliases", "local_recipient_maps": "$alias_maps",
                     "srs_domain": "srs.fwd.test", "srs_secret_files": f"{box.directory.parent}/secrets", "arc_seal": "yes",
                     "dkim_signing_keys": f"fwd.test:s:{keys['fwd.test'][0]}", "dkim_sign_networks": "127.0.0.0/8",
                     "dmarc_quarantine_action": "junk", "transport_maps": "inline:{sink.test=discard:}", "relay_domains": "sink.test",
@@ -90,6 +90,7 @@ def servers(box, keys, make_server):
                     "virtual_alias_maps": "inline:{broken@final.test=nobody@gone.test}", "transport_maps": "inline:{ {gone.test=error:5.1.1 no such user} }",
                     "received_spf_header": "yes", **(final or {})}))
 
+    (box.directory.parent / "aliases").write_text("team: bob@final.test\nowned: bob@final.test\nowner-owned: ann@author.test\n")
     secrets = box.directory.parent / "secrets"
     secrets.write_text(f"the new secret\n{SECRET}\n")
     for place in [box.directory, *box.directory.parents][:4]:
@@ -231,13 +232,21 @@ def test_forwarding(box, keys, servers):
     code, text = send(box, FINAL, "", "someone@srs.fwd.test", b"From: x@final.test\r\n\r\nx\r\n")
     assert code == 550 and text.startswith(b"5.1.1 ")
 
+    # Through aliases(5), too; an owner- alias puts a sender of ours there already.
+    before = len(final.messages("bob"))
+    for name in ("team", "owned"):
+        assert send(box, AUTHOR, "ann@author.test", f"{name}@mx.fwd.test", content) == (250, b"")
+    aliased = final.wait_messages("bob", before + 2)[before:]
+    assert sorted(re.sub("=.*", "", fields(m, "Return-Path")[0]) for m in aliased) == ["<SRS0", "<owner-owned@mx.fwd.test>"]
+    assert all("arc=pass" in fields(m, "Authentication-Results")[0] and "dmarc=pass" in fields(m, "Authentication-Results")[0] for m in aliased)
+
     # What is ours, what has no sender and what stays here keeps its sender.
     assert send(box, AUTHOR, "ann@author.test", "own@fwd.test", content) == (250, b"")
     assert fields(fwd.wait_messages("ann", 1)[0], "Return-Path") == ["<ann@author.test>"]
     assert send(box, AUTHOR, "", "forward@fwd.test", content) == (250, b"")
     assert send(box, "127.0.0.1", "ann@fwd.test", "forward@fwd.test", MAIL.replace(b"ann@author", b"ann@fwd"), where=box.ours)[0] == 250
-    senders = [fields(m, "Return-Path")[0] for m in final.wait_messages("bob", 3)]
-    assert sorted(senders[1:]) == ["<>", "<ann@fwd.test>"]
+    senders = [fields(m, "Return-Path")[0] for m in final.wait_messages("bob", before + 4)]
+    assert sorted(senders[before + 2:]) == ["<>", "<ann@fwd.test>"]
 
 
 def test_other_rewriters_understand(box, servers, keys):
