@@ -100,12 +100,19 @@ void check_sender_authentication(const app::Site& site, env::FileSystem& files,
             say(config::Severity::Warning, "arc_seal",
                 "arc_seal: only what was verified is sealed; set sender_authentication = mark or enforce");
     }
-    for (const auto& path : routing.srs_secret_files) {
+    const auto path_of = [](const std::string& key) {  // domain:selector:/path
+        const auto at = key.find(":/");
+        return at == std::string::npos ? std::string() : key.substr(at + 1);
+    };
+    std::vector<std::pair<const char*, std::string>> secrets;
+    for (const auto& path : routing.srs_secret_files) secrets.emplace_back("srs_secret_files", path);
+    for (const auto& key : options.signing_keys) secrets.emplace_back("dkim_signing_keys", path_of(key));
+    secrets.emplace_back("arc_seal_key", path_of(options.arc_seal_key));
+    for (const auto& [name, path] : secrets) {
         const auto stat = files.stat(path);
-        if (stat && (stat->mode & 0007) != 0)
-            say(config::Severity::Warning, "srs_secret_files",
-                fmt::format("srs_secret_files: {0} can be read by others than its owner; chmod 640 {0}",
-                            path));
+        if (!stat || (stat->mode & 0007) == 0) continue;
+        say(config::Severity::Warning, name,
+            fmt::format("{0}: {1} can be read by others than its owner; chmod 640 {1}", name, path));
     }
 }
 
