@@ -7,7 +7,7 @@ tests/interop/test_dkim.py; DMARC discovery: src/dmarc/dmarc_test.cpp; addresses
 tests/interop/test_reports_out.py; reports that are bombs: tests/e2e/test_reports_in.py, src/reports/reports_test.cpp; ARC
 chains: src/arc/arc_test.cpp, and trusted sealers tests/interop/test_authentication.py. Mail from inside a shared range that
 the author's own SPF allows passes SPF everywhere: that is the author's to mend, there is no test."""
-import base64, json, re, smtplib, subprocess, sys
+import base64, json, re, smtplib, subprocess, sys, time
 
 import dkim
 import pytest
@@ -175,3 +175,34 @@ def test_private_keys_are_told_to_nobody(make_server, keys, tmp_path):
     assert b"DKIM-Signature" in bounce
     secret = keys[2048][0].split(b"\n")[3]
     assert secret not in bounce and secret.decode() not in server.log()
+
+
+def test_names_that_never_answer(make_server, keys):
+    """A connection waits no longer than sender_authentication_time_limit for them (twice, with the author's policy); an
+    author whose policy is known is not spoofed by making his key unreachable."""
+    def fails(name):
+        if "slow" in name:
+            raise TimeoutError  # no answer at all
+        return False
+    with NameServer(zone(keys), fails) as dns:
+        server = make_server(main={"dns_servers": dns.address, "sender_authentication": "enforce", "sender_authentication_exempt_networks": "",
+                                   "dkim_sign_networks": "", "sender_authentication_time_limit": "2s"})
+
+        def hand_in(sender, content):
+            began = time.monotonic()
+            with server.client() as c:
+                try:
+                    c.sendmail(sender, ["bob@example.org"], content)
+                    reply = 250, b""
+                except smtplib.SMTPDataError as e:
+                    reply = e.smtp_code, e.smtp_error
+            assert time.monotonic() - began < 8  # twice 2 s, and a loaded machine
+            return reply
+        slow = signed(keys).replace(b"s=s2048", b"s=slow")
+        assert hand_in("x@slow.test", MAIL.replace(b"author.test", b"slow.test")) == (250, b"")
+        assert re.search(rb"spf=temperror.*dmarc=temperror", server.wait_messages("bob", 1)[0], re.S)
+        code, text = hand_in("x@slow.test", slow)
+        assert code == 451 and text.startswith(b"4.7.1 The DMARC check for author.test could not be completed")
+        code, text = hand_in("x@slow.test", MAIL)
+        assert code == 550
+        server.wait_log(r"reject: END-OF-MESSAGE from .*: 451 4\.7\.1 The DMARC check")
