@@ -192,8 +192,8 @@ env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client
                            got.dkim.empty() ? "none" : dkim::to_text(got.dkim.front().result),
                            identifiers.exceeded() ? " (limits exceeded)" : "");
     out.refusal = refusal_for(got, action);
-    // What comes again is counted when it does.
-    if (rules_->options.reporting && (!out.refusal || out.refusal->code >= 500)) {
+    // What is to come again is counted when it does; what has no author is nobody's.
+    if (rules_->options.reporting && (!out.refusal || action == dmarc::Policy::Reject)) {
         const Outcome outcome{action, rules_->options.check};
         out.sighting = dmarc_sighting(got, client, outcome);
     }

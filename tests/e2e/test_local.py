@@ -1,8 +1,11 @@
 """local(8): Unix users, aliases, .forward, commands and files, as the user concerned. Needs root."""
-import os, pathlib, pwd, shutil, subprocess
+import os, pathlib, pwd, shutil, subprocess, sys
 
 import pytest
-from postrider_process import wait_for, without_trace
+from postrider_process import ROOT, wait_for, without_trace
+
+sys.path.insert(0, str(ROOT / "tests/vectors"))
+from name_server import NameServer  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="delivering as other users needs root")
 BODY = b"From: a@example.net\r\nSubject: local\r\n\r\nFrom here on\r\n"
@@ -69,6 +72,19 @@ def test_maildir_at_home(local, user):
     message = next(new.iterdir())
     assert message.stat().st_uid == user.pw_uid
     assert without_trace(message.read_bytes()) == BODY.replace(b"\r\n", b"\n")
+
+
+def test_quarantined_mail_lands_in_junk(local, user):
+    """DMARC p=quarantine: the Junk folder of the user's Maildir, his own; an mbox has none and keeps it, marked."""
+    with NameServer({("_dmarc.author.test", "TXT"): ["v=DMARC1; p=quarantine"], ("author.test", "A"): ["192.0.2.1"]}) as dns:
+        server = local(home_mailbox="Maildir/", dns_servers=dns.address, sender_authentication="enforce", dmarc_quarantine_action="junk",
+                       sender_authentication_exempt_networks="")
+        send(server, user.pw_name, message=BODY.replace(b"a@example.net", b"a@author.test"))
+        junk = pathlib.Path(user.pw_dir) / "Maildir/.Junk"
+        wait_for(lambda: (junk / "new").is_dir() and list((junk / "new").iterdir()))
+        (message,) = (junk / "new").iterdir()
+        assert message.stat().st_uid == user.pw_uid and b"\nX-Spam-Flag: YES\n" in message.read_bytes() and (junk / "maildirfolder").exists()
+        assert not list((pathlib.Path(user.pw_dir) / "Maildir").glob("new/*"))
 
 
 def test_aliases_files_commands_and_includes(local, directory, user):

@@ -249,6 +249,45 @@ def test_forwarding(box, keys, servers):
     assert sorted(senders[before + 2:]) == ["<>", "<ann@fwd.test>"]
 
 
+def test_spf_breaks_and_dkim_saves(box, keys, servers):
+    """Without sender rewriting a forwarded message fails SPF at the last server: signed it passes DMARC, unsigned it is
+    refused, and its author told."""
+    fwd, final = servers(fwd={"srs_domain": ""})
+    assert send(box, AUTHOR, "ann@author.test", "forward@fwd.test", signed(keys["author.test"][0], MAIL)) == (250, b"")
+    (got,) = final.wait_messages("bob", 1)
+    results = fields(got, "Authentication-Results")[0]
+    assert fields(got, "Return-Path") == ["<ann@author.test>"]
+    assert "spf=fail" in results and "dkim=pass" in results and "dmarc=pass" in results
+    before = len(box.arrived())
+    assert send(box, AUTHOR, "ann@author.test", "forward@fwd.test", MAIL) == (250, b"")
+    (bounce,) = wait_for(lambda: box.arrived()[before:], 60)
+    assert bounce["to"] == ["ann@author.test"] and "refused by the DMARC policy of author.test" in bounce["content"]
+    assert len(final.messages("bob")) == 1
+
+
+def test_secrets_rotate(box, keys, servers):
+    """A new secret on top, a reload: what was signed with the old one still leads back, what leaves has the new."""
+    secrets = box.directory.parent / "secrets"
+    fwd, final = servers()
+    content = signed(keys["author.test"][0], MAIL)
+
+    def forwarded():
+        before = len(final.messages("bob"))
+        assert send(box, AUTHOR, "ann@author.test", "forward@fwd.test", content) == (250, b"")
+        return fields(final.wait_messages("bob", before + 1)[-1], "Return-Path")[0].strip("<>")
+    old = forwarded()
+    secrets.write_text("the newest secret\n" + secrets.read_text())
+    fwd.run("-c", fwd.config, "reload")
+    new = wait_for(lambda: (lambda one: one if one != old else None)(forwarded()), 20)
+    before = len(box.arrived())
+    for address in (old, new):
+        assert send(box, FINAL, "", address, b"From: MAILER-DAEMON@final.test\r\n\r\nx\r\n") == (250, b"")
+    wait_for(lambda: len([m for m in box.arrived()[before:] if m["to"] == ["ann@author.test"]]) == 2, 60)
+    secrets.write_text("only this one\n")
+    fwd.run("-c", fwd.config, "reload")
+    wait_for(lambda: send(box, FINAL, "", old, b"From: MAILER-DAEMON@final.test\r\n\r\nx\r\n")[0] == 550, 20)
+
+
 def test_other_rewriters_understand(box, servers, keys):
     """Mail::SRS reads our addresses with our secret, and we read its addresses; postsrsd's file of secrets is ours."""
     if subprocess.run(["perl", "-MMail::SRS", "-e1"], capture_output=True).returncode != 0:
