@@ -24,8 +24,8 @@ std::string folded_signature(std::string_view text) {
 
 Sealer::Sealer(SealOptions options, std::string header_block)
     : options_(std::move(options)),
-      header_block_(std::move(header_block)),
-      fields_(dkim::split_fields(header_block_)),
+      header_block_(std::make_shared<const std::string>(std::move(header_block))),
+      fields_(dkim::split_fields(*header_block_)),
       sets_(read_sets(fields_, Limits{})),
       hasher_(dkim::Canonicalization::Relaxed) {}
 

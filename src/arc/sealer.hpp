@@ -5,6 +5,7 @@
 #include "dkim/crypto.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ class Sealer {
 
  private:
     SealOptions options_;
-    std::string header_block_;
+    std::shared_ptr<const std::string> header_block_;  // stays where it is: fields_ and sets_ look into it
     std::vector<dkim::Field> fields_;
     std::expected<std::vector<Set>, std::string> sets_;
     dkim::BodyHasher hasher_;

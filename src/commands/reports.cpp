@@ -173,8 +173,8 @@ int show_received(const Invocation& invocation, const NamedOptions& options, std
         fmt::print(
             "\n{} of these reports came in mail that does not pass DMARC: anybody may have written them.\n",
             unverified);
-    if (failures > 0) fmt::print("\nFailure reports: {}; see postrider reports failures\n", failures);
-    if (tls > 0) fmt::print("\nTLS reports: {}; see postrider reports tls\n", tls);
+    if (failures > 0) fmt::print("\n{} failure reports: postrider reports failures\n", failures);
+    if (tls > 0) fmt::print("\n{} TLS reports: postrider reports tls\n", tls);
     return exit_ok;
 }
 

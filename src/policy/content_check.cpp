@@ -163,8 +163,12 @@ std::optional<mail::ReplyText> ContentCheck::refusal_for(const Authentication& g
 env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client) {
     ContentVerdict out;
     if (given_up_ || !authenticator_) {
-        std::vector<mail::AuthenticationMethod> none;
-        out.prepend = mail::authentication_results_field(rules_->options.authserv_id, none);
+        // Taken unread it could name any author, and claim to be verified by us.
+        out.refusal =
+            mail::ReplyText{552,
+                            {5, 3, 4},
+                            fmt::format("Message header larger than {} octets: its sender cannot be verified",
+                                        rules_->options.header_size_limit)};
         co_return out;
     }
     const QuestionLimits limits{rules_->options.time_limit, rules_->options.queries_max};

@@ -101,8 +101,9 @@ struct SenderOptions {
                   "How what we sign is made canonical: simple or relaxed, header/body.");
         parameter("dkim_sign_networks", &O::sign_networks, Default{"$mynetworks"},
                   "Clients whose mail is signed, beside those who logged in and sendmail's.");
-        parameter("header_size_limit", &O::header_size_limit, Between{1024, 100000000},
-                  "Headers above this many octets are neither verified nor signed.");
+        parameter(
+            "header_size_limit", &O::header_size_limit, Between{1024, 100000000},
+            "Headers above this many octets are not signed; where senders are verified they are refused.");
     }
 };
 

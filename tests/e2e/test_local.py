@@ -78,7 +78,7 @@ def test_quarantined_mail_lands_in_junk(local, user):
     """DMARC p=quarantine: the Junk folder of the user's Maildir, his own; an mbox has none and keeps it, marked."""
     with NameServer({("_dmarc.author.test", "TXT"): ["v=DMARC1; p=quarantine"], ("author.test", "A"): ["192.0.2.1"]}) as dns:
         server = local(home_mailbox="Maildir/", dns_servers=dns.address, sender_authentication="enforce", dmarc_quarantine_action="junk",
-                       sender_authentication_exempt_networks="")
+                       sender_authentication_exempt_networks="", dkim_sign_networks="")
         send(server, user.pw_name, message=BODY.replace(b"a@example.net", b"a@author.test"))
         junk = pathlib.Path(user.pw_dir) / "Maildir/.Junk"
         wait_for(lambda: (junk / "new").is_dir() and list((junk / "new").iterdir()))
