@@ -176,10 +176,12 @@ env::Task<Verdict> evaluate(env::Resolver& resolver, std::string author_domain, 
     out.spf_aligned = spf.pass && spf_counts;
     if (spf.failed && spf_counts) unknown = fmt::format("SPF of {} could not be determined", spf.domain);
     // What passed comes first: the limit must not cut it off.
-    std::ranges::stable_partition(dkim, [](const auto& one) { return one.pass; });
-    if (dkim.size() > limits.signatures_max) dkim.resize(limits.signatures_max);
-    for (const auto& identifier : dkim) {
-        if (!identifier.pass && !identifier.failed) continue;
+    std::vector<Identifier> signers;
+    for (const bool passed : {true, false})
+        for (const auto& one : dkim)
+            if (one.pass == passed && (one.pass || one.failed)) signers.push_back(one);
+    if (signers.size() > limits.signatures_max) signers.resize(limits.signatures_max);
+    for (const auto& identifier : signers) {
         const bool counts =
             co_await is_aligned(resolver, identifier, record.adkim, *author, organizational, limits, failed);
         if (counts && identifier.failed)
