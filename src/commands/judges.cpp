@@ -208,7 +208,6 @@ int dkim_sign(const Invocation& invocation, const NamedOptions& options) {
     how.timestamp = *now;
     if (options.has("headers")) {
         how.names = name_list(options.get("headers"));
-        how.oversigned.clear();
         if (std::ranges::none_of(how.names, [](const auto& n) { return base::iequals(n, "from"); }))
             return usage_error("dkim", "--headers must name From (RFC 6376 section 5.4)");
     }

@@ -80,6 +80,7 @@ std::expected<PublicKey, std::string> PublicKey::rsa(std::string_view der) {
     if (!key) return std::unexpected("the public key is not valid");
     PublicKey out;
     out.key_ = own(key);
+    if (at != octets(der) + der.size()) return std::unexpected("octets behind the public key");
     if (EVP_PKEY_base_id(key) != EVP_PKEY_RSA) return std::unexpected("the public key is not an RSA key");
     if (out.bits() > rsa_bits_max) return std::unexpected("the public key is too long");
     return out;
