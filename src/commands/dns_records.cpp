@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
 #include "commands/site_loader.hpp"
+#include "dkim/published_key.hpp"
 #include "dkim/signature.hpp"
 #include "dmarc/record.hpp"
 #include "dns/zone_text.hpp"
@@ -33,13 +34,6 @@ struct Call {
     std::vector<std::pair<std::string, std::string>> keys;  // selector, record
     bool submission = false, submissions = false, json = false;
 };
-
-std::string text_strings(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); i += 250)
-        out += fmt::format("{}\"{}\"", i ? " " : "", text.substr(i, 250));
-    return out;
-}
 
 class Checker {
  public:
@@ -109,7 +103,7 @@ class Checker {
         for (const auto& record : answer.records)
             if (const auto* txt = std::get_if<dns::Txt>(&record); txt && txt->joined().starts_with(prefix))
                 ++found;
-        Wanted out{std::move(purpose), fmt::format("{}. IN TXT {}", name, text_strings(value)),
+        Wanted out{std::move(purpose), fmt::format("{}. IN TXT {}", name, dns::text_strings(value)),
                    state_of(answer, found == 1),
                    found > 1 ? "there are several: receivers then use none" : std::move(note)};
         if (found == 0 && answer.ok()) out.state = "missing";
@@ -146,7 +140,7 @@ class Checker {
             const auto tags = txt ? ::dkim::TagList::parse(txt->joined()) : std::unexpected(std::string());
             good = good || (tags && wanted && tags->compact("p") == wanted->compact("p"));
         }
-        Wanted out{"DKIM " + selector, fmt::format("{}. IN TXT {}", name, text_strings(record)),
+        Wanted out{"DKIM " + selector, fmt::format("{}. IN TXT {}", name, dns::text_strings(record)),
                    state_of(answer, good), ""};
         if (out.state == "differs") out.note = "the published key is not the private key we sign with";
         out_.push_back(std::move(out));
@@ -212,11 +206,8 @@ int dns_records(const Invocation& invocation) {
     const auto keys =
         policy::SigningKeys::make(config::bind<policy::SenderOptions>(*site->configuration, ignored), files);
     if (!keys) return usage_error("dns-records", keys.error());
-    for (const auto* key : keys->keys_for("postmaster@" + call.domain))
-        if (key->domain == call.domain)
-            call.keys.emplace_back(key->selector,
-                                   fmt::format("v=DKIM1; k={}; p={}", key->key.is_rsa() ? "rsa" : "ed25519",
-                                               key->key.public_record_value()));
+    for (const auto& key : keys->keys_for("postmaster@" + call.domain))
+        if (key.domain == call.domain) call.keys.emplace_back(key.selector, ::dkim::key_record_text(key.key));
     for (const auto& service : site->services) {
         const auto at = config::parse_listen_address(service.name);
         if (service.type != "inet" || service.command != "smtpd" || !at) continue;

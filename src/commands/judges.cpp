@@ -1,17 +1,11 @@
-// postrider spf, verify, dkim, arc: the judges of sender authentication, without a server.
+// postrider spf, verify, arc: the judges of sender authentication, without a server.
 #include "arc/sealer.hpp"
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
-#include "dkim/signer.hpp"
-#include "platform/system.hpp"
 #include "policy/authentication.hpp"
 #include "spf/check.hpp"
 
-#include <ctime>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -165,99 +159,7 @@ std::string this_host() {
     return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
 }
 
-// --- keys ---
-
-std::expected<dkim::PrivateKey, std::string> read_key(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::unexpected(path + " cannot be read");
-    return dkim::PrivateKey::parse(std::string{std::istreambuf_iterator<char>(file), {}});
-}
-
-std::vector<std::string> name_list(const std::string& text) {
-    std::vector<std::string> out;
-    for (const auto name : base::split_any(text, ": ,")) out.emplace_back(name);
-    return out;
-}
-
-std::expected<std::uint64_t, std::string> time_of(const NamedOptions& options) {
-    if (!options.has("now")) return static_cast<std::uint64_t>(std::time(nullptr));
-    const auto number = base::parse_number(options.get("now"), 1ULL << 40);
-    if (!number) return std::unexpected("--now is not a Unix time");
-    return *number;
-}
-
-int dkim_sign(const Invocation& invocation, const NamedOptions& options) {
-    for (const auto* name : {"domain", "selector", "key"})
-        if (!options.has(name)) return usage_error("dkim", fmt::format("--{} is missing", name));
-    const auto key = read_key(options.get("key"));
-    if (!key) return usage_error("dkim", key.error());
-    const auto algorithm = options.get("algorithm", std::string(dkim::to_text(key->algorithm())));
-    if (algorithm != dkim::to_text(key->algorithm()))
-        return usage_error(
-            "dkim", fmt::format("the key is for {}, not {}", dkim::to_text(key->algorithm()), algorithm));
-    const auto forms = dkim::parse_canonicalization(options.get("canonicalization", "relaxed/simple"));
-    if (!forms) return usage_error("dkim", "--canonicalization is simple or relaxed, header/body");
-    const auto now = time_of(options);
-    if (!now) return usage_error("dkim", now.error());
-    dkim::SignOptions how;
-    how.domain = base::lower(options.get("domain"));
-    how.selector = options.get("selector");
-    how.identity = options.get("identity");
-    how.header_form = forms->first;
-    how.body_form = forms->second;
-    how.timestamp = *now;
-    if (options.has("headers")) {
-        how.names = name_list(options.get("headers"));
-        if (std::ranges::none_of(how.names, [](const auto& n) { return base::iequals(n, "from"); }))
-            return usage_error("dkim", "--headers must name From (RFC 6376 section 5.4)");
-    }
-    const auto message = split_message(read_standard_input());
-    dkim::Signer signer(how, message.header_block);
-    signer.body(message.body);
-    const auto field = signer.field(*key);
-    if (invocation.json)
-        print_json({{"field", field}});
-    else
-        fmt::print("{}{}\r\n{}", field, message.header_block, message.body);
-    return exit_ok;
-}
-
-int dkim_keygen(const Invocation& invocation, const NamedOptions& options) {
-    const auto type = options.get("algorithm", "rsa-sha256");
-    const auto bits = base::parse_number(options.get("bits", "2048"), 4096);
-    if ((type != "rsa-sha256" && type != "ed25519-sha256") || !bits || *bits < 1024)
-        return usage_error("dkim", "--algorithm is rsa-sha256 or ed25519-sha256, --bits 1024 to 4096");
-    const bool rsa = type == "rsa-sha256";
-    const auto pem = dkim::generate_key_pem(rsa ? static_cast<unsigned>(*bits) : 0);
-    const auto key = dkim::PrivateKey::parse(pem);
-    if (!key) return usage_error("dkim", key.error());
-    const auto record =
-        fmt::format("v=DKIM1; k={}; p={}", rsa ? "rsa" : "ed25519", key->public_record_value());
-    const auto domain = options.get("domain"), selector = options.get("selector", "s1");
-    if (options.has("out")) {
-        const int file = ::open(options.get("out").c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-        const bool good = file >= 0 && platform::write_all(file, pem);
-        if (file >= 0) ::close(file);
-        if (!good) {
-            fmt::print(stderr, "postrider dkim: {} cannot be written (it must not exist yet)\n",
-                       options.get("out"));
-            return exit_failed;
-        }
-    }
-    std::string text;
-    for (std::size_t i = 0; i < record.size(); i += 250)
-        text += fmt::format("{}\"{}\"", i ? " " : "", record.substr(i, 250));
-    const auto name = fmt::format("{}._domainkey.{}", selector, domain.empty() ? "YOUR.DOMAIN" : domain);
-    if (invocation.json) {
-        Json out{{"name", name}, {"record", record}};
-        if (!options.has("out")) out["key"] = pem;
-        print_json(out);
-    } else {
-        if (!options.has("out")) fmt::print("{}", pem);
-        fmt::print("{}. IN TXT {}\n", name, text);
-    }
-    return exit_ok;
-}
+// --- arc ---
 
 env::Task<int> seal_message(JudgeWorld& world, arc::SealOptions how, WireMessage message,
                             dkim::PrivateKey key, bool json) {
@@ -335,17 +237,6 @@ int verify(const Invocation& invocation) {
     return (*world)->run(judge_message(**world, std::move(call)));
 }
 
-int dkim(const Invocation& invocation) {
-    const auto options = NamedOptions::parse(
-        invocation.arguments, {"domain", "selector", "key", "algorithm", "canonicalization", "headers", "now",
-                               "identity", "bits", "out"});
-    if (!options) return usage_error("dkim", options.error());
-    if (options->rest().size() == 1 && options->rest()[0] == "sign") return dkim_sign(invocation, *options);
-    if (options->rest().size() == 1 && options->rest()[0] == "keygen")
-        return dkim_keygen(invocation, *options);
-    return usage_error("dkim", "say sign or keygen");
-}
-
 int arc(const Invocation& invocation) {
     const auto options = NamedOptions::parse(
         invocation.arguments, {"domain", "selector", "key", "authserv-id", "now", "headers", "resolver"});
@@ -353,7 +244,7 @@ int arc(const Invocation& invocation) {
     if (options->rest().size() != 1 || options->rest()[0] != "seal") return usage_error("arc", "say seal");
     for (const auto* name : {"domain", "selector", "key", "authserv-id"})
         if (!options->has(name)) return usage_error("arc", fmt::format("--{} is missing", name));
-    auto key = read_key(options->get("key"));
+    auto key = read_private_key(options->get("key"));
     if (!key) return usage_error("arc", key.error());
     const auto now = time_of(*options);
     if (!now) return usage_error("arc", now.error());

@@ -288,8 +288,7 @@ class Evaluation {
     }
 
     // §5.5: names that the client's address points to and that point back; DNS errors mean no match. Asked
-    // once: the client's names are the same for every term. What they do not resolve to counts against
-    // nobody: they are the client's choice, not the domain's.
+    // once: they are the same for every term.
     env::Task<std::expected<std::vector<dns::Name>, Abort>> validated_names() {
         if (validated_names_) co_return *validated_names_;
         validated_names_.emplace();
@@ -302,7 +301,9 @@ class Evaluation {
             if (!pointer || pointer->target.is_root()) continue;
             if (++asked > limits_.ptr_names_max) break;
             auto back = co_await ask(pointer->target, address_type());
-            if (back && answers_with_client(*back, 32, 128)) validated_names_->push_back(pointer->target);
+            if (!back) continue;
+            if (auto over = count_void(*back)) co_return std::unexpected(*over);
+            if (answers_with_client(*back, 32, 128)) validated_names_->push_back(pointer->target);
         }
         co_return *validated_names_;
     }
