@@ -241,7 +241,8 @@ std::expected<RotateCall, std::string> read_call(const Invocation& invocation, c
     if (options.has("directory")) out.sender.key_directory = options.get("directory");
     if (!out.sender.key_directory.starts_with('/'))
         return std::unexpected("dkim_key_directory must be an absolute path");
-    for (const auto word : base::split_any(options.get("algorithm", "rsa-sha256"), ", ")) {
+    const std::string algorithms = options.get("algorithm", "rsa-sha256");
+    for (const auto word : base::split_any(algorithms, ", ")) {
         const auto algorithm = parse_key_algorithm(word);
         if (!algorithm) return std::unexpected("--algorithm is rsa-sha256, ed25519-sha256, or both");
         out.algorithms.push_back(*algorithm);

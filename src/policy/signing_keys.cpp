@@ -190,30 +190,39 @@ std::vector<SigningKey> SigningKeys::all() const {
     return out;
 }
 
-std::string SigningKeys::stamp(const SenderOptions& options, env::FileSystem& files) {
-    std::string out;
-    const auto add = [&](const std::string& path) {
-        const auto stat = files.stat(path);
-        if (stat)
-            out += fmt::format("{} {} {} {}\n", path, stat->modified.time_since_epoch().count(), stat->size,
-                               stat->inode);
-    };
+std::vector<std::string> SigningKeys::files(const SenderOptions& options, env::FileSystem& files) {
+    std::vector<std::string> out;
     for (const auto& table : {options.signing_table, options.key_table})
-        if (const auto slash = table.find('/'); slash != std::string::npos) add(table.substr(slash));
-    for (const auto& word : options.signing_keys)
-        if (const auto value = parse_key_table_value(word)) add(value->key);
+        if (const auto slash = table.find('/'); slash != std::string::npos && !table.starts_with("csl:"))
+            out.push_back(table.substr(slash));
+    std::vector<std::string> values = options.signing_keys;
     if (!options.key_table.empty())
         if (const auto set = read_data_set("dkim_key_table", options.key_table, files))
-            for (const auto& entry : set->entries) {
-                const auto value = parse_key_table_value(entry.value);
-                if (!value || !value->key.starts_with('/')) continue;
-                if (value->key.find('%') == std::string::npos)
-                    add(value->key);
-                else
-                    for (const auto& [domain, path] : files_of_pattern(value->key, files)) add(path);
-            }
+            for (const auto& entry : set->entries) values.push_back(entry.value);
+    for (const auto& text : values) {
+        const auto value = parse_key_table_value(text);
+        if (!value || !value->key.starts_with('/')) continue;
+        if (value->key.find('%') == std::string::npos) {
+            out.push_back(value->key);
+            continue;
+        }
+        for (const auto& [domain, path] : files_of_pattern(value->key, files)) out.push_back(path);
+    }
     const RotationFolder folder(files, options.key_directory);
-    for (const auto& path : folder.state_files()) add(path);
+    for (const auto& path : folder.state_files()) out.push_back(path);
+    if (const auto rotations = folder.all())
+        for (const auto& rotation : *rotations)
+            for (const auto& key : rotation.keys)
+                if (!key.path.empty()) out.push_back(key.path);
+    return out;
+}
+
+std::string SigningKeys::stamp(const SenderOptions& options, env::FileSystem& files) {
+    std::string out;
+    for (const auto& path : SigningKeys::files(options, files))
+        if (const auto stat = files.stat(path))
+            out += fmt::format("{} {} {} {}\n", path, stat->modified.time_since_epoch().count(), stat->size,
+                               stat->inode);
     return out;
 }
 

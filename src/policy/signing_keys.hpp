@@ -31,7 +31,9 @@ class SigningKeys {
     std::vector<SigningKey> keys_for(const std::string& author) const;
     /// Every key whose domain is known beforehand, each once.
     std::vector<SigningKey> all() const;
-    /// Changes when a file does from which make() reads (time, size or inode).
+    /// The files make() reads: tables, keys, states of rotation.
+    static std::vector<std::string> files(const SenderOptions& options, env::FileSystem& files);
+    /// Changes when one of these does (time, size or inode).
     static std::string stamp(const SenderOptions& options, env::FileSystem& files);
 
  private:
