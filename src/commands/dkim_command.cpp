@@ -43,7 +43,9 @@ int dkim_sign(const Invocation& invocation, const NamedOptions& options) {
         if (std::ranges::none_of(how.names, [](const auto& n) { return base::iequals(n, "from"); }))
             return usage_error("dkim", "--headers must name From (RFC 6376 section 5.4)");
     }
-    const auto message = split_message(read_standard_input());
+    const auto input = read_standard_input();
+    if (!input) return usage_error("dkim", input.error());
+    const auto message = split_message(*input);
     dkim::Signer signer(how, message.header_block);
     signer.body(message.body);
     const auto field = signer.field(*key);

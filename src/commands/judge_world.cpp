@@ -68,14 +68,17 @@ std::expected<std::unique_ptr<JudgeWorld>, std::string> make_judge_world(const N
     return JudgeWorld::make(platform::DnsSettings{dns.servers, dns.trust_anchor, dns.strict, dns.timeout});
 }
 
-std::string read_standard_input(std::size_t octets_max) {
+std::expected<std::string, std::string> read_standard_input(std::size_t octets_max) {
     std::string out;
     char piece[64 * 1024];
     for (;;) {
         const ssize_t got = ::read(STDIN_FILENO, piece, sizeof piece);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0 || out.size() >= octets_max) return out;
+        if (got < 0) return std::unexpected("standard input cannot be read");
+        if (got == 0) return out;
         out.append(piece, static_cast<std::size_t>(got));
+        if (out.size() > octets_max)
+            return std::unexpected(fmt::format("more than {} octets on standard input", octets_max));
     }
 }
 

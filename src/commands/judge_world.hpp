@@ -50,8 +50,8 @@ class JudgeWorld : public RealWorld {
 std::expected<std::unique_ptr<JudgeWorld>, std::string> make_judge_world(const NamedOptions& options,
                                                                          const app::Site& site);
 
-/// All of standard input, at most `octets_max`.
-std::string read_standard_input(std::size_t octets_max = 256UL << 20);
+/// All of standard input. Error: it cannot be read, or is longer than `octets_max`.
+std::expected<std::string, std::string> read_standard_input(std::size_t octets_max = 256UL << 20);
 
 /// A message as it goes over the wire, in two parts: fields with CRLF, and the body behind the empty line.
 struct WireMessage {

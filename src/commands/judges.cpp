@@ -2,6 +2,7 @@
 #include "arc/sealer.hpp"
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
+#include "mail/mime.hpp"
 #include "policy/authentication.hpp"
 #include "spf/check.hpp"
 
@@ -87,70 +88,148 @@ Json verify_json(const policy::Authentication& got, const std::string& id) {
             {"authentication_results", mail::authentication_results_field(id, got.methods)}};
 }
 
-void print_verify(const policy::Authentication& got, const std::string& id) {
-    const auto line = [](std::string_view name, std::string_view result, const std::string& detail) {
-        fmt::print("{:<7}{:<10} {}\n", name, result, detail);
-    };
-    if (got.spf_checked)
-        line("SPF", spf::to_text(got.spf.result),
-             fmt::format("{}{}", clean(got.spf_domain),
-                         !got.spf.mechanism.empty() ? " by " + clean(got.spf.mechanism) : ""));
-    else
-        line("SPF", "-", "not asked: give --ip, --helo and --mail-from");
-    if (got.dkim.empty()) line("DKIM", "none", "the message has no signature");
-    for (const auto& one : got.dkim)
-        line("DKIM", dkim::to_text(one.result),
-             fmt::format("{} (selector {}, {}){}", clean(one.domain), clean(one.selector), one.algorithm,
-                         one.reason.empty() ? "" : ": " + clean(one.reason)));
-    line("ARC", arc::to_text(got.arc.status),
-         got.arc.instances > 0 ? fmt::format("{} sets{}", got.arc.instances,
-                                             got.arc.reason.empty() ? "" : ": " + clean(got.arc.reason))
-                               : "");
-    line("DMARC", dmarc::to_text(got.dmarc.result),
-         fmt::format("From: {}{}{}", clean(got.dmarc.domain),
-                     got.dmarc.record ? fmt::format(", policy {} of {}", dmarc::to_text(got.dmarc.published),
-                                                    clean(got.dmarc.policy_domain))
-                                      : "",
-                     got.dmarc.reason.empty() ? "" : ": " + clean(got.dmarc.reason)));
+/// What there is to do about one result; "" where it is good or nothing can be done.
+std::string remedy(const dkim::SignatureResult& one) {
+    const std::string domain = clean(one.domain);
+    switch (one.result) {
+        case dkim::Result::Fail:
+            return one.reason.find("body") != std::string::npos
+                       ? "something behind the signer changed the body (a footer, a filter): sign last, or "
+                         "not change"
+                       : "something behind the signer changed a signed field, or the record holds another "
+                         "key:\n"
+                         "           compare it with postrider dns-records " +
+                             domain;
+        case dkim::Result::TempError:
+            return "ask again when the name servers of " + domain + " answer";
+        case dkim::Result::PermError:
+            return fmt::format("look at {}._domainkey.{} and at the tags of the signature",
+                               clean(one.selector), domain);
+        case dkim::Result::Policy:
+            return one.key_bits > 0 && one.key_bits < 1024 ? "make a key of 2048 bits: postrider dkim keygen"
+                                                           : "";
+        default:
+            return "";
+    }
+}
+
+std::string remedy(const policy::Authentication& got) {
+    const std::string domain = clean(got.spf_domain);
+    switch (got.spf.result) {
+        case spf::Result::None:
+            return fmt::format("{} publishes no SPF record; begin with {} TXT \"v=spf1 mx -all\"", domain,
+                               domain);
+        case spf::Result::Fail:
+        case spf::Result::SoftFail:
+        case spf::Result::Neutral:
+            return fmt::format("if this host may send for {}, its record must name it", domain);
+        case spf::Result::PermError:
+            return fmt::format("mend the record of {}: {}", domain, clean(got.spf.problem));
+        case spf::Result::TempError:
+            return "ask again: " + clean(got.spf.problem);
+        case spf::Result::Pass:
+            return "";
+    }
+    return "";
+}
+
+void print_line(std::string_view name, std::string_view result, const std::string& detail) {
+    fmt::print("{}\n", base::trim(fmt::format("{:<9}{:<10} {}", name, result, detail)));
+}
+
+void print_remedy(const std::string& text) {
+    if (!text.empty()) fmt::print("           to do: {}\n", text);
+}
+
+void print_message(const WireMessage& message) {
+    for (const auto name : {"Message-ID", "Date", "From", "To", "Subject"})
+        if (const auto value = mail::field_value(message.header_block, name); !value.empty())
+            print_line(name, "", clean(mail::decode_encoded_words(value)));
     fmt::print("\n");
-    using Result = dmarc::Result;
+}
+
+void print_conclusion(const policy::Authentication& got) {
+    const std::string domain = clean(got.dmarc.domain);
     switch (got.dmarc.result) {
-        case Result::Pass:
+        case dmarc::Result::Pass:
             fmt::print("The author's domain vouches for this message ({}).\n",
                        got.dmarc.spf_aligned && got.dmarc.dkim_aligned ? "SPF and DKIM"
                        : got.dmarc.dkim_aligned                        ? "DKIM"
                                                                        : "SPF");
             break;
-        case Result::Fail:
+        case dmarc::Result::Fail:
             fmt::print(
-                "Nobody vouches for this message: SPF and DKIM must pass for {} or a domain of the same\n"
+                "Nobody vouches for this message: SPF or DKIM must pass for {} or a domain of the same\n"
                 "organization. Sign with d={}, or send from a host that its SPF record names.\n"
-                "Its owner asks receivers to: {}.\n",
-                clean(got.dmarc.domain), clean(got.dmarc.domain), dmarc::to_text(got.dmarc.policy));
+                "Its owner asks receivers to do with such mail: {}.\n",
+                domain, domain, dmarc::to_text(got.dmarc.policy));
+            if (!got.override_reason.empty()) fmt::print("Overruled here: {}.\n", clean(got.override_reason));
             break;
-        case Result::None:
-            fmt::print(
-                "{} has no DMARC record: publish _dmarc.{} TXT \"v=DMARC1; p=none; rua=mailto:you@...\" to\n"
-                "begin with.\n",
-                clean(got.dmarc.domain), clean(got.dmarc.domain));
+        case dmarc::Result::None:
+            if (domain.empty())
+                fmt::print("Nobody can vouch for this message: {}.\n", clean(got.dmarc.reason));
+            else
+                fmt::print(
+                    "{} has no DMARC record: publish _dmarc.{} TXT \"v=DMARC1; p=none; rua=mailto:you@...\" "
+                    "to\n"
+                    "begin with.\n",
+                    domain, domain);
             break;
-        case Result::TempError:
-        case Result::PermError:
-            fmt::print("DMARC could not be decided: {}\n", clean(got.dmarc.reason));
+        case dmarc::Result::TempError:
+        case dmarc::Result::PermError:
+            fmt::print("DMARC could not be decided: {}.\n", clean(got.dmarc.reason));
             break;
     }
+}
+
+/// Like "Show original" of a web mailer: what passed, what failed, why, what to do.
+void print_verify(const policy::Authentication& got, const WireMessage& message, const std::string& id) {
+    print_message(message);
+    if (got.spf_checked) {
+        print_line("SPF", spf::to_text(got.spf.result),
+                   fmt::format("{}{}", clean(got.spf_domain),
+                               !got.spf.mechanism.empty() ? " by " + clean(got.spf.mechanism) : ""));
+        if (!got.spf.explanation.empty()) print_line("", "", "its owner says: " + clean(got.spf.explanation));
+        print_remedy(remedy(got));
+    } else {
+        print_line("SPF", "-", "not asked: give --ip, --helo and --mail-from");
+    }
+    if (got.dkim.empty()) print_line("DKIM", "none", "the message has no signature");
+    for (const auto& one : got.dkim) {
+        print_line("DKIM", dkim::to_text(one.result),
+                   fmt::format("{} (selector {}, {}{}){}", clean(one.domain), clean(one.selector),
+                               one.algorithm, one.key_bits > 0 ? fmt::format(", {} bits", one.key_bits) : "",
+                               one.reason.empty() ? "" : ": " + clean(one.reason)));
+        print_remedy(remedy(one));
+    }
+    print_line(
+        "ARC", arc::to_text(got.arc.status),
+        got.arc.instances > 0
+            ? fmt::format("{} {}{}{}", got.arc.instances, got.arc.instances == 1 ? "set" : "sets",
+                          got.arc.sealers.empty() ? "" : ", last sealed by " + clean(got.arc.sealers.back()),
+                          got.arc.reason.empty() ? "" : ": " + clean(got.arc.reason))
+            : got.arc.reason);
+    print_line(
+        "DMARC", dmarc::to_text(got.dmarc.result),
+        fmt::format("From: {}{}{}", clean(got.dmarc.domain),
+                    got.dmarc.record ? fmt::format(", policy {} of {}", dmarc::to_text(got.dmarc.published),
+                                                   clean(got.dmarc.policy_domain))
+                                     : "",
+                    got.dmarc.reason.empty() ? "" : ": " + clean(got.dmarc.reason)));
+    fmt::print("\n");
+    print_conclusion(got);
     fmt::print("\n{}", mail::authentication_results_field(id, got.methods));
 }
 
 env::Task<int> judge_message(JudgeWorld& world, VerifyCall call) {
-    policy::MessageAuthenticator authenticator(std::move(call.message.header_block), call.rules);
+    policy::MessageAuthenticator authenticator(call.message.header_block, call.rules);
     authenticator.body(call.message.body);
     const auto got =
         co_await authenticator.finish(world.resolver(), world.clock, std::move(call.client), call.now);
     if (call.json)
         print_json(verify_json(got, call.rules.authserv_id));
     else
-        print_verify(got, call.rules.authserv_id);
+        print_verify(got, call.message, call.rules.authserv_id);
     co_return exit_ok;
 }
 
@@ -233,7 +312,9 @@ int verify(const Invocation& invocation) {
     call.rules.trusted_sealers = name_list(options->get("trusted-sealers"));
     auto world = JudgeWorld::make(options->get("resolver"));
     if (!world) return usage_error("verify", world.error());
-    call.message = split_message(read_standard_input());
+    const auto input = read_standard_input();
+    if (!input) return usage_error("verify", input.error());
+    call.message = split_message(*input);
     return (*world)->run(judge_message(**world, std::move(call)));
 }
 
@@ -252,8 +333,10 @@ int arc(const Invocation& invocation) {
                            options->get("authserv-id"), name_list(options->get("headers")), *now};
     auto world = JudgeWorld::make(options->get("resolver"));
     if (!world) return usage_error("arc", world.error());
-    return (*world)->run(seal_message(**world, std::move(how), split_message(read_standard_input()),
-                                      std::move(*key), invocation.json));
+    const auto input = read_standard_input();
+    if (!input) return usage_error("arc", input.error());
+    return (*world)->run(
+        seal_message(**world, std::move(how), split_message(*input), std::move(*key), invocation.json));
 }
 
 }  // namespace commands

@@ -116,9 +116,10 @@ constexpr Verb verb_table[] = {
      "          postrider reports sent --days 7\n"
      "          postrider reports parse 'google.com!example.org!1700000000!1700086399.zip' --json\n"},
     {"parse", "the grammar's own view of an input, as JSON", parse,
-     "usage: postrider parse path|address|header|message < input\n\nExit status 1 and an error with its "
-     "position "
-     "when it is malformed.\n\nExample: printf '<ann@example.org>' | postrider parse path\n",
+     "usage: postrider parse path|address|header|message|bounce < input\n\nLines end with CRLF or LF. Exit "
+     "status 1 and an error with its position, in octets of the input, when it is\nmalformed. bounce: what a "
+     "delivery status notification, feedback report or automatic answer says.\n\n"
+     "Example: printf '<ann@example.org>' | postrider parse path\n",
      false},
     {"parameters", "explain the parameters of main.cf", parameters,
      "usage: postrider parameters [--json] [PART-OF-A-NAME...]\n\nExample: postrider parameters "
