@@ -81,9 +81,15 @@ std::string unfolded(std::string_view raw) {
     return std::string(base::trim(out));
 }
 
+/// The line an mbox puts before a message; empty: none.
+std::string_view mbox_line(std::string_view header_block) {
+    if (!header_block.starts_with("From ")) return {};
+    return header_block.substr(0, std::min(header_block.find('\n'), header_block.size() - 1) + 1);
+}
+
 /// Every line of a header must be a field or its continuation; the position of the first that is not.
 std::optional<std::size_t> first_bad_line(std::string_view header_block) {
-    std::size_t at = 0;
+    std::size_t at = mbox_line(header_block).size();
     while (at < header_block.size()) {
         const auto end = std::min(header_block.find('\n', at), header_block.size());
         const auto line = header_block.substr(at, end - at);
@@ -100,7 +106,7 @@ std::optional<std::size_t> first_bad_line(std::string_view header_block) {
 
 Json fields_json(std::string_view header_block) {
     Json fields = Json::array();
-    for (const auto& field : dkim::split_fields(header_block)) {
+    for (const auto& field : dkim::split_fields(header_block.substr(mbox_line(header_block).size()))) {
         const std::string value = unfolded(field.raw.substr(field.raw.find(':') + 1));
         Json one{{"name", std::string(field.name)},
                  {"value", value},

@@ -106,15 +106,16 @@ bool is_automatic_reply(std::string_view header) {
            subject.starts_with("automatic reply") || subject.starts_with("out of office");
 }
 
-/// From nobody, or from who writes bounces.
+/// From who writes bounces; some mark them as automatic answers, which they are, too.
 bool is_from_mail_system(std::string_view header) {
     const auto from = base::lower(field_value(header, "From"));
-    for (const auto word :
-         {"mailer-daemon", "postmaster", "mail delivery", "maildelivery", "mail administrator"})
+    for (const auto word : {"mailer-daemon", "postmaster", "post_master", "mail delivery", "maildelivery",
+                            "mail administrator"})
         if (from.find(word) != std::string::npos) return true;
-    return base::trim(field_value(header, "Return-Path")) == "<>" ||
-           !field_value(header, "X-Failed-Recipients").empty();
+    return !field_value(header, "X-Failed-Recipients").empty();
 }
+
+bool is_from_nobody(std::string_view header) { return field_value(header, "Return-Path") == "<>"; }
 
 std::string address_in(std::string_view typed) {
     const auto semicolon = typed.find(';');
@@ -175,11 +176,10 @@ ReturnedMail read_returned_mail(std::string_view message, const ReturnedLimits& 
             field_value(header_block_of(text), "Message-ID").substr(0, limits.value_octets_max);
     }
     if (out.kind != ReturnedMail::Kind::None) return out;
-    if (is_automatic_reply(header)) {
-        out.kind = ReturnedMail::Kind::AutomaticReply;
-        return out;
+    if (!is_from_mail_system(header)) {
+        if (is_automatic_reply(header)) out.kind = ReturnedMail::Kind::AutomaticReply;
+        if (out.kind != ReturnedMail::Kind::None || !is_from_nobody(header)) return out;
     }
-    if (!is_from_mail_system(header)) return out;
     out.kind = ReturnedMail::Kind::Prose;
     std::string text = field_value(header, "X-Failed-Recipients") + "\n";
     const auto* plain = find_part(root, "text/plain");

@@ -41,7 +41,8 @@ class Reader {
         read_header(out);
         const auto header = out.header_block(message_);
         const auto type = parse_parameterized(field_value(header, "Content-Type"));
-        if (!type.first.empty()) out.type = type.first;
+        if (type.first.find('/') != std::string::npos)
+            out.type = type.first;  // else the default (RFC 2045 §5.2)
         out.charset = base::lower(type.get("charset"));
         out.encoding = parse_parameterized(field_value(header, "Content-Transfer-Encoding")).first;
         out.content_id = field_value(header, "Content-ID");
@@ -120,11 +121,15 @@ class Reader {
             const bool marked = line.starts_with(mark);
             const auto rest = marked ? base::trim(line.substr(mark.size())) : std::string_view{};
             if (marked && (rest.empty() || rest == "--")) {
-                // The line end before the boundary belongs to the boundary (RFC 2046 §5.1.1).
-                if (part_begin)
+                // The line end before the boundary belongs to the boundary (RFC 2046 §5.1.1): without one
+                // there is no part.
+                if (part_begin && *part_begin < at)
                     add(*part_begin +
                         without_line_end(message_.substr(*part_begin, at - *part_begin)).size());
-                if (rest == "--") return;
+                if (rest == "--") {
+                    if (!part_begin) out.defects.emplace_back("the boundary does not stand in the body");
+                    return;
+                }
                 part_begin = end;
             }
             at = end;

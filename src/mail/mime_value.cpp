@@ -201,8 +201,16 @@ ParameterizedValue parse_parameterized(std::string_view value, std::size_t param
     const std::string text = without_comments(value.substr(0, value_octets_max));
     ParameterizedValue out;
     const auto first_end = std::min(text.find(';'), text.size());
-    for (const char c : std::string_view(text).substr(0, first_end))
-        if (!base::is_space(c)) out.first += base::to_lower(c);
+    const auto first = base::trim(std::string_view(text).substr(0, first_end));
+    for (std::size_t i = 0; i < first.size(); ++i) {
+        if (!base::is_space(first[i])) {
+            out.first += base::to_lower(first[i]);
+            continue;
+        }
+        // White space may stand at the slash ("image/ jpeg"); elsewhere the semicolon was forgotten.
+        const auto next = first.find_first_not_of(" \t", i);
+        if (!out.first.ends_with('/') && first[next] != '/') break;
+    }
     const auto raw = split_parameters(text, first_end, parameters_max);
     std::vector<std::string> done;
     for (const auto& one : raw) {
