@@ -9,6 +9,7 @@
 #include "app/listeners.hpp"
 #include "app/machine.hpp"
 #include "app/report_desk.hpp"
+#include "app/signing_key_watch.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/in_process_agent.hpp"
@@ -137,6 +138,7 @@ class Server {
     std::string start();
     std::string build();
     void start_pickup(std::uint64_t message_size_limit);
+    std::shared_ptr<const policy::ContentRules> content_rules(const Site& site);
     void reload();
     void stop();
     env::Task<void> feed_watchdog();
@@ -174,6 +176,7 @@ class Server {
     std::unique_ptr<Back> back_;
     std::unique_ptr<ReportDesk> reports_;
     std::unique_ptr<AcmeDesk> acme_;
+    std::vector<std::string> key_warnings_;          // the queue loop's: DKIM keys and the DNS
     std::unique_ptr<env::Timer> certificate_timer_;  // the queue loop's; cancelled: look at once
     std::unique_ptr<server::ControlServer> control_;
     std::unique_ptr<server::Pickup> pickup_;
@@ -296,6 +299,7 @@ std::string Server::start() {
         if (watched_site_)
             for (const auto& warning : certificate_warnings(*watched_site_, files_, clock_.wall()))
                 out.push_back(warning.text);
+        out.insert(out.end(), key_warnings_.begin(), key_warnings_.end());
         return out;
     };
     actions.started = clock_.wall();
@@ -320,10 +324,7 @@ void Server::start_pickup(std::uint64_t message_size_limit) {
         (message_size_limit == 0 ? UINT32_MAX : message_size_limit) + envelope_octets_max;
     options.trace.host_name = smtp.host_name;
     options.trace.mail_name = smtp.mail_name;
-    config::Diagnostics unsaid;
-    auto rules = policy::make_content_rules(
-        config::bind<policy::SenderOptions>(*site_->configuration, unsaid), files_);
-    if (rules) options.content = std::move(*rules);
+    options.content = content_rules(*site_);
     server::Pickup::Services services{
         back_world_->loop,
         back_world_->workers,
@@ -333,6 +334,16 @@ void Server::start_pickup(std::uint64_t message_size_limit) {
         [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); }};
     pickup_ = std::make_unique<server::Pickup>(std::move(services), std::move(options));
     pickup_->start(back_world_->network.adopt_listener(pickup_descriptor_));
+}
+
+/// What sendmail(1) leaves is signed with; null (and said): the keys cannot be read.
+std::shared_ptr<const policy::ContentRules> Server::content_rules(const Site& site) {
+    config::Diagnostics unsaid;
+    auto rules =
+        policy::make_content_rules(config::bind<policy::SenderOptions>(*site.configuration, unsaid), files_);
+    if (rules) return std::move(*rules);
+    log_->note(base::Severity::Error, "", rules.error());
+    return nullptr;
 }
 
 template <class F>
@@ -356,25 +367,31 @@ env::Task<void> Server::feed_watchdog() {
     }
 }
 
-/// Renewed certificate files are taken into use by themselves; what will bite soon is said once a day.
+/// Certificates and signing keys that have changed are taken into use by themselves; what will bite soon is
+/// said once a day.
 env::Task<void> Server::watch_certificates() {
     constexpr auto day = std::chrono::hours(24);
-    std::string stamp = certificate_stamp(*watched_site_, files_);
+    const auto look = [this] {
+        return certificate_stamp(*watched_site_, files_) + signing_key_stamp(*watched_site_, files_);
+    };
+    std::string stamp = look();
     env::SteadyTime said{};
     for (;;) {
         const auto now = back_world_->loop.clock().steady();
         if (said == env::SteadyTime{} || now - said >= day) {
             for (const auto& warning : certificate_warnings(*watched_site_, files_, clock_.wall()))
                 log_->note(base::Severity::Warning, "", warning.text);
+            key_warnings_ = co_await signing_key_warnings(back_world_->resolver, watched_site_, files_);
+            for (const auto& warning : key_warnings_) log_->note(base::Severity::Warning, "", warning);
             said = now;
         }
         const auto next_look = now + options_.certificate_interval;
         co_await certificate_timer_->wait_until(next_look);
-        std::string fresh = certificate_stamp(*watched_site_, files_);
+        std::string fresh = look();
         if (fresh == stamp) continue;
         stamp = std::move(fresh);
         said = {};
-        log_->note(base::Severity::Info, "", "certificate files have changed");
+        log_->note(base::Severity::Info, "", "certificate or key files have changed");
         ::kill(::getpid(), SIGHUP);
     }
 }
@@ -405,6 +422,7 @@ void Server::reload() {
         auto used = back_->use(*site, own_);
         if (used) used = reports_->use(*site);
         if (used) used = acme_->use(*site);
+        if (auto rules = content_rules(*site)) pickup_->use(std::move(rules));
         if (!used)
             log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
     });
@@ -489,9 +507,13 @@ int Server::run() {
 }  // namespace
 
 // Keys and tables that only root may read: the helper reads these, and no others, for the server.
-static std::set<std::string> files_named_in(const Site& site) {
+static std::set<std::string> files_named_in(const Site& site, env::FileSystem& files) {
     std::set<std::string> out;
     const auto take = [&](const config::Configuration& configuration) {
+        config::Diagnostics said_elsewhere;
+        const auto signing = policy::SigningKeys::files(
+            config::bind<policy::SenderOptions>(configuration, said_elsewhere), files);
+        out.insert(signing.begin(), signing.end());
         for (const auto& setting : configuration.settings()) {
             const std::string_view name = setting.name;
             if (!name.ends_with("_file") && !name.ends_with("_files") && !name.ends_with("CAfile") &&
@@ -525,7 +547,7 @@ int run_server(const std::string& directory) {
     HelperSettings helper_settings;
     helper_settings.host_name = site->configuration->get("myhostname");
     helper_settings.spool_directory = site->configuration->get("mail_spool_directory");
-    helper_settings.readable = files_named_in(*site);
+    helper_settings.readable = files_named_in(*site, files);
     const auto helper = start_delivery_helper(helper_settings);
     if (!helper) return fail(helper.error());
     const std::size_t loops =

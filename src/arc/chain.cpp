@@ -29,6 +29,17 @@ std::optional<std::uint64_t> instance_of_tags(std::string_view value) {
     return text ? base::parse_number(*text, 1000) : std::nullopt;
 }
 
+/// Which body hash a message signature needs.
+struct BodyForm {
+    dkim::Canonicalization form = dkim::Canonicalization::Simple;
+    std::uint64_t length_max = 0;
+    auto operator<=>(const BodyForm&) const = default;
+};
+struct BodyHash {
+    std::string digest;
+    std::uint64_t canonical_octets = 0;
+};
+
 struct SealTags {
     dkim::Algorithm algorithm = dkim::Algorithm::RsaSha256;
     std::string signature, domain, selector, chain_validation;
@@ -66,9 +77,8 @@ std::string_view to_text(ChainStatus status) {
         case ChainStatus::Pass:
             return "pass";
         case ChainStatus::Fail:
-            return "fail";
         case ChainStatus::TempError:
-            return "temperror";
+            return "fail";
     }
     return "none";
 }
@@ -134,13 +144,6 @@ std::expected<dkim::Signature, std::string> parse_message_signature(std::string_
     return out;
 }
 
-/// Which body hash a message signature needs.
-struct BodyForm {
-    dkim::Canonicalization form;
-    std::uint64_t length_max;
-    auto operator<=>(const BodyForm&) const = default;
-};
-
 struct ChainVerifier::State {
     std::string header_block;
     Limits limits;
@@ -148,12 +151,12 @@ struct ChainVerifier::State {
     std::expected<std::vector<Set>, std::string> sets;
     struct Message {
         std::expected<dkim::Signature, std::string> signature;
-        std::optional<BodyForm> body;  // none: not worth a hash of its own
+        BodyForm body;
     };
     std::vector<Message> messages;  // one for each set
-    // However many sets there are, the body is hashed at most three times.
+    /// One for each way to hash the body, however many sets there are.
     std::map<BodyForm, dkim::BodyHasher> hashers;
-    std::map<BodyForm, std::string> digests;
+    std::map<BodyForm, BodyHash> hashes;
 
     env::Task<std::pair<ChainStatus, std::string>> check_message(std::size_t index, env::Resolver& resolver);
     env::Task<std::pair<ChainStatus, std::string>> check_seal(std::size_t index, env::Resolver& resolver);
@@ -167,15 +170,14 @@ ChainVerifier::ChainVerifier(std::string header_block, Limits limits) : state_(s
     state.sets = read_sets(state.fields, limits);
     if (!state.sets) return;
     for (const auto& set : *state.sets) {
-        State::Message message{parse_message_signature(value_of(*set.message_signature)), std::nullopt};
-        const bool newest = state.messages.size() + 1 == state.sets->size();
-        // An older one only tells who changed the message; with an l= of its own it would cost a hash for
-        // that.
-        if (message.signature && (newest || !message.signature->body_length)) {
-            message.body =
-                BodyForm{message.signature->body_form,
-                         message.signature->body_length.value_or(std::numeric_limits<std::uint64_t>::max())};
-            state.hashers.try_emplace(*message.body, message.body->form, message.body->length_max);
+        State::Message message{parse_message_signature(value_of(*set.message_signature)), {}};
+        if (message.signature) {
+            message.body = {message.signature->body_form, message.signature->body_length.value_or(
+                                                              std::numeric_limits<std::uint64_t>::max())};
+            if (state.hashers.contains(message.body) || state.hashers.size() < limits.body_forms_max)
+                state.hashers.try_emplace(message.body, message.body.form, message.body.length_max);
+            else
+                message.signature = std::unexpected("ARC-Message-Signature: too many different l=");
         }
         state.messages.push_back(std::move(message));
     }
@@ -191,12 +193,16 @@ void ChainVerifier::body(std::string_view octets) {
 
 env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_message(std::size_t index,
                                                                                    env::Resolver& resolver) {
-    Message& message = messages[index];
+    const Message& message = messages[index];
     if (!message.signature) co_return std::pair(ChainStatus::Fail, message.signature.error());
     const dkim::Signature& signature = *message.signature;
     const auto what = fmt::format("ARC-Message-Signature {}", index + 1);
-    if (!message.body || digests.at(*message.body) != signature.body_hash)
+    const BodyHash& hash = hashes.at(message.body);
+    if (hash.digest != signature.body_hash)
         co_return std::pair(ChainStatus::Fail, what + ": the body was changed");
+    // Whoever passed it on may have appended what he liked (RFC 6376 §8.2).
+    if (signature.body_length && *signature.body_length != hash.canonical_octets)
+        co_return std::pair(ChainStatus::Fail, what + ": l= does not cover the whole body");
     const dkim::KeyLookup lookup =
         co_await dkim::look_up_key(resolver, signature.domain, signature.selector, signature.algorithm);
     if (!lookup.key) {
@@ -208,7 +214,7 @@ env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_messa
         co_return std::pair(ChainStatus::Fail, what + ": the key is too short");
     const auto& raw = (*sets)[index].message_signature->raw;
     const std::string data = dkim::signed_header_data(
-        fields, signature.signed_names, dkim::without_signature_value(raw), signature.header_form);
+        fields, signature.signed_names, dkim::without_signature_value(raw), signature.header_form, raw);
     if (!lookup.key->key.verify(dkim::sha256(data), signature.signature))
         co_return std::pair(ChainStatus::Fail, what + ": the signed header fields were changed");
     co_return std::pair(ChainStatus::Pass, std::string());
@@ -245,6 +251,12 @@ env::Task<ChainResult> ChainVerifier::finish(env::Resolver& resolver) {
         return out;
     };
     if (!state.sets) co_return fail(state.sets.error());
+    for (auto& [form, hasher] : state.hashers) {
+        BodyHash hash;
+        hash.digest = hasher.finish();
+        hash.canonical_octets = hasher.canonical_octets();
+        state.hashes.emplace(form, std::move(hash));
+    }
     const auto& sets = *state.sets;
     if (sets.empty()) co_return out;
     out.instances = static_cast<unsigned>(sets.size());

@@ -15,12 +15,15 @@
 
 namespace arc {
 
+/// TempError: fail, because the DNS did; nothing is sealed on top of what is not known.
 enum class ChainStatus { None, Pass, Fail, TempError };
-std::string_view to_text(ChainStatus status);  // "none", "pass", "fail", "temperror"
+/// "none", "pass", "fail": every error is a failure, those of the DNS too (RFC 8617 §5.2.1).
+std::string_view to_text(ChainStatus status);
 
 struct Limits {
     unsigned instances_max = 50;  // RFC 8617 §4.2.1
     unsigned rsa_bits_min = 1024;
+    std::size_t body_forms_max = 8;  // ways to hash the body: forms and l= values
 };
 
 struct ChainResult {

@@ -20,6 +20,23 @@ std::string folded_signature(std::string_view text) {
     return out;
 }
 
+/// The value of h=; white space may stand at a colon.
+std::string folded_names(const std::vector<std::string>& names) {
+    constexpr std::size_t line_octets = 200;
+    std::string out;
+    std::size_t line = 0;
+    for (const auto& name : names) {
+        if (!out.empty()) out += ':';
+        if (line > line_octets) {
+            out += "\r\n ";
+            line = 0;
+        }
+        out += base::lower(name);
+        line += name.size() + 1;
+    }
+    return out;
+}
+
 }  // namespace
 
 Sealer::Sealer(SealOptions options, std::string header_block)
@@ -40,10 +57,16 @@ std::string Sealer::seal(const dkim::PrivateKey& key, ChainStatus chain, std::st
     const std::size_t instance = before + 1;
     const auto algorithm = dkim::to_text(key.algorithm());
     std::vector<std::string> names = options_.names;
-    if (names.empty()) names = dkim::recommended_names(fields_);
+    if (names.empty()) {
+        names = dkim::recommended_names(fields_);
+        // What signed before us is to stay verifiable (RFC 8617 §4.1.2).
+        names.insert(names.end(),
+                     static_cast<std::size_t>(std::ranges::count_if(
+                         fields_, [](const auto& f) { return base::iequals(f.name, "DKIM-Signature"); })),
+                     "dkim-signature");
+    }
     std::erase_if(names, [](const auto& name) { return base::istarts_with(name, "arc-"); });
-    std::string list;
-    for (const auto& name : names) list += (list.empty() ? "" : ":") + base::lower(name);
+    const std::string list = folded_names(names);
 
     const std::string authentication = fmt::format("ARC-Authentication-Results: i={}; {}; {}\r\n", instance,
                                                    options_.authserv_id, results.empty() ? "none" : results);

@@ -3,6 +3,8 @@
 #include "app/front.hpp"
 #include "app/machine.hpp"
 #include "app/report_desk.hpp"
+#include "app/signing_key_watch.hpp"
+#include "commands/judge_world.hpp"
 #include "commands/real_world.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
@@ -52,6 +54,44 @@ class NoWorkers : public env::Workers {
         co_return;
     }
 };
+
+// A key that others can read is a key that others have.
+void check_signing_keys(const app::Site& site, env::FileSystem& files, config::Diagnostics& diagnostics) {
+    config::Diagnostics said_elsewhere;
+    const auto keys = policy::SigningKeys::make(
+        config::bind<policy::SenderOptions>(*site.configuration, said_elsewhere), files);
+    if (!keys) return;
+    for (const auto& key : keys->all()) {
+        const auto stat = files.stat(key.path);
+        if (stat && (stat->mode & 0007) != 0)
+            diagnostics.add(
+                config::Severity::Warning, key.path, 0,
+                fmt::format("the DKIM key can be read by others than its owner; chmod 600 {}", key.path));
+    }
+}
+
+env::Task<int> ask_for_keys(JudgeWorld& world, std::shared_ptr<const app::Site> site, env::FileSystem& files,
+                            std::vector<std::string>& out) {
+    out = co_await app::signing_key_warnings(world.resolver(), site, files);
+    co_return exit_ok;
+}
+
+/// Whether the DNS holds the public halves of what signs; it is asked only when something does.
+void check_published_keys(const std::shared_ptr<const app::Site>& site, env::FileSystem& files,
+                          config::Diagnostics& diagnostics) {
+    config::Diagnostics said_elsewhere;
+    const auto keys = policy::SigningKeys::make(
+        config::bind<policy::SenderOptions>(*site->configuration, said_elsewhere), files);
+    if (!keys || keys->empty()) return;
+    constexpr std::chrono::seconds patience{5};
+    const auto dns = config::bind<app::DnsOptions>(*site->configuration, said_elsewhere);
+    const auto world = JudgeWorld::make(
+        platform::DnsSettings{dns.servers, dns.trust_anchor, dns.strict, std::min(dns.timeout, patience)});
+    if (!world) return;
+    std::vector<std::string> warnings;
+    static_cast<void>((*world)->run(ask_for_keys(**world, site, files, warnings)));
+    for (const auto& text : warnings) diagnostics.add(config::Severity::Warning, "", 0, text);
+}
 
 // A key that others can read is a key that others have.
 void check_key(const app::Site& site, env::FileSystem& files, config::Diagnostics& diagnostics) {
@@ -106,7 +146,6 @@ void check_sender_authentication(const app::Site& site, env::FileSystem& files,
     };
     std::vector<std::pair<const char*, std::string>> secrets;
     for (const auto& path : routing.srs_secret_files) secrets.emplace_back("srs_secret_files", path);
-    for (const auto& key : options.signing_keys) secrets.emplace_back("dkim_signing_keys", path_of(key));
     secrets.emplace_back("arc_seal_key", path_of(options.arc_seal_key));
     for (const auto& [name, path] : secrets) {
         const auto stat = files.stat(path);
@@ -179,6 +218,8 @@ int check(const Invocation& invocation) {
         check_key(*site, files, diagnostics);
         check_acme(*site, diagnostics);
         check_sender_authentication(*site, files, diagnostics);
+        check_signing_keys(*site, files, diagnostics);
+        check_published_keys(site, files, diagnostics);
         app::judge_reports(*site, files, diagnostics);
         for (const auto& warning : app::certificate_warnings(*site, files, world.clock.wall()))
             diagnostics.add(config::Severity::Warning, warning.origin.file, warning.origin.line,

@@ -1,17 +1,12 @@
-// postrider spf, verify, dkim, arc: the judges of sender authentication, without a server.
+// postrider spf, verify, arc: the judges of sender authentication, without a server.
 #include "arc/sealer.hpp"
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
-#include "dkim/signer.hpp"
-#include "platform/system.hpp"
+#include "mail/mime.hpp"
 #include "policy/authentication.hpp"
 #include "spf/check.hpp"
 
-#include <ctime>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -93,70 +88,148 @@ Json verify_json(const policy::Authentication& got, const std::string& id) {
             {"authentication_results", mail::authentication_results_field(id, got.methods)}};
 }
 
-void print_verify(const policy::Authentication& got, const std::string& id) {
-    const auto line = [](std::string_view name, std::string_view result, const std::string& detail) {
-        fmt::print("{:<7}{:<10} {}\n", name, result, detail);
-    };
-    if (got.spf_checked)
-        line("SPF", spf::to_text(got.spf.result),
-             fmt::format("{}{}", clean(got.spf_domain),
-                         !got.spf.mechanism.empty() ? " by " + clean(got.spf.mechanism) : ""));
-    else
-        line("SPF", "-", "not asked: give --ip, --helo and --mail-from");
-    if (got.dkim.empty()) line("DKIM", "none", "the message has no signature");
-    for (const auto& one : got.dkim)
-        line("DKIM", dkim::to_text(one.result),
-             fmt::format("{} (selector {}, {}){}", clean(one.domain), clean(one.selector), one.algorithm,
-                         one.reason.empty() ? "" : ": " + clean(one.reason)));
-    line("ARC", arc::to_text(got.arc.status),
-         got.arc.instances > 0 ? fmt::format("{} sets{}", got.arc.instances,
-                                             got.arc.reason.empty() ? "" : ": " + clean(got.arc.reason))
-                               : "");
-    line("DMARC", dmarc::to_text(got.dmarc.result),
-         fmt::format("From: {}{}{}", clean(got.dmarc.domain),
-                     got.dmarc.record ? fmt::format(", policy {} of {}", dmarc::to_text(got.dmarc.published),
-                                                    clean(got.dmarc.policy_domain))
-                                      : "",
-                     got.dmarc.reason.empty() ? "" : ": " + clean(got.dmarc.reason)));
+/// What there is to do about one result; "" where it is good or nothing can be done.
+std::string remedy(const dkim::SignatureResult& one) {
+    const std::string domain = clean(one.domain);
+    switch (one.result) {
+        case dkim::Result::Fail:
+            return one.reason.find("body") != std::string::npos
+                       ? "something behind the signer changed the body (a footer, a filter): sign last, or "
+                         "not change"
+                       : "something behind the signer changed a signed field, or the record holds another "
+                         "key:\n"
+                         "           compare it with postrider dns-records " +
+                             domain;
+        case dkim::Result::TempError:
+            return "ask again when the name servers of " + domain + " answer";
+        case dkim::Result::PermError:
+            return fmt::format("look at {}._domainkey.{} and at the tags of the signature",
+                               clean(one.selector), domain);
+        case dkim::Result::Policy:
+            return one.key_bits > 0 && one.key_bits < 1024 ? "make a key of 2048 bits: postrider dkim keygen"
+                                                           : "";
+        default:
+            return "";
+    }
+}
+
+std::string remedy(const policy::Authentication& got) {
+    const std::string domain = clean(got.spf_domain);
+    switch (got.spf.result) {
+        case spf::Result::None:
+            return fmt::format("{} publishes no SPF record; begin with {} TXT \"v=spf1 mx -all\"", domain,
+                               domain);
+        case spf::Result::Fail:
+        case spf::Result::SoftFail:
+        case spf::Result::Neutral:
+            return fmt::format("if this host may send for {}, its record must name it", domain);
+        case spf::Result::PermError:
+            return fmt::format("mend the record of {}: {}", domain, clean(got.spf.problem));
+        case spf::Result::TempError:
+            return "ask again: " + clean(got.spf.problem);
+        case spf::Result::Pass:
+            return "";
+    }
+    return "";
+}
+
+void print_line(std::string_view name, std::string_view result, const std::string& detail) {
+    fmt::print("{}\n", base::trim(fmt::format("{:<9}{:<10} {}", name, result, detail)));
+}
+
+void print_remedy(const std::string& text) {
+    if (!text.empty()) fmt::print("           to do: {}\n", text);
+}
+
+void print_message(const WireMessage& message) {
+    for (const auto name : {"Message-ID", "Date", "From", "To", "Subject"})
+        if (const auto value = mail::field_value(message.header_block, name); !value.empty())
+            print_line(name, "", clean(mail::decode_encoded_words(value)));
     fmt::print("\n");
-    using Result = dmarc::Result;
+}
+
+void print_conclusion(const policy::Authentication& got) {
+    const std::string domain = clean(got.dmarc.domain);
     switch (got.dmarc.result) {
-        case Result::Pass:
+        case dmarc::Result::Pass:
             fmt::print("The author's domain vouches for this message ({}).\n",
                        got.dmarc.spf_aligned && got.dmarc.dkim_aligned ? "SPF and DKIM"
                        : got.dmarc.dkim_aligned                        ? "DKIM"
                                                                        : "SPF");
             break;
-        case Result::Fail:
+        case dmarc::Result::Fail:
             fmt::print(
-                "Nobody vouches for this message: SPF and DKIM must pass for {} or a domain of the same\n"
+                "Nobody vouches for this message: SPF or DKIM must pass for {} or a domain of the same\n"
                 "organization. Sign with d={}, or send from a host that its SPF record names.\n"
-                "Its owner asks receivers to: {}.\n",
-                clean(got.dmarc.domain), clean(got.dmarc.domain), dmarc::to_text(got.dmarc.policy));
+                "Its owner asks receivers to do with such mail: {}.\n",
+                domain, domain, dmarc::to_text(got.dmarc.policy));
+            if (!got.override_reason.empty()) fmt::print("Overruled here: {}.\n", clean(got.override_reason));
             break;
-        case Result::None:
-            fmt::print(
-                "{} has no DMARC record: publish _dmarc.{} TXT \"v=DMARC1; p=none; rua=mailto:you@...\" to\n"
-                "begin with.\n",
-                clean(got.dmarc.domain), clean(got.dmarc.domain));
+        case dmarc::Result::None:
+            if (domain.empty())
+                fmt::print("Nobody can vouch for this message: {}.\n", clean(got.dmarc.reason));
+            else
+                fmt::print(
+                    "{} has no DMARC record: publish _dmarc.{} TXT \"v=DMARC1; p=none; rua=mailto:you@...\" "
+                    "to\n"
+                    "begin with.\n",
+                    domain, domain);
             break;
-        case Result::TempError:
-        case Result::PermError:
-            fmt::print("DMARC could not be decided: {}\n", clean(got.dmarc.reason));
+        case dmarc::Result::TempError:
+        case dmarc::Result::PermError:
+            fmt::print("DMARC could not be decided: {}.\n", clean(got.dmarc.reason));
             break;
     }
+}
+
+/// Like "Show original" of a web mailer: what passed, what failed, why, what to do.
+void print_verify(const policy::Authentication& got, const WireMessage& message, const std::string& id) {
+    print_message(message);
+    if (got.spf_checked) {
+        print_line("SPF", spf::to_text(got.spf.result),
+                   fmt::format("{}{}", clean(got.spf_domain),
+                               !got.spf.mechanism.empty() ? " by " + clean(got.spf.mechanism) : ""));
+        if (!got.spf.explanation.empty()) print_line("", "", "its owner says: " + clean(got.spf.explanation));
+        print_remedy(remedy(got));
+    } else {
+        print_line("SPF", "-", "not asked: give --ip, --helo and --mail-from");
+    }
+    if (got.dkim.empty()) print_line("DKIM", "none", "the message has no signature");
+    for (const auto& one : got.dkim) {
+        print_line("DKIM", dkim::to_text(one.result),
+                   fmt::format("{} (selector {}, {}{}){}", clean(one.domain), clean(one.selector),
+                               one.algorithm, one.key_bits > 0 ? fmt::format(", {} bits", one.key_bits) : "",
+                               one.reason.empty() ? "" : ": " + clean(one.reason)));
+        print_remedy(remedy(one));
+    }
+    print_line(
+        "ARC", arc::to_text(got.arc.status),
+        got.arc.instances > 0
+            ? fmt::format("{} {}{}{}", got.arc.instances, got.arc.instances == 1 ? "set" : "sets",
+                          got.arc.sealers.empty() ? "" : ", last sealed by " + clean(got.arc.sealers.back()),
+                          got.arc.reason.empty() ? "" : ": " + clean(got.arc.reason))
+            : got.arc.reason);
+    print_line(
+        "DMARC", dmarc::to_text(got.dmarc.result),
+        fmt::format("From: {}{}{}", clean(got.dmarc.domain),
+                    got.dmarc.record ? fmt::format(", policy {} of {}", dmarc::to_text(got.dmarc.published),
+                                                   clean(got.dmarc.policy_domain))
+                                     : "",
+                    got.dmarc.reason.empty() ? "" : ": " + clean(got.dmarc.reason)));
+    fmt::print("\n");
+    print_conclusion(got);
     fmt::print("\n{}", mail::authentication_results_field(id, got.methods));
 }
 
 env::Task<int> judge_message(JudgeWorld& world, VerifyCall call) {
-    policy::MessageAuthenticator authenticator(std::move(call.message.header_block), call.rules);
+    policy::MessageAuthenticator authenticator(call.message.header_block, call.rules);
     authenticator.body(call.message.body);
     const policy::MessageAuthenticator::Resolvers resolvers{world.resolver(), world.resolver()};
     const auto got = co_await authenticator.finish(resolvers, world.clock, std::move(call.client), call.now);
     if (call.json)
         print_json(verify_json(got, call.rules.authserv_id));
     else
-        print_verify(got, call.rules.authserv_id);
+        print_verify(got, call.message, call.rules.authserv_id);
     co_return exit_ok;
 }
 
@@ -165,100 +238,7 @@ std::string this_host() {
     return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
 }
 
-// --- keys ---
-
-std::expected<dkim::PrivateKey, std::string> read_key(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::unexpected(path + " cannot be read");
-    return dkim::PrivateKey::parse(std::string{std::istreambuf_iterator<char>(file), {}});
-}
-
-std::vector<std::string> name_list(const std::string& text) {
-    std::vector<std::string> out;
-    for (const auto name : base::split_any(text, ": ,")) out.emplace_back(name);
-    return out;
-}
-
-std::expected<std::uint64_t, std::string> time_of(const NamedOptions& options) {
-    if (!options.has("now")) return static_cast<std::uint64_t>(std::time(nullptr));
-    const auto number = base::parse_number(options.get("now"), 1ULL << 40);
-    if (!number) return std::unexpected("--now is not a Unix time");
-    return *number;
-}
-
-int dkim_sign(const Invocation& invocation, const NamedOptions& options) {
-    for (const auto* name : {"domain", "selector", "key"})
-        if (!options.has(name)) return usage_error("dkim", fmt::format("--{} is missing", name));
-    const auto key = read_key(options.get("key"));
-    if (!key) return usage_error("dkim", key.error());
-    const auto algorithm = options.get("algorithm", std::string(dkim::to_text(key->algorithm())));
-    if (algorithm != dkim::to_text(key->algorithm()))
-        return usage_error(
-            "dkim", fmt::format("the key is for {}, not {}", dkim::to_text(key->algorithm()), algorithm));
-    const auto forms = dkim::parse_canonicalization(options.get("canonicalization", "relaxed/simple"));
-    if (!forms) return usage_error("dkim", "--canonicalization is simple or relaxed, header/body");
-    const auto now = time_of(options);
-    if (!now) return usage_error("dkim", now.error());
-    dkim::SignOptions how;
-    how.domain = base::lower(options.get("domain"));
-    how.selector = options.get("selector");
-    how.identity = options.get("identity");
-    how.header_form = forms->first;
-    how.body_form = forms->second;
-    how.timestamp = *now;
-    if (options.has("headers")) {
-        how.names = name_list(options.get("headers"));
-        how.oversigned.clear();
-        if (std::ranges::none_of(how.names, [](const auto& n) { return base::iequals(n, "from"); }))
-            return usage_error("dkim", "--headers must name From (RFC 6376 section 5.4)");
-    }
-    const auto message = split_message(read_standard_input());
-    dkim::Signer signer(how, message.header_block);
-    signer.body(message.body);
-    const auto field = signer.field(*key);
-    if (invocation.json)
-        print_json({{"field", field}});
-    else
-        fmt::print("{}{}\r\n{}", field, message.header_block, message.body);
-    return exit_ok;
-}
-
-int dkim_keygen(const Invocation& invocation, const NamedOptions& options) {
-    const auto type = options.get("algorithm", "rsa-sha256");
-    const auto bits = base::parse_number(options.get("bits", "2048"), 4096);
-    if ((type != "rsa-sha256" && type != "ed25519-sha256") || !bits || *bits < 1024)
-        return usage_error("dkim", "--algorithm is rsa-sha256 or ed25519-sha256, --bits 1024 to 4096");
-    const bool rsa = type == "rsa-sha256";
-    const auto pem = dkim::generate_key_pem(rsa ? static_cast<unsigned>(*bits) : 0);
-    const auto key = dkim::PrivateKey::parse(pem);
-    if (!key) return usage_error("dkim", key.error());
-    const auto record =
-        fmt::format("v=DKIM1; k={}; p={}", rsa ? "rsa" : "ed25519", key->public_record_value());
-    const auto domain = options.get("domain"), selector = options.get("selector", "s1");
-    if (options.has("out")) {
-        const int file = ::open(options.get("out").c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-        const bool good = file >= 0 && platform::write_all(file, pem);
-        if (file >= 0) ::close(file);
-        if (!good) {
-            fmt::print(stderr, "postrider dkim: {} cannot be written (it must not exist yet)\n",
-                       options.get("out"));
-            return exit_failed;
-        }
-    }
-    std::string text;
-    for (std::size_t i = 0; i < record.size(); i += 250)
-        text += fmt::format("{}\"{}\"", i ? " " : "", record.substr(i, 250));
-    const auto name = fmt::format("{}._domainkey.{}", selector, domain.empty() ? "YOUR.DOMAIN" : domain);
-    if (invocation.json) {
-        Json out{{"name", name}, {"record", record}};
-        if (!options.has("out")) out["key"] = pem;
-        print_json(out);
-    } else {
-        if (!options.has("out")) fmt::print("{}", pem);
-        fmt::print("{}. IN TXT {}\n", name, text);
-    }
-    return exit_ok;
-}
+// --- arc ---
 
 env::Task<int> seal_message(JudgeWorld& world, arc::SealOptions how, WireMessage message,
                             dkim::PrivateKey key, bool json) {
@@ -332,19 +312,10 @@ int verify(const Invocation& invocation) {
     call.rules.trusted_sealers = name_list(options->get("trusted-sealers"));
     auto world = JudgeWorld::make(options->get("resolver"));
     if (!world) return usage_error("verify", world.error());
-    call.message = split_message(read_standard_input());
+    const auto input = read_standard_input();
+    if (!input) return usage_error("verify", input.error());
+    call.message = split_message(*input);
     return (*world)->run(judge_message(**world, std::move(call)));
-}
-
-int dkim(const Invocation& invocation) {
-    const auto options = NamedOptions::parse(
-        invocation.arguments, {"domain", "selector", "key", "algorithm", "canonicalization", "headers", "now",
-                               "identity", "bits", "out"});
-    if (!options) return usage_error("dkim", options.error());
-    if (options->rest().size() == 1 && options->rest()[0] == "sign") return dkim_sign(invocation, *options);
-    if (options->rest().size() == 1 && options->rest()[0] == "keygen")
-        return dkim_keygen(invocation, *options);
-    return usage_error("dkim", "say sign or keygen");
 }
 
 int arc(const Invocation& invocation) {
@@ -354,7 +325,7 @@ int arc(const Invocation& invocation) {
     if (options->rest().size() != 1 || options->rest()[0] != "seal") return usage_error("arc", "say seal");
     for (const auto* name : {"domain", "selector", "key", "authserv-id"})
         if (!options->has(name)) return usage_error("arc", fmt::format("--{} is missing", name));
-    auto key = read_key(options->get("key"));
+    auto key = read_private_key(options->get("key"));
     if (!key) return usage_error("arc", key.error());
     const auto now = time_of(*options);
     if (!now) return usage_error("arc", now.error());
@@ -362,8 +333,10 @@ int arc(const Invocation& invocation) {
                            options->get("authserv-id"), name_list(options->get("headers")), *now};
     auto world = JudgeWorld::make(options->get("resolver"));
     if (!world) return usage_error("arc", world.error());
-    return (*world)->run(seal_message(**world, std::move(how), split_message(read_standard_input()),
-                                      std::move(*key), invocation.json));
+    const auto input = read_standard_input();
+    if (!input) return usage_error("arc", input.error());
+    return (*world)->run(
+        seal_message(**world, std::move(how), split_message(*input), std::move(*key), invocation.json));
 }
 
 }  // namespace commands

@@ -1,10 +1,12 @@
-// postrider parse: the grammar's own view of a path, an address list, a header or a message.
+// postrider parse: the grammar's own view of a path, an address list, a header, a message or a bounce.
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
 #include "dkim/canonicalization.hpp"
 #include "mail/address_list.hpp"
 #include "mail/author.hpp"
+#include "mail/dsn_reader.hpp"
 #include "mail/header.hpp"
+#include "mail/mime.hpp"
 #include "mail/path.hpp"
 
 #include <fmt/format.h>
@@ -29,6 +31,8 @@ std::string_view without_end(std::string_view text) {
 /// How far `text` is the beginning of something `parses` takes.
 template <class Parses>
 std::size_t error_position(std::string_view text, Parses parses) {
+    constexpr std::size_t looked_at_max = 1000;  // a path has at most 256 octets (RFC 5321 §4.5.3.1.3)
+    text = text.substr(0, looked_at_max);
     constexpr std::string_view endings[] = {"",   ">",   "a>",        "@a>",    "a@a>",  ":a@a>",   "\"@a>",
                                             "]>", "1]>", "1.1.1.1]>", "a\"@a>", ".a@a>", "1:1::1]>"};
     for (std::size_t n = text.size(); n > 0; --n)
@@ -77,57 +81,134 @@ std::string unfolded(std::string_view raw) {
     return std::string(base::trim(out));
 }
 
+/// The line an mbox puts before a message; empty: none.
+std::string_view mbox_line(std::string_view header_block) {
+    if (!header_block.starts_with("From ")) return {};
+    return header_block.substr(0, std::min(header_block.find('\n'), header_block.size() - 1) + 1);
+}
+
 /// Every line of a header must be a field or its continuation; the position of the first that is not.
 std::optional<std::size_t> first_bad_line(std::string_view header_block) {
-    std::size_t at = 0;
+    std::size_t at = mbox_line(header_block).size();
     while (at < header_block.size()) {
-        const auto end = std::min(header_block.find("\r\n", at), header_block.size());
+        const auto end = std::min(header_block.find('\n', at), header_block.size());
         const auto line = header_block.substr(at, end - at);
         const bool continuation = at > 0 && (line.starts_with(' ') || line.starts_with('\t'));
         const auto colon = line.find(':');
-        const auto name = line.substr(0, colon == std::string_view::npos ? 0 : colon);
-        const bool field = colon != std::string_view::npos && !base::trim(name).empty() &&
-                           std::ranges::all_of(base::trim(name), [](char c) { return c > ' ' && c < 0x7f; });
+        const auto name = base::trim(line.substr(0, colon == std::string_view::npos ? 0 : colon));
+        const bool field = colon != std::string_view::npos && !name.empty() &&
+                           std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
         if (!continuation && !field) return at;
-        at = end + 2;
+        at = end + 1;
     }
     return std::nullopt;
 }
 
-int parse_header(std::string_view text, bool message) {
-    const WireMessage wire = split_message(text);
-    if (const auto bad = first_bad_line(wire.header_block)) return fail("not a header field", *bad);
+Json fields_json(std::string_view header_block) {
     Json fields = Json::array();
-    for (const auto& field : dkim::split_fields(wire.header_block))
-        fields.push_back({{"name", std::string(field.name)},
-                          {"value", unfolded(field.raw.substr(field.raw.find(':') + 1))}});
-    if (!message) {
-        print_json({{"fields", fields}});
-        return exit_ok;
+    for (const auto& field : dkim::split_fields(header_block.substr(mbox_line(header_block).size()))) {
+        const std::string value = unfolded(field.raw.substr(field.raw.find(':') + 1));
+        Json one{{"name", std::string(field.name)},
+                 {"value", value},
+                 {"position", field.raw.data() - header_block.data()}};
+        if (const auto decoded = mail::decode_encoded_words(value); decoded != value)
+            one["decoded"] = decoded;
+        fields.push_back(std::move(one));
     }
+    return fields;
+}
+
+Json entity_json(const mail::MimeEntity& entity, std::string_view message) {
+    constexpr std::size_t decoded_octets_max = 256UL << 20;
+    Json out{{"type", entity.type},
+             {"charset", entity.charset},
+             {"encoding", entity.encoding},
+             {"disposition", entity.disposition},
+             {"filename", entity.filename},
+             {"content_id", entity.content_id},
+             {"fields", entity.field_count},
+             {"offset_header", entity.header_begin},
+             {"offset_body", entity.body_begin},
+             {"offset_end", entity.end},
+             {"defects", entity.defects}};
+    if (!entity.type.starts_with("multipart/"))
+        out["octets"] = entity.decoded(message, decoded_octets_max).size();
+    out["parts"] = Json::array();
+    for (const auto& part : entity.parts) out["parts"].push_back(entity_json(part, message));
+    return out;
+}
+
+/// A line ends with CRLF or LF; nothing is converted, so that positions are those of the input.
+int parse_header(std::string_view text) {
+    const auto header = mail::header_block_of(text);
+    if (const auto bad = first_bad_line(header)) return fail("not a header field", *bad);
+    print_json({{"fields", fields_json(header)}});
+    return exit_ok;
+}
+
+int parse_message(std::string_view text) {
+    const auto header = mail::header_block_of(text);
+    if (const auto bad = first_bad_line(header)) return fail("not a header field", *bad);
     mail::HeaderScanner scanner;
-    scanner.feed(wire.header_block);
+    scanner.feed(header);
     scanner.finish();
-    const auto author = mail::find_author(wire.header_block);
-    print_json({{"fields", fields},
-                {"body_octets", wire.body.size()},
+    const auto author = mail::find_author(header);
+    const auto mime = mail::parse_mime(text);
+    print_json({{"fields", fields_json(header)},
+                {"body_octets", text.size() - mime.body_begin},
                 {"message_id", scanner.message_id()},
                 {"received", scanner.received_count()},
                 {"from", author.addresses},
-                {"from_domains", author.domains}});
+                {"from_domains", author.domains},
+                {"mime", entity_json(mime, text)}});
+    return exit_ok;
+}
+
+int parse_bounce(std::string_view text) {
+    const auto got = mail::read_returned_mail(text);
+    if (got.kind == mail::ReturnedMail::Kind::None)
+        return fail("neither a delivery status notification nor a feedback report nor an automatic answer",
+                    0);
+    Json recipients = Json::array();
+    for (const auto& one : got.recipients)
+        recipients.push_back({{"address", one.address()},
+                              {"original_recipient", one.original_recipient},
+                              {"final_recipient", one.final_recipient},
+                              {"action", one.action},
+                              {"status", one.status},
+                              {"remote_mta", one.remote_mta},
+                              {"diagnostic_code", one.diagnostic_code},
+                              {"last_attempt_date", one.last_attempt_date},
+                              {"will_retry_until", one.will_retry_until}});
+    print_json({{"kind", mail::to_text(got.kind)},
+                {"reporting_mta", got.reporting_mta},
+                {"original_envelope_id", got.original_envelope_id},
+                {"arrival_date", got.arrival_date},
+                {"original_message_id", got.original_message_id},
+                {"recipients", recipients},
+                {"mentioned", got.mentioned},
+                {"feedback", got.feedback}});
     return exit_ok;
 }
 
 }  // namespace
 
 int parse(const Invocation& invocation) {
-    if (invocation.arguments.size() != 1) return usage_error("parse", "say path, address, header or message");
-    const std::string& what = invocation.arguments[0];
-    const std::string input = read_standard_input();
-    if (what == "path") return parse_path(without_end(input));
-    if (what == "address") return parse_addresses(without_end(input));
-    if (what == "header" || what == "message") return parse_header(input, what == "message");
-    return usage_error("parse", fmt::format("'{}' is none of path, address, header, message", what));
+    constexpr std::pair<std::string_view, int (*)(std::string_view)> kinds[] = {{"path", parse_path},
+                                                                                {"address", parse_addresses},
+                                                                                {"header", parse_header},
+                                                                                {"message", parse_message},
+                                                                                {"bounce", parse_bounce}};
+    const auto kind =
+        invocation.arguments.size() == 1
+            ? std::ranges::find(kinds, invocation.arguments[0], [](const auto& k) { return k.first; })
+            : std::end(kinds);
+    if (kind == std::end(kinds)) return usage_error("parse", "say path, address, header, message or bounce");
+    const auto input = read_standard_input();
+    if (!input) return usage_error("parse", input.error());
+    // A path or an address is one line; what echo and printf add behind it is no part of it.
+    const bool one_line = kind->first == "path" || kind->first == "address";
+    return kind->second(one_line ? without_end(*input) : std::string_view(*input));
 }
 
 }  // namespace commands

@@ -59,14 +59,26 @@ constexpr Verb verb_table[] = {
      "[--json]\n\n"
      "Example: postrider spf --ip 192.0.2.1 --helo mail.example.org --mail-from ann@example.org\n",
      false},
-    {"dkim", "sign a message, make a key", dkim,
+    {"dkim", "sign a message, make a key, rotate keys", dkim,
      "usage: postrider dkim sign --domain D --selector S --key FILE [--algorithm rsa-sha256|ed25519-sha256]\n"
      "                      [--canonicalization relaxed/simple] [--headers from:to:...] [--identity I] "
      "[--now T] < message\n"
-     "       postrider dkim keygen [--algorithm A] [--bits 2048] [--domain D] [--selector S] [--out FILE] "
-     "[--json]\n\n"
-     "Example: postrider dkim keygen --domain example.org --selector s1 --out s1.pem\n",
-     false},
+     "       postrider [-c DIR] dkim keygen [--algorithm A] [--bits 2048] [--domain D] [--selector S] "
+     "[--out FILE] [--json]\n"
+     "       postrider [-c DIR] dkim rotate [DOMAIN] [--status] [--if-older 180d] [--algorithm A[,A]] "
+     "[--bits 2048]\n"
+     "                      [--publish-wait 1h] [--overlap 7d] [--directory DIR] [--resolver HOST:PORT] "
+     "[--now T] [--json]\n\n"
+     "sign without --headers signs and oversigns what readers see. keygen writes a new file of mode 0600, "
+     "mail_owner's\nwhen root calls it, and prints the record to publish.\n"
+     "rotate makes new keys, or takes the rotation under way one step on: publish next, seen in the DNS, "
+     "switch, retire.\nRun it from a timer; what it waits for it says. The server takes a switch into use by "
+     "itself. Without DOMAIN:\nevery domain in dkim_key_directory. --status changes nothing; --if-older "
+     "begins "
+     "only when the keys are older.\n\n"
+     "Examples: postrider dkim keygen --domain example.org --selector s1 --out s1.pem\n"
+     "          postrider dkim rotate example.org\n"
+     "          postrider dkim rotate --if-older 180d      # daily, from a timer\n"},
     {"arc", "seal a message that goes on", arc,
      "usage: postrider arc seal --domain D --selector S --key FILE --authserv-id ID [--now T] [--headers "
      "...]\n"
@@ -76,10 +88,10 @@ constexpr Verb verb_table[] = {
      false},
     {"dns-records", "what to publish in the DNS for this configuration", dns_records,
      "usage: postrider [-c DIR] dns-records DOMAIN [--address A,B] [--resolver HOST:PORT] [--json]\n\n"
-     "MX, A, AAAA, PTR, SPF, DKIM, DMARC, TLSRPT and SRV records as zone text, each checked against what the "
-     "DNS says "
-     "now:\nok, missing, differs. --address: the addresses the world sees, where they are not this machine's "
-     "own.\n\n"
+     "MX, A, AAAA, PTR, SPF, DKIM, DMARC, TLSRPT, MTA-STS, autoconfig and SRV records as zone text, each "
+     "checked against\nwhat the DNS says now: ok, missing, differs (unknown: it did not answer), with the "
+     "line to "
+     "paste. --address: the\naddresses the world sees, where they are not this machine's own.\n\n"
      "Example: postrider dns-records example.org\n"},
     {"reports", "who sends in our name: DMARC and TLS reports received and sent", reports_verb,
      "usage: postrider [-c DIR] reports [received | failures | tls | sent] [--domain D] [--since YYYY-MM-DD "
@@ -104,9 +116,10 @@ constexpr Verb verb_table[] = {
      "          postrider reports sent --days 7\n"
      "          postrider reports parse 'google.com!example.org!1700000000!1700086399.zip' --json\n"},
     {"parse", "the grammar's own view of an input, as JSON", parse,
-     "usage: postrider parse path|address|header|message < input\n\nExit status 1 and an error with its "
-     "position "
-     "when it is malformed.\n\nExample: printf '<ann@example.org>' | postrider parse path\n",
+     "usage: postrider parse path|address|header|message|bounce < input\n\nLines end with CRLF or LF. Exit "
+     "status 1 and an error with its position, in octets of the input, when it is\nmalformed. bounce: what a "
+     "delivery status notification, feedback report or automatic answer says.\n\n"
+     "Example: printf '<ann@example.org>' | postrider parse path\n",
      false},
     {"parameters", "explain the parameters of main.cf", parameters,
      "usage: postrider parameters [--json] [PART-OF-A-NAME...]\n\nExample: postrider parameters "

@@ -44,8 +44,14 @@ std::string canonical_field(std::string_view raw, Canonicalization how) {
     out += ':';
     bool space = false;
     bool text = false;
-    for (const char c : raw.substr(colon + 1)) {
-        if (c == '\r' || c == '\n') continue;  // unfolding
+    const std::string_view value = raw.substr(colon + 1);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        const char c = value[i];
+        // Unfolding takes the CRLF; a bare CR or LF is text like any other, so that none can be slipped in.
+        if (value.substr(i, 2) == "\r\n") {
+            ++i;
+            continue;
+        }
         if (is_wsp(c)) {
             space = true;
             continue;

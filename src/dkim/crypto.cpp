@@ -4,6 +4,8 @@
 #include "base/check.hpp"
 #include "base/text.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -12,7 +14,8 @@
 namespace dkim {
 namespace {
 
-constexpr unsigned rsa_bits_max = 8192;  // a larger key is an attack on our time
+constexpr std::size_t ed25519_octets = 32;  // RFC 8032 §5.1.5
+constexpr unsigned rsa_bits_max = 8192;     // a larger key is an attack on our time
 
 const unsigned char* octets(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
@@ -80,13 +83,14 @@ std::expected<PublicKey, std::string> PublicKey::rsa(std::string_view der) {
     if (!key) return std::unexpected("the public key is not valid");
     PublicKey out;
     out.key_ = own(key);
+    if (at != octets(der) + der.size()) return std::unexpected("octets behind the public key");
     if (EVP_PKEY_base_id(key) != EVP_PKEY_RSA) return std::unexpected("the public key is not an RSA key");
     if (out.bits() > rsa_bits_max) return std::unexpected("the public key is too long");
     return out;
 }
 
 std::expected<PublicKey, std::string> PublicKey::ed25519(std::string_view raw) {
-    EVP_PKEY* key = raw.size() == 32
+    EVP_PKEY* key = raw.size() == ed25519_octets
                         ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets(raw), raw.size())
                         : nullptr;
     if (!key) return std::unexpected("the public key is not an Ed25519 key");
@@ -111,25 +115,34 @@ bool PublicKey::verify(std::string_view digest, std::string_view signature) cons
                            digest.size()) == 1;
 }
 
+bool PublicKey::belongs_to(const PrivateKey& key) const {
+    return EVP_PKEY_eq(pkey(key_), pkey(key.key_)) == 1;
+}
+
 std::expected<PrivateKey, std::string> PrivateKey::parse(std::string_view text) {
-    PrivateKey out;
+    EVP_PKEY* key = nullptr;
     if (text.find("-----BEGIN") != std::string_view::npos) {
         const Bio bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free};
         // An empty password, so that nothing ever asks on a terminal.
-        EVP_PKEY* key = PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, const_cast<char*>(""));
+        key = PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, const_cast<char*>(""));
         if (!key) return std::unexpected("not a private key in PEM form without a password");
-        out.key_ = own(key);
-        const int id = EVP_PKEY_base_id(key);
-        if (id != EVP_PKEY_RSA && id != EVP_PKEY_ED25519)
-            return std::unexpected("neither an RSA nor an Ed25519 key");
-        return out;
+    } else {
+        std::string encoded;
+        std::ranges::copy_if(text, std::back_inserter(encoded), [](char c) { return !base::is_space(c); });
+        const auto bytes = base::base64_decode(encoded);
+        if (bytes && bytes->size() == ed25519_octets) {
+            key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, octets(*bytes), bytes->size());
+        } else if (bytes) {
+            const unsigned char* at = octets(*bytes);
+            key = d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(bytes->size()));
+        }
+        if (!key) return std::unexpected("neither PEM nor base64 of a private key");
     }
-    const auto seed = base::base64_decode(base::trim(text));
-    EVP_PKEY* key = seed && seed->size() == 32
-                        ? EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, octets(*seed), seed->size())
-                        : nullptr;
-    if (!key) return std::unexpected("neither PEM nor base64 of a 32-octet Ed25519 seed");
+    PrivateKey out;
     out.key_ = own(key);
+    const int id = EVP_PKEY_base_id(key);
+    if (id != EVP_PKEY_RSA && id != EVP_PKEY_ED25519)
+        return std::unexpected("neither an RSA nor an Ed25519 key");
     return out;
 }
 

@@ -30,6 +30,8 @@ class Sha256 {
 
 std::string sha256(std::string_view octets);
 
+class PrivateKey;
+
 class PublicKey {
  public:
     /// DER: SubjectPublicKeyInfo, or a bare RSAPublicKey (RFC 6376 §3.6.1 as amended by erratum 3017).
@@ -40,6 +42,7 @@ class PublicKey {
     bool is_rsa() const;
     /// `digest` is the SHA-256 of what was signed.
     bool verify(std::string_view digest, std::string_view signature) const;
+    bool belongs_to(const PrivateKey& key) const;
 
  private:
     std::shared_ptr<void> key_;
@@ -47,7 +50,8 @@ class PublicKey {
 
 class PrivateKey {
  public:
-    /// PEM (PKCS#1 or PKCS#8, RSA or Ed25519, no password), or base64 of a raw 32-octet Ed25519 seed.
+    /// PEM (PKCS#1 or PKCS#8, RSA or Ed25519, no password), or base64 of the same as DER or of a raw 32-octet
+    /// Ed25519 seed.
     static std::expected<PrivateKey, std::string> parse(std::string_view text);
     unsigned bits() const;
     bool is_rsa() const;
@@ -57,6 +61,7 @@ class PrivateKey {
     std::string public_record_value() const;
 
  private:
+    friend class PublicKey;
     std::shared_ptr<void> key_;
 };
 

@@ -4,6 +4,7 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "dns/name.hpp"
+#include "mail/author.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -14,6 +15,11 @@ namespace {
 bool is_tag_name(std::string_view name) {
     return !name.empty() && base::is_alpha(name.front()) &&
            std::ranges::all_of(name, [](char c) { return base::is_alnum(c) || c == '_'; });
+}
+
+/// ftext (RFC 5322 §3.6.8)
+bool is_field_name(std::string_view name) {
+    return !name.empty() && std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f && c != ':'; });
 }
 
 std::string without_space(std::string_view text) {
@@ -36,29 +42,44 @@ std::optional<Algorithm> parse_algorithm(std::string_view text) {
 
 std::expected<std::optional<std::uint64_t>, std::string> number_tag(const TagList& tags,
                                                                     std::string_view name) {
-    const auto text = tags.compact(name);
+    const auto* text = tags.find(name);
     if (!text) return std::optional<std::uint64_t>{};
     const auto value = base::parse_number(*text);
     if (!value) return std::unexpected(fmt::format("{}= is not a number", name));
     return value;
 }
 
-bool identity_within(std::string_view identity, std::string_view domain) {
-    const auto at = identity.rfind('@');
-    if (at == std::string_view::npos) return false;
-    const auto host = dns::Name::parse(identity.substr(at + 1));
-    const auto parent = dns::Name::parse(domain);
-    return host && parent && host->is_within(*parent);
+/// d= and s=: no white space inside; U-labels become A-labels.
+std::optional<dns::Name> name_tag(std::string_view text) {
+    const auto ascii = mail::to_a_labels(text);
+    auto name = ascii ? dns::Name::parse(*ascii) : std::nullopt;
+    return name && !name->is_root() ? name : std::nullopt;
 }
 
-bool list_contains(std::string_view list, std::string_view word) {
-    return std::ranges::any_of(base::split(list, ':'), [&](auto item) { return base::iequals(item, word); });
+bool identity_within(std::string_view identity, const dns::Name& domain) {
+    const auto at = identity.rfind('@');
+    if (at == std::string_view::npos) return false;
+    const auto host = name_tag(identity.substr(at + 1));
+    return host && host->is_within(domain);
+}
+
+bool contains(const std::vector<std::string>& list, std::string_view word) {
+    return std::ranges::any_of(list, [&](const auto& item) { return base::iequals(item, word); });
+}
+
+/// FWS (§2.8) is what may stand between; of the rest only VALCHAR and UTF-8.
+bool is_tag_text(std::string_view text) {
+    return base::is_utf8(text) && std::ranges::all_of(text, [](char c) {
+               const auto octet = static_cast<unsigned char>(c);
+               return octet > 0x7f || base::is_print(c) || c == '\t' || c == '\r' || c == '\n';
+           });
 }
 
 }  // namespace
 
 std::expected<TagList, std::string> TagList::parse(std::string_view text) {
     TagList out;
+    if (!is_tag_text(text)) return std::unexpected("octets that no tag may hold");
     const auto pieces = base::split(text, ';');
     for (std::size_t i = 0; i < pieces.size(); ++i) {
         const auto piece = base::trim(pieces[i]);
@@ -71,9 +92,8 @@ std::expected<TagList, std::string> TagList::parse(std::string_view text) {
         const auto name = base::trim(piece.substr(0, equals));
         if (!is_tag_name(name)) return std::unexpected("a bad tag name");
         if (out.find(name)) return std::unexpected(fmt::format("{}= stands twice", name));
-        const auto value = base::trim(piece.substr(equals + 1));
-        if (value.find('\0') != std::string_view::npos) return std::unexpected("a NUL octet");
-        out.tags_.emplace_back(name, value);
+        if (out.tags_.size() >= tags_max) return std::unexpected("too many tags");
+        out.tags_.emplace_back(name, base::trim(piece.substr(equals + 1)));
     }
     return out;
 }
@@ -87,6 +107,13 @@ const std::string* TagList::find(std::string_view name) const {
 std::optional<std::string> TagList::compact(std::string_view name) const {
     const auto* value = find(name);
     return value ? std::optional(without_space(*value)) : std::nullopt;
+}
+
+std::vector<std::string> TagList::list(std::string_view name) const {
+    std::vector<std::string> out;
+    if (const auto* value = find(name))
+        for (const auto item : base::split(*value, ':')) out.emplace_back(base::trim(item));
+    return out;
 }
 
 std::optional<std::pair<Canonicalization, Canonicalization>> parse_canonicalization(std::string_view text) {
@@ -110,7 +137,7 @@ std::expected<Signature, std::string> parse_signature(std::string_view value, co
         if (!tags.find(name)) return std::unexpected(fmt::format("{}= is missing", name));
     if (*tags.find("v") != "1") return std::unexpected("v= is not 1");
     Signature out;
-    const auto algorithm = parse_algorithm(*tags.compact("a"));
+    const auto algorithm = parse_algorithm(*tags.find("a"));
     if (!algorithm) return std::unexpected("a= names an unknown algorithm");
     out.algorithm = *algorithm;
     const auto signature = decode(*tags.compact("b"));
@@ -119,36 +146,32 @@ std::expected<Signature, std::string> parse_signature(std::string_view value, co
     if (!body_hash || body_hash->empty()) return std::unexpected("bh= is not base64");
     out.signature = *signature;
     out.body_hash = *body_hash;
-    if (const auto form = tags.compact("c")) {
+    if (const auto* form = tags.find("c")) {
         const auto forms = parse_canonicalization(*form);
         if (!forms) return std::unexpected("c= is not known");
         out.header_form = forms->first;
         out.body_form = forms->second;
     }
-    const auto domain = dns::Name::parse(*tags.compact("d"));
-    const auto selector = dns::Name::parse(*tags.compact("s"));
-    if (!domain || domain->is_root()) return std::unexpected("d= is not a domain");
-    if (!selector || selector->is_root()) return std::unexpected("s= is not a selector");
+    const auto domain = name_tag(*tags.find("d"));
+    const auto selector = name_tag(*tags.find("s"));
+    if (!domain) return std::unexpected("d= is not a domain");
+    if (!selector) return std::unexpected("s= is not a selector");
     out.domain = domain->text();
     out.selector = selector->text();
     out.identity = tags.compact("i").value_or("@" + out.domain);
-    if (!identity_within(out.identity, out.domain)) return std::unexpected("i= is not within d=");
-    const std::string names = *tags.compact("h");
-    for (const auto name : base::split(names, ':')) {
-        if (name.empty()) return std::unexpected("h= holds an empty name");
-        if (out.signed_names.size() >= limits.signed_names_max)
-            return std::unexpected("h= names too many fields");
-        out.signed_names.emplace_back(name);
-    }
-    if (std::ranges::none_of(out.signed_names, [](auto& n) { return base::iequals(n, "from"); }))
-        return std::unexpected("h= does not name From");
-    if (const auto query = tags.compact("q"); query && !list_contains(*query, "dns/txt"))
+    if (!identity_within(out.identity, *domain)) return std::unexpected("i= is not within d=");
+    out.signed_names = tags.list("h");
+    if (out.signed_names.size() > limits.signed_names_max) return std::unexpected("h= names too many fields");
+    if (!std::ranges::all_of(out.signed_names, is_field_name))
+        return std::unexpected("h= holds what is no field name");
+    if (!contains(out.signed_names, "from")) return std::unexpected("h= does not name From");
+    if (tags.find("q") && !contains(tags.list("q"), "dns/txt"))
         return std::unexpected("q= names no known query method");
     TRY_ASSIGN(out.body_length, number_tag(tags, "l"));
     TRY_ASSIGN(out.timestamp, number_tag(tags, "t"));
     TRY_ASSIGN(out.expiration, number_tag(tags, "x"));
-    if (out.timestamp && out.expiration && *out.expiration < *out.timestamp)
-        return std::unexpected("x= is before t=");
+    if (out.timestamp && out.expiration && *out.expiration <= *out.timestamp)
+        return std::unexpected("x= is not behind t=");
     return out;
 }
 
@@ -179,16 +202,13 @@ std::expected<KeyRecord, KeyError> parse_key_record(std::string_view text, Algor
             return fail("the key record's v= is not DKIM1");
     }
     const bool rsa = algorithm != Algorithm::Ed25519Sha256;
-    const std::string type = tags->compact("k").value_or("rsa");
+    const std::string type = tags->find("k") ? *tags->find("k") : "rsa";
     if (!base::iequals(type, rsa ? "rsa" : "ed25519")) return fail("the key record's k= does not fit a=");
-    if (const auto hashes = tags->compact("h")) {
-        if (!list_contains(*hashes, algorithm == Algorithm::RsaSha1 ? "sha1" : "sha256"))
-            return fail("the key record's h= does not allow the signature's hash");
-    }
-    if (const auto services = tags->compact("s")) {
-        if (!list_contains(*services, "*") && !list_contains(*services, "email"))
-            return fail("the key record's s= is not for email");
-    }
+    if (tags->find("h") && !contains(tags->list("h"), algorithm == Algorithm::RsaSha1 ? "sha1" : "sha256"))
+        return fail("the key record's h= does not allow the signature's hash");
+    const auto services = tags->list("s");
+    if (tags->find("s") && !contains(services, "*") && !contains(services, "email"))
+        return fail("the key record's s= is not for email");
     const auto value = tags->compact("p");
     if (!value) return fail("the key record has no p=");
     if (value->empty()) return std::unexpected(KeyError{true, "the key was revoked (p= is empty)"});
@@ -196,12 +216,8 @@ std::expected<KeyRecord, KeyError> parse_key_record(std::string_view text, Algor
     if (!octets) return fail("the key record's p= is not base64");
     auto key = rsa ? PublicKey::rsa(*octets) : PublicKey::ed25519(*octets);
     if (!key) return fail(key.error());
-    KeyRecord out{std::move(*key), false, false};
-    if (const auto flags = tags->compact("t")) {
-        out.testing = list_contains(*flags, "y");
-        out.strict_identity = list_contains(*flags, "s");
-    }
-    return out;
+    const auto flags = tags->list("t");
+    return KeyRecord{std::move(*key), contains(flags, "y"), contains(flags, "s")};
 }
 
 }  // namespace dkim

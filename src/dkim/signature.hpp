@@ -14,13 +14,16 @@
 namespace dkim {
 
 /// A tag list (§3.2): names are case-sensitive, duplicates are an error. Values keep inner white space, ends
-/// trimmed.
+/// trimmed. What is no printable octet, white space or UTF-8 (RFC 8616 §5) is an error.
 class TagList {
  public:
+    static constexpr std::size_t tags_max = 100;
     static std::expected<TagList, std::string> parse(std::string_view text);
     const std::string* find(std::string_view name) const;
-    /// All white space removed: for base64 and lists.
+    /// All white space removed: for base64.
     std::optional<std::string> compact(std::string_view name) const;
+    /// Pieces between colons, white space at their ends removed; empty when the tag is not there.
+    std::vector<std::string> list(std::string_view name) const;
     const std::vector<std::pair<std::string, std::string>>& in_order() const { return tags_; }
 
  private:
@@ -38,8 +41,8 @@ struct Signature {
     std::string body_hash;  // bh=, decoded
     Canonicalization header_form = Canonicalization::Simple;
     Canonicalization body_form = Canonicalization::Simple;
-    std::string domain;                        // d=, lower case
-    std::string selector;                      // s=, lower case
+    std::string domain;                        // d=, lower case, A-labels
+    std::string selector;                      // s=, lower case, A-labels
     std::string identity;                      // i=; "@" + domain when absent
     std::vector<std::string> signed_names;     // h=, as written
     std::optional<std::uint64_t> body_length;  // l=
@@ -47,7 +50,8 @@ struct Signature {
     std::optional<std::uint64_t> expiration;   // x=
 };
 
-/// `value`: what stands behind "DKIM-Signature:". Checks §6.1.1 except for time and key.
+/// `value`: what stands behind "DKIM-Signature:". Checks §6.1.1 except for time and key. d=, s= and i= may
+/// hold U-labels (RFC 8616 §5).
 std::expected<Signature, std::string> parse_signature(std::string_view value,
                                                       const SignatureLimits& limits = {});
 

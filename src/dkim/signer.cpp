@@ -14,6 +14,7 @@ constexpr std::size_t line_octets = 72;
 
 // RFC 6376 §5.4.1, with the list and MIME fields that people rely on.
 constexpr std::string_view recommended[] = {"from",
+                                            "sender",
                                             "reply-to",
                                             "subject",
                                             "date",
@@ -64,13 +65,16 @@ std::size_t count_fields(const std::vector<Field>& fields, std::string_view name
 }
 
 std::vector<std::string> names_to_sign(const SignOptions& options, const std::vector<Field>& fields) {
-    std::vector<std::string> out;
+    if (!options.names.empty()) return options.names;
+    std::vector<std::string> out = recommended_names(fields);
     const auto standing = [&](std::string_view name) { return count_fields(fields, name); };
-    out = options.names.empty() ? recommended_names(fields) : options.names;
-    for (const auto& name : options.oversigned) {
+    const auto oversign = [&](const std::string& name) {
         const auto listed = std::ranges::count_if(out, [&](auto& n) { return base::iequals(n, name); });
         for (auto i = static_cast<std::size_t>(listed); i < standing(name) + 1; ++i) out.push_back(name);
-    }
+    };
+    std::ranges::for_each(options.oversigned, oversign);
+    for (const auto& name : options.oversigned_if_present)
+        if (standing(name) > 0) oversign(name);
     return out;
 }
 

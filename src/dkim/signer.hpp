@@ -17,10 +17,14 @@ struct SignOptions {
     std::string identity;  // i=; empty: not written
     Canonicalization header_form = Canonicalization::Relaxed;
     Canonicalization body_form = Canonicalization::Simple;
-    /// Names to sign; empty: the fields RFC 6376 §5.4.1 recommends that the message has.
+    /// Exactly these names; empty: the fields RFC 6376 §5.4.1 recommends that the message has, oversigned as
+    /// below.
     std::vector<std::string> names;
-    /// Signed once more than they stand, so that nobody can add another (§8.15).
-    std::vector<std::string> oversigned{"from"};
+    /// Signed once more than they stand, so that nobody can add another (§8.15): always those a reader sees,
+    /// and of those that say how to read the body the ones that are there.
+    std::vector<std::string> oversigned{"from", "to", "cc", "reply-to", "subject"};
+    std::vector<std::string> oversigned_if_present{"date",         "message-id", "mime-version",
+                                                   "content-type", "sender",     "content-transfer-encoding"};
     std::optional<std::uint64_t> timestamp;
     std::optional<std::uint64_t> expiration;
 };

@@ -33,20 +33,6 @@ SignatureResult decided(SignatureResult base, Result result, std::string reason)
     return base;
 }
 
-/// A field that may stand once (RFC 5322 §3.6) and stands more often than it is signed: whose it is, nobody
-/// knows (RFC 6376 §8.15). "": none.
-std::string unsigned_surplus(const std::vector<Field>& fields, const std::vector<std::string>& signed_names) {
-    for (const std::string_view name :
-         {"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "MIME-Version",
-          "Content-Type", "Content-Transfer-Encoding"}) {
-        const auto is_it = [&](std::string_view one) { return base::iequals(one, name); };
-        const auto written = std::ranges::count_if(signed_names, is_it);
-        if (written > 0 && std::ranges::count_if(fields, is_it, &Field::name) > written)
-            return fmt::format("not all {}: fields are signed", name);
-    }
-    return "";
-}
-
 }  // namespace
 
 std::string_view to_text(Result result) {
@@ -120,13 +106,16 @@ void Verifier::body(std::string_view octets) {
 }
 
 std::string signed_header_data(const std::vector<Field>& fields, const std::vector<std::string>& names,
-                               std::string_view signature_field, Canonicalization form) {
+                               std::string_view signature_field, Canonicalization form,
+                               std::string_view own_raw) {
     // For each name the instances from the bottom up; a name given more often than it stands is an assertion
     // that no more exist, and adds nothing (§5.4.2).
     std::map<std::string_view, std::vector<const Field*>, base::ILess> left;
     for (const auto& name : names) left.try_emplace(name);
-    for (const auto& field : fields)
+    for (const auto& field : fields) {
+        if (!own_raw.empty() && field.raw.data() == own_raw.data()) continue;
         if (const auto found = left.find(field.name); found != left.end()) found->second.push_back(&field);
+    }
     std::string out;
     for (const auto& name : names) {
         auto& instances = left.find(name)->second;
@@ -139,12 +128,29 @@ std::string signed_header_data(const std::vector<Field>& fields, const std::vect
     return out + last;
 }
 
+std::vector<std::string> unsigned_duplicates(const std::vector<Field>& fields,
+                                             const std::vector<std::string>& names) {
+    constexpr std::string_view once[] = {
+        "from",        "sender",     "reply-to",     "subject",    "date",        "to",
+        "cc",          "message-id", "mime-version", "references", "in-reply-to", "content-transfer-encoding",
+        "content-type"};  // RFC 5322 §3.6, RFC 2045 §3
+    std::vector<std::string> out;
+    for (const auto name : once) {
+        const auto standing = std::ranges::count_if(
+            fields, [&](const Field& field) { return base::iequals(field.name, name); });
+        const auto covered =
+            std::ranges::count_if(names, [&](const auto& one) { return base::iequals(one, name); });
+        if (standing > 1 && covered > 0 && standing > covered) out.emplace_back(name);
+    }
+    return out;
+}
+
 env::Task<KeyLookup> look_up_key(env::Resolver& resolver, std::string domain, std::string selector,
                                  Algorithm algorithm) {
     KeyLookup out;
     const auto name = dns::Name::parse(selector + "._domainkey." + domain);
     if (!name) {
-        out.reason = "the key's name is too long for the DNS";
+        out.reason = "the key's name is none that the DNS can carry";
         co_return out;
     }
     const env::DnsAnswer answer = co_await resolver.query(*name, dns::Type::Txt);
@@ -194,8 +200,9 @@ env::Task<SignatureResult> Verifier::State::verify(const Candidate& candidate, e
         co_return decided(out, Result::PermError, "the key allows no subdomain in i= (t=s)");
     if (hash.digest != signature.body_hash)
         co_return decided(out, Result::Fail, "the body was changed (bh= does not match)");
-    const std::string data = signed_header_data(
-        fields, signature.signed_names, without_signature_value(candidate.field.raw), signature.header_form);
+    const std::string data =
+        signed_header_data(fields, signature.signed_names, without_signature_value(candidate.field.raw),
+                           signature.header_form, candidate.field.raw);
     if (!record.key.verify(sha256(data), signature.signature))
         co_return decided(out, Result::Fail,
                           "the signed header fields were changed, or the key is another (b= does not match)");
@@ -203,8 +210,15 @@ env::Task<SignatureResult> Verifier::State::verify(const Candidate& candidate, e
     if (out.unsigned_octets > 0 && options.partial_body == VerifyOptions::PartialBody::Policy)
         co_return decided(out, Result::Policy,
                           fmt::format("l= leaves {} octets of the body unsigned", out.unsigned_octets));
+    const auto added = unsigned_duplicates(fields, signature.signed_names);
+    if (!added.empty() && added.front() == "from")
+        co_return decided(out, Result::Policy,
+                          "a From field stands there that is not signed (RFC 6376 8.15)");
     out.result = Result::Pass;
-    out.reason = unsigned_surplus(fields, signature.signed_names);
+    if (!added.empty())
+        out.reason = fmt::format("note: another {} field stands there that is not signed", added.front());
+    else if (record.testing)
+        out.reason = "note: the domain is testing DKIM (t=y)";
     co_return out;
 }
 

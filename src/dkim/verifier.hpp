@@ -27,7 +27,7 @@ struct VerifyOptions {
 
 struct SignatureResult {
     Result result = Result::None;
-    std::string reason;  // for people; empty on a pass without a but
+    std::string reason;  // for people; empty on a plain pass, a note on one that is not
     std::string domain;  // d=, empty when the field could not be read
     std::string selector;
     std::string algorithm;        // "rsa-sha256"
@@ -56,9 +56,16 @@ class Verifier {
 };
 
 /// What is hashed for b= (§3.7): the fields `names` picks (from the bottom, absent ones skipped), then
-/// `signature_field` (b= emptied by the caller) without its final CRLF.
+/// `signature_field` (b= emptied by the caller) without its final CRLF. `own_raw`: where that field stands
+/// among `fields`, so that h= cannot pick it (§3.5, "h="); empty: it stands not there yet.
 std::string signed_header_data(const std::vector<Field>& fields, const std::vector<std::string>& names,
-                               std::string_view signature_field, Canonicalization form);
+                               std::string_view signature_field, Canonicalization form,
+                               std::string_view own_raw = {});
+
+/// Fields that matter to a reader and of which more stand than h= covers: somebody may have added one on top
+/// (§8.15). "from" first; lower case.
+std::vector<std::string> unsigned_duplicates(const std::vector<Field>& fields,
+                                             const std::vector<std::string>& names);
 
 /// Asks for selector._domainkey.domain and reads the record. nullopt in `result` of the pair never happens:
 /// either a key, or the result and reason the signature gets.

@@ -1,46 +1,13 @@
 #include "dmarc/evaluate.hpp"
 #include "dmarc/report_permission.hpp"
-#include "dns/zone_text.hpp"
+#include "env/zone_resolver.hpp"
 
-#include <algorithm>
 #include <gtest/gtest.h>
-#include <map>
 
 namespace dmarc {
 namespace {
 
-/// Answers from zone text; "NAME SERVFAIL" fails.
-class ZoneResolver : public env::Resolver {
- public:
-    explicit ZoneResolver(const std::vector<std::string>& lines) {
-        for (const auto& line : lines) {
-            if (line.ends_with(" SERVFAIL")) {
-                failing.push_back(line.substr(0, line.find(' ')));
-                continue;
-            }
-            auto record = dns::parse_zone_line(line);
-            EXPECT_TRUE(record) << line;
-            zone[record->owner][dns::type_of(record->record)].push_back(record->record);
-        }
-    }
-    env::Task<env::DnsAnswer> query(dns::Name name, dns::Type type) override {
-        ++questions;
-        env::DnsAnswer out;
-        if (std::ranges::find(failing, name.text()) != failing.end()) co_return out;
-        out.status = env::DnsAnswer::Status::NxDomain;
-        for (const auto& [owner, types] : zone)
-            if (owner.is_within(name)) out.status = env::DnsAnswer::Status::NoData;
-        if (const auto owner = zone.find(name); owner != zone.end())
-            if (const auto found = owner->second.find(type); found != owner->second.end()) {
-                out.status = env::DnsAnswer::Status::Ok;
-                out.records = found->second;
-            }
-        co_return out;
-    }
-    std::map<dns::Name, std::map<dns::Type, std::vector<dns::Record>>> zone;
-    std::vector<std::string> failing;
-    unsigned questions = 0;
-};
+using env::ZoneResolver;
 
 TEST(Record, Parses) {
     const auto full = parse_record(
@@ -60,6 +27,17 @@ TEST(Record, Parses) {
     for (const char* text : {"", "v=DMARC2; p=none", "p=none; v=DMARC1", "v=dmarc1; p=none", "v=spf1 -all"})
         EXPECT_FALSE(parse_record(text)) << text;
     EXPECT_TRUE(parse_record("v=DMARC1"));
+    EXPECT_TRUE(parse_record("v = DMARC1 ; p = none"));
+    EXPECT_FALSE(parse_record("v=DMARC1 p=reject")) << "the semicolon is missing";
+    EXPECT_EQ(parse_record("v=DMARC1; p=none; p=reject")->p, Policy::None) << "the second is ignored (4.8)";
+    EXPECT_EQ(parse_record("v=DMARC1; psd=x; t=1; adkim=q; pct=101; fo=0;;;")->psd, Psd::Unknown);
+    EXPECT_EQ(parse_record("v=DMARC1; p=none; pct=101")->percent, 100U);
+    EXPECT_EQ(parse_record("v=DMARC1; p=none; pct=0")->percent, 0U);
+    EXPECT_TRUE(parse_record("v=DMARC1; p=reject; sp=x; rua=https://r.example/")->usable())
+        << "any URI (4.10.1)";
+    EXPECT_FALSE(parse_record("v=DMARC1; p=reject; sp=x; rua=r.example")->usable());
+    EXPECT_FALSE(parse_record("v=DMARC1; p=reject; np=")->usable());
+    EXPECT_FALSE(parse_record("v=DMARC1; sp=reject")->usable()) << "neither p= nor rua=";
     EXPECT_FALSE(parse_record("v=DMARC1; p=whatever")->usable());
     EXPECT_TRUE(parse_record("v=DMARC1; p=whatever; rua=mailto:a@b")->usable());
     EXPECT_EQ(parse_record("v=DMARC1; p=reject")->for_missing_subdomain(), Policy::Reject);
@@ -182,6 +160,55 @@ TEST(Evaluate, Cases) {
          "",
          Result::TempError,
          Policy::None},
+        {"the author's own record unknown: a pass by the parent's alignment is none",
+         {"_dmarc.a.example.org SERVFAIL", "_dmarc.example.org TXT \"v=DMARC1; p=reject\""},
+         "a.example.org",
+         "example.org",
+         "",
+         Result::TempError,
+         Policy::None},
+        {"the own record is there: the parent's failure matters only to other domains",
+         {"_dmarc.a.example.org TXT \"v=DMARC1; p=reject\"", "_dmarc.example.org SERVFAIL"},
+         "a.example.org",
+         "a.example.org",
+         "",
+         Result::Pass,
+         Policy::Reject},
+        {"and then decides nothing",
+         {"_dmarc.a.example.org TXT \"v=DMARC1; p=reject\"", "_dmarc.example.org SERVFAIL"},
+         "a.example.org",
+         "b.example.org",
+         "",
+         Result::TempError,
+         Policy::Reject},
+        {"psd=y on the author's own domain does not make the parent an organization of both",
+         {"_dmarc.gov.example TXT \"v=DMARC1; p=reject; psd=y\""},
+         "gov.example",
+         "dept.gov.example",
+         "",
+         Result::Fail,
+         Policy::Reject},
+        {"an organization's record wins over its public suffix's",
+         {"_dmarc.bank TXT \"v=DMARC1; p=reject; psd=y\"", "_dmarc.one.bank TXT \"v=DMARC1; p=none\""},
+         "mail.one.bank",
+         "",
+         "",
+         Result::Fail,
+         Policy::None},
+        {"v=dmarc1 is no record",
+         {"_dmarc.example.org TXT \"v=dmarc1; p=reject\""},
+         "example.org",
+         "",
+         "",
+         Result::None,
+         Policy::None},
+        {"other texts beside the record",
+         {"_dmarc.example.org TXT \"v=DMARC1; p=reject\"", "_dmarc.example.org TXT \"v=spf1 -all\""},
+         "example.org",
+         "",
+         "",
+         Result::Fail,
+         Policy::Reject},
         {"no domain", {}, "not a domain", "", "", Result::PermError, Policy::None},
     };
     for (const auto& c : cases) {

@@ -33,10 +33,11 @@ env::Task<Lookup> look_up(env::Resolver& resolver, dns::Name domain) {
     co_return out;
 }
 
-/// The records met on the way up from `start`, longest name first. `failed`: some answer was an error.
+/// The records met on the way up from `start`, longest name first.
 struct Walk {
     std::vector<Found> found;
-    bool failed = false;
+    bool failed = false;        // some answer was an error
+    bool start_failed = false;  // the first one
 };
 
 /// The walk's names: the start, then at most seven labels, then one less each time.
@@ -57,6 +58,7 @@ env::Task<Walk> walk(env::Resolver& resolver, dns::Name start, std::size_t queri
     for (const auto& name : walk_names(start, queries_max)) {
         Lookup lookup = co_await look_up(resolver, name);
         out.failed = out.failed || lookup.failed;
+        out.start_failed = out.start_failed || (lookup.failed && name == start);
         if (!lookup.record) continue;
         const bool last = lookup.record->psd != Psd::Unknown;
         out.found.push_back({name, std::move(*lookup.record)});
@@ -94,6 +96,7 @@ env::Task<bool> is_aligned(env::Resolver& resolver, Identifier identifier, Align
     if (mode == Alignment::Strict || !name->is_within(organizational)) co_return false;
     const Walk theirs = co_await walk(resolver, *name, limits.queries_max);
     failed = failed || theirs.failed;
+    if (theirs.failed) co_return false;  // what was not answered may have said otherwise
     co_return choose_organizational(*name, theirs) == organizational;
 }
 
@@ -148,9 +151,14 @@ env::Task<Verdict> evaluate(env::Resolver& resolver, std::string author_domain, 
     if (!applies) applies = record_of(organizational);
     if (!applies && !found.found.empty() && found.found.back().record.psd == Psd::Yes)
         applies = &found.found.back();
+    // A question without an answer decides neither way (§5.3.6): the author's own record may be there.
+    if (found.start_failed || (found.failed && (!applies || applies->domain != *author))) {
+        out.result = Result::TempError;
+        out.reason = "the DMARC record could not be looked up";
+        co_return out;
+    }
     if (!applies) {
-        out.result = found.failed ? Result::TempError : Result::None;
-        out.reason = found.failed ? "the DMARC record could not be looked up" : "no DMARC record";
+        out.reason = "no DMARC record";
         co_return out;
     }
     if (!applies->record.usable()) {

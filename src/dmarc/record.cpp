@@ -2,6 +2,9 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
+#include <set>
+
 namespace dmarc {
 namespace {
 
@@ -59,6 +62,16 @@ std::vector<ReportUri> parse_uris(std::string_view value) {
     return out;
 }
 
+/// scheme ":" and something behind it (RFC 3986 §3.1), whatever we can do with it.
+bool is_uri(std::string_view text) {
+    text = base::trim(text);
+    const auto colon = text.find(':');
+    return colon != std::string_view::npos && colon > 0 && colon + 1 < text.size() &&
+           base::is_alpha(text.front()) && std::ranges::all_of(text.substr(0, colon), [](char c) {
+               return base::is_alnum(c) || c == '+' || c == '-' || c == '.';
+           });
+}
+
 void take_tag(Record& record, std::string_view name, std::string_view value) {
     const auto policy = [&](std::optional<Policy>& field) {
         field = parse_policy(value);
@@ -84,9 +97,10 @@ void take_tag(Record& record, std::string_view name, std::string_view value) {
         record.percent = static_cast<unsigned>(base::parse_number(value, 100).value_or(100));
     else if (base::iequals(name, "fo"))
         record.failure_options = base::lower(value);
-    else if (base::iequals(name, "rua"))
+    else if (base::iequals(name, "rua")) {
         record.rua = parse_uris(value);
-    else if (base::iequals(name, "ruf"))
+        record.names_report_uri = std::ranges::any_of(base::split(value, ','), is_uri);
+    } else if (base::iequals(name, "ruf"))
         record.ruf = parse_uris(value);
 }
 
@@ -109,6 +123,7 @@ std::optional<Record> parse_record(std::string_view text) {
     if (text.size() > octets_max) return std::nullopt;
     Record out;
     bool first = true;
+    std::set<std::string, base::ILess> seen;  // a tag given again is a syntax error, and ignored
     for (const auto part : base::split(text, ';')) {
         const auto equals = part.find('=');
         const auto name = base::trim(part.substr(0, equals));
@@ -119,7 +134,7 @@ std::optional<Record> parse_record(std::string_view text) {
             first = false;
             continue;
         }
-        if (equals != std::string_view::npos) take_tag(out, name, value);
+        if (equals != std::string_view::npos && seen.emplace(name).second) take_tag(out, name, value);
     }
     return first ? std::nullopt : std::optional(out);
 }

@@ -30,13 +30,14 @@ struct Record {
     unsigned percent = 100;  // pct= of RFC 7489
     std::string failure_options = "0";
     std::vector<ReportUri> rua, ruf;
+    bool names_report_uri = false;  // rua= holds a URI, perhaps of a scheme we do not know
 
     /// Of the domain itself, of an existing subdomain, of one that does not exist.
     Policy for_domain() const { return p.value_or(Policy::None); }
     Policy for_subdomain() const { return sp.value_or(for_domain()); }
     Policy for_missing_subdomain() const { return np.value_or(for_subdomain()); }
     /// Neither a valid p= nor a rua= that would make up for it: no DMARC (§4.10.1).
-    bool usable() const { return (p.has_value() && !invalid_policy) || !rua.empty(); }
+    bool usable() const { return (p.has_value() && !invalid_policy) || names_report_uri; }
 };
 
 /// nullopt: not a DMARC record (v=DMARC1 must come first). Errors behind that fall back to the defaults.

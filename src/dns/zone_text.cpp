@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <utility>
 
 namespace dns {
@@ -150,6 +151,26 @@ std::optional<ZoneRecord> parse_zone_line(std::string_view line) {
     auto record = parse_rdata(*type, *words);
     if (!record) return std::nullopt;
     return ZoneRecord{*owner, std::move(*record)};
+}
+
+std::string text_strings(std::string_view text) {
+    constexpr std::size_t string_octets_max = 255;
+    std::string out;
+    std::size_t at = 0;
+    do {
+        out += at > 0 ? " \"" : "\"";
+        for (const char c : text.substr(at, string_octets_max)) {
+            if (c == '"' || c == '\\')
+                out += {'\\', c};
+            else if (base::is_print(c))
+                out += c;
+            else
+                out += fmt::format("\\{:03}", static_cast<unsigned char>(c));
+        }
+        out += '"';
+        at += string_octets_max;
+    } while (at < text.size());
+    return out;
 }
 
 }  // namespace dns

@@ -18,6 +18,10 @@ struct ZoneRecord {
 };
 std::optional<ZoneRecord> parse_zone_line(std::string_view line);
 
+/// A TXT record's text as quoted strings of at most 255 octets each (RFC 1035 §3.3.14), quotes and octets
+/// outside ASCII escaped.
+std::string text_strings(std::string_view text);
+
 std::optional<Type> parse_type(std::string_view text);
 std::string_view to_text(Type type);
 Type type_of(const Record& record);

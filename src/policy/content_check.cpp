@@ -22,6 +22,7 @@ struct SignTrip {
             dkim::SignOptions how;
             how.domain = key.domain;
             how.selector = key.selector;
+            how.identity = key.identity;
             how.header_form = forms.first;
             how.body_form = forms.second;
             how.timestamp = now;
@@ -215,9 +216,7 @@ env::Task<ContentVerdict> ContentCheck::verify(World world, SendingClient client
 
 env::Task<std::string> ContentCheck::sign(env::Workers& workers, std::string added, std::uint64_t now) {
     if (keys_.empty() || !hasher_) co_return std::string();
-    std::vector<SigningKey> keys;
-    for (const auto* key : keys_) keys.push_back(*key);
-    SignTrip trip{std::move(keys), std::move(added) + header_, hasher_->finish(), forms_, now};
+    SignTrip trip{keys_, std::move(added) + header_, hasher_->finish(), forms_, now};
     std::string out = co_await workers.run(std::move(trip));
     co_return out;
 }

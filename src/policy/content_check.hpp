@@ -76,7 +76,7 @@ class ContentCheck {
     std::string held_;    // of the header, while it is not whole
     std::string header_;  // as it is stored, without the empty line
     std::unique_ptr<MessageAuthenticator> authenticator_;
-    std::vector<const SigningKey*> keys_;
+    std::vector<SigningKey> keys_;
     std::unique_ptr<dkim::BodyHasher> hasher_;
     std::pair<dkim::Canonicalization, dkim::Canonicalization> forms_;
 };

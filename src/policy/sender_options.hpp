@@ -31,10 +31,10 @@ struct SenderOptions {
     std::string authserv_id;
     QuarantineAction quarantine = QuarantineAction::Header;
     std::vector<std::string> trusted_sealers, exempt_networks, sign_networks, seal_networks, signing_keys;
-    std::string signing_table, key_table, canonicalization, arc_seal_key, policy_overrides;
+    std::string signing_table, key_table, canonicalization, key_directory, arc_seal_key, policy_overrides;
     std::chrono::seconds time_limit{30};
     std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10, queries_max = 300;
-    bool partial_body = false, reporting = false, arc_seal = false, received_spf = false;
+    bool partial_body = false, reporting = false, multiple_signatures = false, arc_seal = false, received_spf = false;
 
     static constexpr void describe(auto& parameter) {
         using O = SenderOptions;
@@ -93,10 +93,19 @@ struct SenderOptions {
                   "domain:selector:/path/to/key.pem for each domain whose mail is signed; two keys of one "
                   "domain sign "
                   "together.");
-        parameter("dkim_signing_table", &O::signing_table, Default{""},
-                  "OpenDKIM's SigningTable: a file of \"pattern name\" lines; patterns may hold *.");
+        parameter(
+            "dkim_signing_table", &O::signing_table, Default{""},
+            "OpenDKIM's SigningTable: refile:/path (patterns with *, the first that matches), a path or "
+            "file:/path (the address, its domain, and so on upwards), or csl:pattern=name,...");
         parameter("dkim_key_table", &O::key_table, Default{""},
-                  "OpenDKIM's KeyTable: a file of \"name domain:selector:/path\" lines.");
+                  "OpenDKIM's KeyTable: a file of \"name domain:selector:/path\" lines; a domain of % is "
+                  "that of the author, and so is a % in the path.");
+        parameter("dkim_multiple_signatures", &O::multiple_signatures, Default{"no"},
+                  "Sign with the keys of every line of dkim_signing_table that matches, not of the first "
+                  "(OpenDKIM's MultipleSignatures).");
+        parameter("dkim_key_directory", &O::key_directory, Default{"$data_directory/dkim"},
+                  "Where postrider dkim rotate keeps keys and what it knows of them; what stands there signs "
+                  "for its domains in place of dkim_signing_keys and the tables.");
         parameter("dkim_canonicalization", &O::canonicalization, Default{"relaxed/simple"},
                   "How what we sign is made canonical: simple or relaxed, header/body.");
         parameter("dkim_sign_networks", &O::sign_networks, Default{"$mynetworks"},

@@ -1,12 +1,14 @@
-// Which private keys sign for which author (dkim_signing_keys, and OpenDKIM's SigningTable and KeyTable).
-// Immutable; shared by loops.
+// Which private keys sign for which author: those that rotation keeps (dkim_key_directory), OpenDKIM's
+// SigningTable and KeyTable, and dkim_signing_keys. Immutable; shared by loops.
 #pragma once
 
 #include "dkim/crypto.hpp"
 #include "env/file_system.hpp"
+#include "policy/opendkim_tables.hpp"
 #include "policy/sender_options.hpp"
 
 #include <expected>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,8 @@ namespace policy {
 
 struct SigningKey {
     std::string domain, selector;
+    std::string path;      // empty: the key stands in the table itself
+    std::string identity;  // i=; empty: not written
     dkim::PrivateKey key;
 };
 
@@ -26,18 +30,32 @@ class SigningKeys {
  public:
     /// Error: which file or line is wrong.
     static std::expected<SigningKeys, std::string> make(const SenderOptions& options, env::FileSystem& files);
-    bool empty() const { return rules_.empty(); }
-    /// The keys for a message of `author` ("ann@example.org"): the first matching pattern's; with
-    /// dkim_signing_keys those of the domain, else of the nearest parent domain.
-    std::vector<const SigningKey*> keys_for(const std::string& author) const;
+    bool empty() const { return by_domain_.empty() && table_.empty(); }
+    /// The keys for a message of `author` ("ann@example.org"). A domain without keys of its own takes those
+    /// of the nearest parent that has some.
+    std::vector<SigningKey> keys_for(const std::string& author) const;
+    /// Every key whose domain is known beforehand, each once.
+    std::vector<SigningKey> all() const;
+    /// The files make() reads: tables, keys, states of rotation.
+    static std::vector<std::string> files(const SenderOptions& options, env::FileSystem& files);
+    /// Changes when one of these does (time, size or inode).
+    static std::string stamp(const SenderOptions& options, env::FileSystem& files);
 
  private:
-    struct Rule {
-        std::string pattern;  // "*@example.org", "ann@example.org", "example.org"
-        std::vector<std::size_t> keys;
+    /// A line of the KeyTable; with % in its path one key for each domain that has a file.
+    struct NamedKey {
+        KeyTableValue value;
+        std::map<std::string, SigningKey> keys;  // under the author's domain; "" for every author
     };
-    std::vector<SigningKey> keys_;
-    std::vector<Rule> rules_;
+    using ByDomain = std::map<std::string, std::vector<SigningKey>>;
+    static const std::vector<SigningKey>* nearest(const ByDomain& keys, std::string domain);
+    std::expected<void, std::string> read_tables(const SenderOptions& options, env::FileSystem& files);
+    std::vector<SigningKey> from_tables(const std::string& author, const std::string& domain) const;
+
+    ByDomain managed_, by_domain_;  // by_domain_: both
+    SigningTable table_;
+    SigningTable::Take take_ = SigningTable::Take::First;
+    std::map<std::string, NamedKey> named_;
 };
 
 }  // namespace policy

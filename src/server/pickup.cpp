@@ -69,6 +69,10 @@ void Pickup::stop() {
     state_->timer->cancel();
 }
 
+void Pickup::use(std::shared_ptr<const policy::ContentRules> content) {
+    state_->options.content = std::move(content);
+}
+
 env::Task<void> Pickup::listen(std::shared_ptr<State> state) {
     constexpr auto pause = std::chrono::milliseconds(50);  // a flood of knocks is one knock
     while (!state->stopping && state->listener) {

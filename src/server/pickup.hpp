@@ -41,6 +41,8 @@ class Pickup {
     ~Pickup();
     void start(std::unique_ptr<env::Listener> listener);
     void stop();
+    /// From the next message on; on the loop.
+    void use(std::shared_ptr<const policy::ContentRules> content);
 
  private:
     struct State;

@@ -1,6 +1,7 @@
 #include "spf/check.hpp"
 
 #include "base/text.hpp"
+#include "mail/author.hpp"
 #include "spf/macro.hpp"
 #include "spf/record.hpp"
 
@@ -24,8 +25,9 @@ Result result_of(Qualifier qualifier) {
     return Result::Neutral;
 }
 
-/// §4.3: a name with at least two labels that DNS can carry.
+/// §4.3: a name with at least two labels that DNS can carry; no address literal.
 std::optional<dns::Name> checkable(std::string_view domain) {
+    if (domain.starts_with('[')) return std::nullopt;
     auto name = dns::Name::parse(domain);
     if (!name || name->labels().size() < 2) return std::nullopt;
     return name;
@@ -54,6 +56,8 @@ class Evaluation {
         values_.local_part =
             at == 0 || at == std::string::npos ? "postmaster" : sender.substr(0, at);  // §4.3
         values_.sender_domain = at == std::string::npos ? sender : sender.substr(at + 1);
+        if (!base::is_ascii(values_.sender_domain))  // RFC 8616 §4
+            values_.sender_domain = mail::to_a_labels(values_.sender_domain).value_or(values_.sender_domain);
         values_.sender = values_.local_part + "@" + values_.sender_domain;
         values_.ip = query_.ip;
         values_.helo = query_.helo;
@@ -283,11 +287,13 @@ class Evaluation {
         co_return answer->ok() ? Match::Yes : Match::No;
     }
 
-    // §5.5: names that the client's address points to and that point back; DNS errors mean no match.
+    // §5.5: names that the client's address points to and that point back; DNS errors mean no match. Asked
+    // once: they are the same for every term.
     env::Task<std::expected<std::vector<dns::Name>, Abort>> validated_names() {
-        std::vector<dns::Name> out;
+        if (validated_names_) co_return *validated_names_;
+        validated_names_.emplace();
         auto answer = co_await ask(*dns::Name::parse(query_.ip.pointer_name()), dns::Type::Ptr);
-        if (!answer) co_return out;
+        if (!answer) co_return *validated_names_;
         if (auto over = count_void(*answer)) co_return std::unexpected(*over);
         unsigned asked = 0;
         for (const auto& record : answer->records) {
@@ -297,9 +303,9 @@ class Evaluation {
             auto back = co_await ask(pointer->target, address_type());
             if (!back) continue;
             if (auto over = count_void(*back)) co_return std::unexpected(*over);
-            if (answers_with_client(*back, 32, 128)) out.push_back(pointer->target);
+            if (answers_with_client(*back, 32, 128)) validated_names_->push_back(pointer->target);
         }
-        co_return out;
+        co_return *validated_names_;
     }
 
     env::Task<Matched> ptr(std::string target) {
@@ -348,6 +354,7 @@ class Evaluation {
     Limits limits_;
     env::SteadyTime end_;
     MacroValues values_;
+    std::optional<std::vector<dns::Name>> validated_names_;
     unsigned dns_terms_ = 0;
     unsigned void_lookups_ = 0;
 };

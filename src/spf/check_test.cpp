@@ -119,6 +119,145 @@ TEST(Check, ExplanationIsExpandedAndClean) {
               "192.0.2.1 is not one of example.com's (ann, 192.0.2.1)");
 }
 
+TEST(Check, Identities) {
+    struct Case {
+        std::string from, domain;
+        Result result;
+    };
+    for (const auto& [from, domain, result] :
+         {Case{"ann@example.com", "example.com", Result::Fail},
+          {"@example.com", "example.com", Result::Fail},
+          {"", "mail.example.com", Result::None},  // the HELO name, which has no record
+          {"ann@b@example.com", "example.com", Result::Fail},
+          {"ann@example.com.", "example.com.", Result::Fail},
+          {"ann@m\xc3\xbcller.example", "xn--mller-kva.example", Result::Fail},  // RFC 8616 section 4
+          {"ann@[192.0.2.1]", "[192.0.2.1]", Result::None},
+          {"ann@com", "com", Result::None},
+          {"ann@a..example.com", "a..example.com", Result::None},
+          {"ann@" + std::string(64, 'x') + ".example.com", std::string(64, 'x') + ".example.com",
+           Result::None}}) {
+        MapResolver resolver;
+        resolver.txt("example.com", "v=spf1 -all");
+        resolver.txt("xn--mller-kva.example", "v=spf1 -all");
+        const auto got = check(resolver, "192.0.2.1", from);
+        EXPECT_EQ(got.result, result) << from;
+        EXPECT_EQ(got.domain, domain) << from;
+    }
+}
+
+TEST(Check, Ipv6AndDualCidr) {
+    struct Case {
+        std::string record, ip;
+        Result result;
+    };
+    for (const auto& [record, ip, result] :
+         {Case{"v=spf1 a/24//64 -all", "192.0.2.200", Result::Pass},
+          {"v=spf1 a/24//64 -all", "2001:db8::77", Result::Pass},
+          {"v=spf1 a//64 -all", "192.0.2.200", Result::Fail},
+          {"v=spf1 a/24 -all", "2001:db8::77", Result::Fail},
+          {"v=spf1 a/0 -all", "203.0.113.1", Result::Pass},
+          {"v=spf1 ip4:192.0.2.0/24 -all", "::ffff:192.0.2.9", Result::Pass},  // a mapped address is IPv4 (5)
+          {"v=spf1 ip6:::ffff:192.0.2.0/120 -all", "192.0.2.9", Result::Pass},
+          {"v=spf1 ip6:2001:db8::/32 -all", "192.0.2.9", Result::Fail},
+          {"v=spf1 exists:%{ir}.%{v}.list.example.com -all", "192.0.2.7", Result::Pass},
+          {"v=spf1 exists:%{ir}.%{v}.list.example.com -all", "2001:db8::1", Result::Fail}}) {
+        MapResolver resolver;
+        resolver.txt("example.com", record);
+        resolver.a("example.com", "192.0.2.10");
+        dns::Aaaa six;
+        std::ranges::copy(env::IpAddress::parse("2001:db8::1")->bytes(), six.address.begin());
+        resolver.zone[{"example.com", dns::Type::Aaaa}].push_back(six);
+        resolver.a("7.2.0.192.in-addr.list.example.com", "127.0.0.2");
+        EXPECT_EQ(check(resolver, ip).result, result) << record << " from " << ip;
+    }
+}
+
+TEST(Check, PtrNamesAreAskedOnce) {
+    MapResolver resolver;
+    resolver.txt("example.com",
+                 "v=spf1 exists:%{p}.a.%{d} ptr:elsewhere.example exists:%{p}.b.%{d} ptr -all");
+    for (int i = 0; i < 20; ++i) {
+        const std::string name = "host" + std::to_string(i) + ".example";
+        resolver.a(name, "192.0.2.1");
+        resolver.zone[{"1.2.0.192.in-addr.arpa", dns::Type::Ptr}].push_back(
+            dns::Ptr{*dns::Name::parse(name)});
+    }
+    EXPECT_EQ(check(resolver, "192.0.2.1").result, Result::Fail);
+    EXPECT_EQ(resolver.questions, 1U + 1U + 10U + 2U);  // the record, the pointer, ten names, two exists
+    MapResolver dead;
+    dead.txt("example.com", "v=spf1 ptr -all");
+    for (int i = 0; i < 20; ++i)
+        dead.zone[{"1.2.0.192.in-addr.arpa", dns::Type::Ptr}].push_back(
+            dns::Ptr{*dns::Name::parse("nothing" + std::to_string(i) + ".example")});
+    EXPECT_EQ(check(dead, "192.0.2.1").result, Result::PermError);  // void look-ups
+    EXPECT_LE(dead.questions, 5U);
+}
+
+TEST(Check, RedirectAndInclude) {
+    struct Case {
+        std::string record;
+        Result result;
+        std::string domain;
+    };
+    for (const auto& [record, result, domain] :
+         {Case{"v=spf1 redirect=soft.example", Result::SoftFail, "soft.example"},
+          {"v=spf1 redirect=soft.example -all", Result::Fail, "example.com"},  // all stands first (6.1)
+          {"v=spf1 redirect=soft.example ?all", Result::Neutral, "example.com"},
+          {"v=spf1 include:soft.example -all", Result::Fail, "example.com"},
+          {"v=spf1 include:broken.example -all", Result::PermError, "example.com"},
+          {"v=spf1 include:two.example -all", Result::PermError, "example.com"},
+          {"v=spf1 include:servfail.example -all", Result::TempError, "example.com"},
+          {"v=spf1 redirect=broken.example", Result::PermError, "broken.example"},
+          {"v=spf1 redirect=a..b.example", Result::PermError, "example.com"},
+          {"v=spf1 include:a..b.example -all", Result::PermError, "example.com"},
+          {"v=spf1 REDIRECT=soft.example", Result::SoftFail, "soft.example"},
+          {"V=SPF1 -ALL", Result::Fail, "example.com"}}) {
+        MapResolver resolver;
+        resolver.txt("example.com", record);
+        resolver.txt("soft.example", "v=spf1 exp=why.example ~all");
+        resolver.txt("broken.example", "v=spf1 foo:bar -all");
+        resolver.txt("two.example", "v=spf1 -all");
+        resolver.txt("two.example", "v=spf1 ~all");
+        const auto got = check(resolver, "192.0.2.1");
+        EXPECT_EQ(got.result, result) << record << ": " << got.problem;
+        EXPECT_EQ(got.domain, domain) << record;
+    }
+}
+
+TEST(Check, ExplanationsThatAreNone) {
+    const auto explained = [](const std::vector<std::string>& texts,
+                              const std::string& exp = "why.example.com") {
+        MapResolver resolver;
+        resolver.txt("example.com", "v=spf1 exp=" + exp + " -all");
+        for (const auto& text : texts) resolver.txt("why.example.com", text);
+        const auto got = check(resolver, "192.0.2.1");
+        EXPECT_EQ(got.result, Result::Fail) << "exp never changes the result (6.2)";
+        return got.explanation;
+    };
+    EXPECT_EQ(explained({"See http://%{d}/why?s=%{S}&i=%{I}"}),
+              "See http://example.com/why?s=ann%40example.com&i=192.0.2.1");
+    EXPECT_EQ(explained({}), "");
+    EXPECT_EQ(explained({"one", "two"}), "");
+    EXPECT_EQ(explained({"%{bad}"}), "");
+    EXPECT_EQ(explained({std::string(1000, 'x')}), "");
+    EXPECT_EQ(explained({"gr\xc3\xbc\xc3\x9f"
+                         "e"}),
+              "");
+    EXPECT_EQ(explained({"x"}, "servfail.example"), "");
+}
+
+TEST(Check, MacrosThatWouldBreakAName) {
+    MapResolver resolver;
+    resolver.txt("example.com", "v=spf1 exists:%{l}.x.example.com -all");
+    for (const std::string& local :
+         {std::string(300, 'a'), std::string("a..b"), std::string("gr\xc3\xbc\xc3\x9f"), std::string("a b"),
+          std::string("a\0b", 3), std::string("..")})
+        EXPECT_EQ(check(resolver, "192.0.2.1", local + "@example.com").result, Result::Fail) << local;
+    resolver.zone.clear();
+    resolver.txt("example.com", "v=spf1 exists:%{d128r-.+,/_=}.%{l999999999999999999}.x.example.com -all");
+    EXPECT_EQ(check(resolver, "192.0.2.1").result, Result::Fail);
+}
+
 TEST(Check, MxNamesAreLimited) {
     MapResolver resolver;
     resolver.txt("example.com", "v=spf1 mx -all");

@@ -128,21 +128,3 @@ def test_servers_sign_and_mark(keys, make_server):
             c.sendmail("ann@example.org", ["bob@example.org"], b"From: ann@example.org\r\n\r\nspoofed\r\n")
         assert refused.value.smtp_code == 550 and b"DMARC policy of example.org" in refused.value.smtp_error
         receiver.wait_log(r"reject: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: 550 5\.7\.1 Message refused by the DMARC policy")
-
-
-def test_records_to_publish(keys, make_server):
-    """dns-records: the lines to paste, and what the DNS says of each."""
-    path, _, record = keys["r"]
-    server = make_server(start=False, main={"myhostname": "mail.example.org", "dkim_signing_keys": f"example.org:r:{path}"},
-                         master="127.0.0.1:2599 inet n - n - - smtpd\n127.0.0.1:587 inet n - n - - smtpd\n")
-    server.write_config()
-    zone = {("example.org", "MX"): [(10, "mail.example.org")], ("mail.example.org", "A"): ["192.0.2.1"], ("example.org", "TXT"): ["v=spf1 ip4:192.0.2.9 -all"],
-            ("r._domainkey.example.org", "TXT"): [record]}
-    with NameServer(zone) as dns:
-        call = ["-c", server.config, "dns-records", "example.org", "--address", "192.0.2.1", "--resolver", dns.address]
-        got = {r["purpose"]: r for r in json.loads(server.run(*call, "--json").stdout)}
-        assert {p: r["state"] for p, r in got.items()} == {"MX": "ok", "A": "ok", "PTR": "missing", "SPF": "differs", "DKIM r": "ok", "DMARC": "missing",
-                                                           "TLSRPT": "missing", "SRV submission": "missing"}
-        assert got["SPF"]["note"] == "what is published gives fail for 192.0.2.1" and got["DMARC"]["record"].startswith('_dmarc.example.org. IN TXT "v=DMARC1;')
-        zone_text = server.run(*call).stdout.decode()
-        assert "; 5 of 8 to publish or mend" in zone_text and "1.2.0.192.in-addr.arpa. IN PTR mail.example.org." in zone_text

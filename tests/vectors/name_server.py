@@ -1,7 +1,7 @@
 """A small DNS server for tests: answers from a dict, over UDP (and TCP for what does not fit)."""
 import ipaddress, socket, socketserver, struct, threading
 
-TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33}
 NAMES = {v: k for k, v in TYPES.items()}
 
 
@@ -19,6 +19,8 @@ def rdata(kind, value):
         return b"".join(bytes([len(p)]) + p for p in ([raw[i:i + 255] for i in range(0, len(raw), 255)] or [b""]))
     if kind == "MX":
         return struct.pack("!H", value[0]) + wire_name(value[1])
+    if kind == "SRV":
+        return struct.pack("!HHH", *value[:3]) + wire_name(value[3])
     return wire_name(value)
 
 
@@ -30,6 +32,11 @@ class NameServer:
         self.fails = fails
         self.names = {n for n, _ in self.zone}
         self.questions = 0
+
+    def publish(self, name, kind, *values):
+        """Changes the zone while the server answers; no values: the records go."""
+        self.zone[(name.lower().rstrip("."), kind)] = list(values)
+        self.names.add(name.lower().rstrip("."))
 
     def answer(self, query, limit):
         ident, _, count = struct.unpack("!HHH", query[:6])
