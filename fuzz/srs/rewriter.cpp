@@ -24,8 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(there->local_part.size() <= rules.local_part_octets_max);
     const auto again = rewriter.reverse(*there, now);
     CHECK(again.has_value());
-    // An SRS1 address keeps the first rewriter's part; everything else comes back whole (but "srs0" as "SRS0").
-    const bool whole = again->domain == address.domain && base::iequals(again->local_part, address.local_part);
+    // An SRS1 address keeps the first rewriter's part; everything else comes back whole (but "srs0" as
+    // "SRS0").
+    const bool whole =
+        again->domain == address.domain && base::iequals(again->local_part, address.local_part);
     CHECK(whole || base::istarts_with(address.local_part, "SRS1"));
     return 0;
 }

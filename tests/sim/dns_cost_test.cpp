@@ -65,10 +65,10 @@ class HostileResolver : public env::Resolver {
         } else if (name.find("._domainkey.") != std::string::npos) {
             out.records.push_back(dns::Txt{{record_}});
         } else {
-            out.records.push_back(
-                dns::Txt{{fmt::format("v=spf1 mx:m.{0} ptr:{0} include:a.{0} include:b.{0} a:x.{0} "
-                                      "mx:n.{0} include:c.{0} redirect=d.{0}",
-                                      name.substr(0, 100))}});
+            out.records.push_back(dns::Txt{
+                {fmt::format("v=spf1 mx:m.{0} mx:%{{p}}.{0} ptr:{0} include:a.{0} include:b.{0} a:x.{0} "
+                             "mx:n.{0} include:c.{0} redirect=d.{0}",
+                             name.substr(0, 100))}});
         }
     }
     SimLoop& loop_;
