@@ -51,8 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     session.allow_xclient((setup & 64) != 0);
     static const auto verifier =
         sasl::make_verifier(sasl::ScramHash::Sha256, "pencil", "0123456789abcdef", 1);
-    static const auto offer = std::make_shared<smtp::AuthOffer>(
-        smtp::AuthOffer{{"PLAIN", "SCRAM-SHA-256"}, {"PLAIN", "LOGIN", "SCRAM-SHA-256"}, "decoy", true});
+    static const auto offer = std::make_shared<smtp::AuthOffer>(smtp::AuthOffer{
+        {"PLAIN", "SCRAM-SHA-256"}, {"PLAIN", "LOGIN", "SCRAM-SHA-256-PLUS", "OAUTHBEARER"}, "decoy", true});
     session.offer_auth(offer, "nonce");
     smtp::Step step = session.greet({});
     bool judged_end = false;
@@ -106,16 +106,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                     : session.on_committed("4QABC");
                 break;
             case Next::StartTls:
-                step = session.on_tls();
+                step = session.on_tls({{"tls-exporter", "octets"}});
                 require(!session.in_transaction() && session.helo().empty());
                 break;
             case Next::CheckPassword:
-                require(!session.credentials().user.empty() && session.user().empty());
+                require(session.user().empty());
+                if (session.credentials().kind == sasl::ServerStep::Kind::CheckToken && octet() != 7) {
+                    step = session.on_token_refused(sasl::TokenProblem::InvalidToken);
+                    break;
+                }
                 step = session.on_password(octet() == 7 ? smtp::PasswordVerdict::Right
                                                         : smtp::PasswordVerdict::Wrong);
                 break;
             case Next::LookUpVerifier:
-                step = session.on_verifier(octet() == 7 ? std::optional(verifier) : std::nullopt);
+                step = session.on_verifier(octet() == 7 ? std::optional(verifier) : std::nullopt, {});
                 break;
             case Next::Xclient:
                 step = session.greet({});

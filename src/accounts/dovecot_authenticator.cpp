@@ -36,37 +36,33 @@ class Lines {
     std::string input_;
 };
 
-LoginAnswer unknown(std::string why) {
-    LoginAnswer out;
-    out.why = std::move(why);
-    return out;
-}
-
 }  // namespace
 
 env::Task<LoginAnswer> DovecotAuthenticator::check(std::string user, std::string password,
                                                    LoginClient client) {
-    const auto until = loop_.clock().steady() + patience;
+    const auto until = services_.loop.clock().steady() + patience;
     env::ConnectOptions how;
-    auto stream = co_await network_.connect(socket_, how, until);
+    auto stream = co_await services_.network.connect(socket_, how, until);
     if (!stream)
-        co_return unknown(fmt::format("cannot connect to Dovecot's auth socket {}: {}", socket_.text(),
-                                      env::to_text(stream.error())));
+        co_return login_unknown(fmt::format("cannot connect to Dovecot's auth socket {}: {}", socket_.text(),
+                                            env::to_text(stream.error())));
     std::string secret(1, '\0');
     secret += user + '\0' + password;
+    // Dovecot turns away a second connection that names a process it is talking to.
+    constexpr std::uint64_t process_numbers = 1ULL << 31;
     std::string ask = fmt::format(
-        "VERSION\t1\t1\nCPID\t{}\nAUTH\t1\tPLAIN\tservice=smtp\tlip={}\trip={}{}\tnologin\tresp={}\n", 1,
-        client.server_address, client.address, client.encrypted ? "\tsecured" : "",
-        base::base64_encode(secret));
+        "VERSION\t1\t1\nCPID\t{}\nAUTH\t1\tPLAIN\tservice={}\tlip={}\trip={}{}\tnologin\tresp={}\n",
+        1 + services_.random.below(process_numbers - 1), service_, client.server_address, client.address,
+        client.encrypted ? "\tsecured" : "", base::base64_encode(secret));
     auto sent = co_await (*stream)->write(ask, until);
-    if (!sent) co_return unknown("Dovecot's auth socket broke off");
+    if (!sent) co_return login_unknown("Dovecot's auth socket broke off");
     Lines lines(**stream, until);
     for (;;) {
         const auto line = co_await lines.next();
-        if (!line) co_return unknown("Dovecot's auth socket broke off");
+        if (!line) co_return login_unknown("Dovecot's auth socket broke off");
         const auto words = base::split(*line, '\t');
         if (words[0] == "VERSION" && (words.size() < 2 || words[1] != "1"))
-            co_return unknown("Dovecot speaks another version of its protocol");
+            co_return login_unknown("Dovecot speaks another version of its protocol");
         if (words.size() < 2 || words[1] != "1") continue;
         LoginAnswer out;
         if (words[0] == "OK") {
@@ -86,10 +82,6 @@ env::Task<LoginAnswer> DovecotAuthenticator::check(std::string user, std::string
             co_return out;
         }
     }
-}
-
-env::Task<std::optional<sasl::ScramVerifier>> DovecotAuthenticator::verifier(std::string, sasl::ScramHash) {
-    co_return std::nullopt;  // Dovecot's protocol hands out verdicts only
 }
 
 }  // namespace accounts

@@ -5,21 +5,26 @@
 #include "accounts/authenticator.hpp"
 #include "env/loop.hpp"
 #include "env/network.hpp"
+#include "env/random.hpp"
 
 namespace accounts {
 
-class DovecotAuthenticator : public Authenticator {
+class DovecotAuthenticator : public VerdictAuthenticator {
  public:
-    DovecotAuthenticator(env::Network& network, env::Loop& loop, env::Endpoint socket)
-        : network_(network), loop_(loop), socket_(std::move(socket)) {}
+    struct Services {
+        env::Network& network;
+        env::Loop& loop;
+        env::Random& random;
+    };
+    /// `service`: what Dovecot is told is asking (smtpd_sasl_service).
+    DovecotAuthenticator(Services services, env::Endpoint socket, std::string service)
+        : services_(services), socket_(std::move(socket)), service_(std::move(service)) {}
     env::Task<LoginAnswer> check(std::string user, std::string password, LoginClient client) override;
-    env::Task<std::optional<sasl::ScramVerifier>> verifier(std::string user, sasl::ScramHash hash) override;
-    std::vector<std::string> mechanisms() const override { return {"PLAIN", "LOGIN"}; }
 
  private:
-    env::Network& network_;
-    env::Loop& loop_;
+    Services services_;
     env::Endpoint socket_;
+    std::string service_;
 };
 
 }  // namespace accounts

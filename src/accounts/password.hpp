@@ -11,9 +11,12 @@
 namespace accounts {
 
 /// Schemes: ARGON2ID, ARGON2I, CRYPT and what crypt(3) knows (SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT,
-/// MD5-CRYPT, yescrypt), SSHA, SHA, SSHA256, SHA256, SSHA512, SHA512, SCRAM-SHA-1, SCRAM-SHA-256, PLAIN. An
-/// unknown scheme matches nothing.
+/// MD5-CRYPT, yescrypt), PBKDF2, SSHA, SHA, SSHA256, SHA256, SSHA512, SHA512, SMD5, LDAP-MD5, PLAIN-MD5,
+/// SCRAM-SHA-1, SCRAM-SHA-256, PLAIN. An unknown scheme, a malformed hash and one that costs too much
+/// (password_cost.hpp) match nothing. The password matches as it is or in its prepared form (RFC 4013).
 bool password_matches(std::string_view stored, std::string_view password);
+/// Of {PLAIN}.
+std::optional<std::string> plain_password(std::string_view stored);
 bool is_known_scheme(std::string_view stored);
 /// "{ARGON2ID}$argon2id$…"; `salt`: 16 fresh octets.
 std::string hash_password(std::string_view password, std::string_view salt);

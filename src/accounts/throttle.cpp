@@ -1,71 +1,63 @@
 #include "accounts/throttle.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 
 namespace accounts {
 namespace {
 
-std::string of_address(const std::string& address) { return "a" + address; }
-std::string of_account(const std::string& user) { return "u" + user; }
-std::string of_pair(const std::string& address, const std::string& user) {
-    return "p" + address + " " + user;
-}
-
 constexpr auto good_for = std::chrono::hours(24 * 30);
+
+/// One customer has a /64 or more: what is below it costs nothing to change.
+std::string of_address(const env::IpAddress& address) {
+    constexpr std::size_t v6_octets = 8;
+    const auto octets = address.bytes();
+    const std::size_t size = address.is_v4() ? octets.size() : v6_octets;
+    return {reinterpret_cast<const char*>(octets.data()), size};
+}
+std::string of_pair(const env::IpAddress& address, const std::string& user) {
+    return base::lower(user) + '\0' + of_address(address);
+}
 
 }  // namespace
 
-Throttle::Record& Throttle::record(const std::string& key, const ThrottleOptions& options,
-                                   env::SteadyTime now) {
-    constexpr std::size_t sweep_step = 10000;
-    if (records_.size() >= next_sweep_) {
-        std::erase_if(records_, [&](const auto& entry) {
-            return now - entry.second.last >
-                   (entry.second.good ? env::Duration(good_for) : env::Duration(options.ban));
-        });
-        next_sweep_ = records_.size() + sweep_step;
-    }
-    Record& out = records_[key];
-    if (now - out.last > options.ban) out.failures = 0;
-    return out;
-}
-
-bool Throttle::may_try(const std::string& address, const std::string& user, const ThrottleOptions& options,
+bool Throttle::may_try(const env::IpAddress& address, const std::string& user, const ThrottleOptions& options,
                        env::SteadyTime now) {
     const std::lock_guard lock(mutex_);
-    const auto count = [&](const std::string& key) {
-        const auto found = records_.find(key);
-        return found == records_.end() || now - found->second.last > options.ban ? 0U
-                                                                                 : found->second.failures;
+    const auto count = [&](const Failures* failures) {
+        return failures && now - failures->last <= options.ban ? failures->count : 0U;
     };
-    if (count(of_address(address)) >= options.failures_of_address) return false;
-    if (count(of_account(user)) < options.failures_of_account) return true;
-    const auto pair = records_.find(of_pair(address, user));  // its owner is not locked out by others
-    return pair != records_.end() && pair->second.good;
+    if (count(addresses_.find(of_address(address))) >= options.failures_of_address) return false;
+    if (count(accounts_.find(base::lower(user))) < options.failures_of_account) return true;
+    const auto* good = good_.find(of_pair(address, user));  // its owner is not locked out by others
+    return good && now - good->last <= good_for;
 }
 
-env::Duration Throttle::failed(const std::string& address, const std::string& user,
+env::Duration Throttle::failed(const env::IpAddress& address, const std::string& user,
                                const ThrottleOptions& options, env::SteadyTime now) {
     const std::lock_guard lock(mutex_);
-    std::uint32_t failures = 0;
-    for (const auto& key : {of_address(address), of_account(user)}) {
-        Record& one = record(key, options, now);
-        ++one.failures;
-        one.last = now;
-        if (key.front() == 'a') failures = one.failures;
-    }
+    const auto add = [&](Failures& failures) {
+        if (now - failures.last > options.ban) failures.count = 0;
+        failures.last = now;
+        return ++failures.count;
+    };
+    add(accounts_.use(base::lower(user)));
+    const std::uint32_t failures = add(addresses_.use(of_address(address)));
     constexpr std::uint32_t doublings_max = 6;
     const auto wait = std::chrono::milliseconds(250) * (1U << std::min(failures - 1, doublings_max));
     return std::min<env::Duration>(wait, options.delay_max);
 }
 
-void Throttle::succeeded(const std::string& address, const std::string& user, const ThrottleOptions& options,
-                         env::SteadyTime now) {
+void Throttle::succeeded(const env::IpAddress& address, const std::string& user, env::SteadyTime now) {
     const std::lock_guard lock(mutex_);
-    records_.erase(of_address(address));
-    Record& pair = record(of_pair(address, user), options, now);
-    pair.good = true;
-    pair.last = now;
+    addresses_.forget(of_address(address));
+    good_.use(of_pair(address, user)).last = now;
+}
+
+std::size_t Throttle::records() const {
+    const std::lock_guard lock(mutex_);
+    return addresses_.size() + accounts_.size() + good_.size();
 }
 
 }  // namespace accounts

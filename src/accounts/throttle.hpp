@@ -1,14 +1,15 @@
 // The guard against guessing passwords: failures are counted per client address and per account. Replies to
 // failures come later and later; after too many, attempts are not looked at for a while. Shared by all loops
-// (a mutex); memory is bounded.
+// (a mutex) and kept over reloads; memory is bounded.
 #pragma once
 
+#include "accounts/recent.hpp"
 #include "base/parameter.hpp"
 #include "env/clock.hpp"
+#include "env/network.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <mutex>
 #include <string>
 
@@ -36,25 +37,30 @@ struct ThrottleOptions {
 
 class Throttle {
  public:
-    /// May this address try this account now?
-    bool may_try(const std::string& address, const std::string& user, const ThrottleOptions& options,
+    /// May this address try this account now? IPv6 clients count by their /64, accounts without regard to
+    /// case.
+    bool may_try(const env::IpAddress& address, const std::string& user, const ThrottleOptions& options,
                  env::SteadyTime now);
     /// How long to wait before the refusal is said.
-    env::Duration failed(const std::string& address, const std::string& user, const ThrottleOptions& options,
-                         env::SteadyTime now);
-    void succeeded(const std::string& address, const std::string& user, const ThrottleOptions& options,
-                   env::SteadyTime now);
+    env::Duration failed(const env::IpAddress& address, const std::string& user,
+                         const ThrottleOptions& options, env::SteadyTime now);
+    void succeeded(const env::IpAddress& address, const std::string& user, env::SteadyTime now);
+    std::size_t records() const;  // for tests: memory is bounded
+
+    static constexpr std::size_t records_max = 50'000;  // of each kind
 
  private:
-    struct Record {
-        std::uint32_t failures = 0;
+    struct Failures {
+        std::uint32_t count = 0;
         env::SteadyTime last{};
-        bool good = false;  // of an address and account together: it has succeeded
     };
-    Record& record(const std::string& key, const ThrottleOptions& options, env::SteadyTime now);
-    std::mutex mutex_;
-    std::map<std::string, Record> records_;
-    std::size_t next_sweep_ = 10000;
+    struct Success {
+        env::SteadyTime last{};
+    };
+    mutable std::mutex mutex_;
+    // Apart, so that a flood of made-up names does not push out what is known of addresses.
+    Recent<Failures> addresses_{records_max}, accounts_{records_max};
+    Recent<Success> good_{records_max};  // of an address and account together: it has succeeded
 };
 
 }  // namespace accounts

@@ -9,7 +9,7 @@
 namespace accounts {
 namespace {
 
-constexpr std::string_view scram_field = "scram-sha-256=";
+constexpr std::string_view scram_field = "scram-sha-256=", scram_sha1_field = "scram-sha-1=";
 constexpr std::string_view app_field = "app-";
 constexpr std::size_t account_columns = 5;  // uid gid gecos home shell
 
@@ -21,6 +21,8 @@ void take_extra(std::string_view text, User& user) {
             user.disabled = true;
         else if (word.starts_with(scram_field))
             user.scram = word.substr(scram_field.size());
+        else if (word.starts_with(scram_sha1_field))
+            user.scram_sha1 = word.substr(scram_sha1_field.size());
         else if (word.starts_with(app_field) && equals != std::string_view::npos)
             user.app_passwords.emplace_back(word.substr(app_field.size(), equals - app_field.size()),
                                             word.substr(equals + 1));
@@ -54,7 +56,7 @@ std::expected<UserFile, std::string> parse_user_file(std::string_view text) {
         User user;
         if (columns.size() > 1) user.password = columns[1];
         if (!user.password.empty() && !is_known_scheme(user.password))
-            return std::unexpected(fmt::format(
+            out.problems.push_back(fmt::format(
                 "line {}: the password of {} is of a scheme this version does not know", number, columns[0]));
         for (std::size_t i = 2; i < columns.size() && i < 2 + account_columns; ++i)
             user.account_fields += (i > 2 ? ":" : "") + std::string(columns[i]);
@@ -74,6 +76,7 @@ std::string to_text(const UserFile& file) {
         std::string extra;
         const auto add = [&](const std::string& word) { extra += (extra.empty() ? "" : " ") + word; };
         if (!user.scram.empty()) add(std::string(scram_field) + user.scram);
+        if (!user.scram_sha1.empty()) add(std::string(scram_sha1_field) + user.scram_sha1);
         if (user.disabled) add("disabled");
         for (const auto& [app, hash] : user.app_passwords) add(fmt::format("{}{}={}", app_field, app, hash));
         for (const auto& word : user.other_fields) add(word);

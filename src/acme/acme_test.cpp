@@ -7,6 +7,7 @@
 #include "acme/options.hpp"
 #include "acme/order_session.hpp"
 #include "acme/schedule.hpp"
+#include "base/base64.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -69,7 +70,7 @@ class Play {
     }
     json part(const char* name) const {
         const json body = json::parse(std::get<OrderSession::Ask>(action_).request.body);
-        const std::string text = *base64url_decode(body.at(name).get<std::string>());
+        const std::string text = *base::base64url_decode(body.at(name).get<std::string>());
         return text.empty() ? json() : json::parse(text);
     }
     const std::vector<Proof>& proofs() const { return std::get<OrderSession::Publish>(action_).proofs; }
@@ -136,7 +137,7 @@ TEST(OrderSession, WholeJourney) {
     EXPECT_EQ(play.get(answer(200, authorization_json("b.example", "valid"))).now(),
               "POST https://ca/order/1");
     EXPECT_EQ(play.get(answer(200, order_json("ready"))).now(), "POST https://ca/f");
-    EXPECT_EQ(play.part("payload")["csr"], base64url("der"));
+    EXPECT_EQ(play.part("payload")["csr"], base::base64url_encode("der"));
     EXPECT_EQ(play.get(answer(200, order_json("processing"))).now(), "wait 1");
     EXPECT_EQ(play.waited().now(), "POST https://ca/order/1");
     EXPECT_EQ(play.get(answer(200, order_json("valid", R"(,"certificate":"https://ca/crt")"))).now(),
@@ -244,7 +245,7 @@ TEST(Key, SignaturesVerify) {
         ASSERT_TRUE(again);
         EXPECT_EQ(again->type(), type);
         EXPECT_EQ(again->jwk(), key.jwk());
-        EXPECT_EQ(key.thumbprint(), base64url(sha256(key.jwk())));
+        EXPECT_EQ(key.thumbprint(), base::base64url_encode(sha256(key.jwk())));
         const std::string signature = key.sign("text");
         EXPECT_EQ(signature.size(), type == KeyType::Ecdsa ? 64U : 256U);
         std::string der = signature;
@@ -271,11 +272,11 @@ TEST(Key, SignaturesVerify) {
 }
 
 TEST(Jws, Base64url) {
-    EXPECT_EQ(base64url(std::string("\xfb\xff\xfe", 3)), "-__-");
-    EXPECT_EQ(base64url("a"), "YQ");
-    EXPECT_EQ(base64url_decode("YQ"), "a");
+    EXPECT_EQ(base::base64url_encode(std::string("\xfb\xff\xfe", 3)), "-__-");
+    EXPECT_EQ(base::base64url_encode("a"), "YQ");
+    EXPECT_EQ(base::base64url_decode("YQ"), "a");
     for (const char* bad : {"YQ==", "a+b/", "Y", "Y Q"})
-        EXPECT_EQ(base64url_decode(bad), std::nullopt) << bad;
+        EXPECT_EQ(base::base64url_decode(bad), std::nullopt) << bad;
 }
 
 TEST(Certificate, NamesThatCanBeProved) {

@@ -16,29 +16,12 @@ namespace {
 std::string flattened(const std::string& header, std::string_view payload, const std::string& signature) {
     json out = json::object();
     out["protected"] = header;
-    out["payload"] = base64url(payload);
-    out["signature"] = base64url(signature);
+    out["payload"] = base::base64url_encode(payload);
+    out["signature"] = base::base64url_encode(signature);
     return out.dump();
 }
 
 }  // namespace
-
-std::string base64url(std::string_view octets) {
-    std::string out = base::base64_encode(octets);
-    while (out.ends_with('=')) out.pop_back();
-    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-    return out;
-}
-
-std::optional<std::string> base64url_decode(std::string_view text) {
-    std::string plain(text);
-    for (char& c : plain) {
-        if (c == '+' || c == '/' || c == '=') return std::nullopt;
-        c = c == '-' ? '+' : c == '_' ? '/' : c;
-    }
-    while (plain.size() % 4 != 0) plain += '=';
-    return base::base64_decode(plain);
-}
 
 std::string sign_jws(const Key& key, const JwsHeader& header, std::string_view payload) {
     json fields = json::object();
@@ -49,8 +32,9 @@ std::string sign_jws(const Key& key, const JwsHeader& header, std::string_view p
         fields["jwk"] = json::parse(key.jwk());
     else
         fields["kid"] = header.account;
-    const std::string head = base64url(fields.dump(-1, ' ', false, json::error_handler_t::replace));
-    return flattened(head, payload, key.sign(head + "." + base64url(payload)));
+    const std::string head =
+        base::base64url_encode(fields.dump(-1, ' ', false, json::error_handler_t::replace));
+    return flattened(head, payload, key.sign(head + "." + base::base64url_encode(payload)));
 }
 
 std::string sign_binding(std::string_view hmac_key, const std::string& id, const std::string& url,
@@ -59,9 +43,10 @@ std::string sign_binding(std::string_view hmac_key, const std::string& id, const
     fields["alg"] = "HS256";
     fields["kid"] = id;
     fields["url"] = url;
-    const std::string head = base64url(fields.dump(-1, ' ', false, json::error_handler_t::replace));
+    const std::string head =
+        base::base64url_encode(fields.dump(-1, ' ', false, json::error_handler_t::replace));
     const std::string payload = account_key.jwk();
-    const std::string input = head + "." + base64url(payload);
+    const std::string input = head + "." + base::base64url_encode(payload);
     std::string mac(32, '\0');
     unsigned size = 0;
     CHECK(HMAC(EVP_sha256(), hmac_key.data(), static_cast<int>(hmac_key.size()),

@@ -3,16 +3,10 @@
 
 #include "acme/key.hpp"
 
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace acme {
-
-/// Base64 for names and URLs, without padding (RFC 7515 §2).
-std::string base64url(std::string_view octets);
-/// Strict: no padding, no other characters. nullopt otherwise.
-std::optional<std::string> base64url_decode(std::string_view text);
 
 struct JwsHeader {
     std::string url;

@@ -1,6 +1,6 @@
 #include "acme/key.hpp"
 
-#include "acme/jws.hpp"
+#include "base/base64.hpp"
 #include "base/check.hpp"
 
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ std::string number(const Key& key, const char* name, int size) {
     const Number value(raw, BN_free);
     std::string out(static_cast<std::size_t>(size > 0 ? size : BN_num_bytes(value.get())), '\0');
     CHECK(BN_bn2binpad(value.get(), octets(out), static_cast<int>(out.size())) >= 0);
-    return base64url(out);
+    return base::base64url_encode(out);
 }
 
 std::shared_ptr<void> own(EVP_PKEY* key) {
@@ -94,7 +94,7 @@ std::string Key::jwk() const {
                        number(*this, OSSL_PKEY_PARAM_EC_PUB_Y, coordinate_octets));
 }
 
-std::string Key::thumbprint() const { return base64url(sha256(jwk())); }
+std::string Key::thumbprint() const { return base::base64url_encode(sha256(jwk())); }
 
 std::string Key::sign(std::string_view text) const {
     const DigestContext context(EVP_MD_CTX_new(), EVP_MD_CTX_free);

@@ -1,6 +1,7 @@
 #include "acme/order_session.hpp"
 
 #include "acme/jws.hpp"
+#include "base/base64.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -193,7 +194,7 @@ OrderSession::Action OrderSession::on_order(const env::HttpResponse& answer) {
             state_ = State::Finalizing;
             {
                 json payload = json::object();
-                payload["csr"] = base64url(settings_.request_der);
+                payload["csr"] = base::base64url_encode(settings_.request_der);
                 return post(order_.finalize, payload.dump());
             }
         case Status::Pending:

@@ -1,8 +1,8 @@
 #include "app/acme_desk.hpp"
 
 #include "acme/certificate.hpp"
-#include "acme/jws.hpp"
 #include "acme/schedule.hpp"
+#include "base/base64.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "env/pem.hpp"
@@ -51,7 +51,7 @@ std::expected<Prepared, std::string> prepare(env::FileSystem& files, const acme:
     if (options.external_account.empty()) return out;
     TRY_ASSIGN(const std::string text,
                env::read_pem(files, "acme_eab_key_file", options.external_account_key_file));
-    const auto key = acme::base64url_decode(base::trim(text));
+    const auto key = base::base64url_decode(base::trim(text));
     if (!key || key->empty())
         return std::unexpected(fmt::format("acme_eab_key_file: {} holds no base64url key without padding",
                                            options.external_account_key_file));

@@ -2,6 +2,7 @@
 
 #include "app/command_runner.hpp"
 #include "app/delivery_job.hpp"
+#include "app/pam_check.hpp"
 #include "delivery/in_process_agent.hpp"
 #include "delivery/maildir.hpp"
 #include "platform/system.hpp"
@@ -97,11 +98,20 @@ class Job {
 
     HelperResult run(HelperJob job) {
         if (auto* read = std::get_if<ReadJob>(&job)) return run_read(*read);
+        if (auto* pam = std::get_if<PamJob>(&job)) return run_pam(*pam);
         auto& agent = std::get<delivery::AgentJob>(job);
         return {run_agent(agent), std::nullopt};
     }
 
  private:
+    static HelperResult run_pam(const PamJob& job) {
+        using Kind = accounts::LoginAnswer::Kind;
+        auto answer = check_with_pam(job.question);
+        if (answer.kind == Kind::Right) return {{{2, 0, 0}, ""}, std::move(answer.user)};
+        const mail::Status status =
+            answer.kind == Kind::Wrong ? mail::Status{5, 7, 8} : mail::Status{4, 7, 0};
+        return {{status, std::move(answer.why)}, std::nullopt};
+    }
     HelperResult run_read(const ReadJob& job) {
         if (job.as.uid == 0) return read_named(job.path);
         if (auto problem = become(job.as, std::nullopt); !problem.empty())

@@ -1,7 +1,8 @@
 // The delivery helper: the one process that keeps root's power after start, and the only thing it does with
 // it is to become the user a job names, in a child of its own, before it touches a file or runs a command. It
 // listens to no network and parses no mail. Nothing is delivered as root, but the spool mailbox of root
-// itself.
+// itself. The exception is PAM, which judges logins as root (smtpd_sasl_type = pam), each in a child of its
+// own.
 #pragma once
 
 #include <expected>

@@ -73,6 +73,16 @@ delivery::CommandJob command_of(const json& value) {
 std::string encode(const HelperJob& job) {
     if (const auto* read = std::get_if<ReadJob>(&job))
         return json{{"kind", "read"}, {"as", credentials(read->as)}, {"path", pack(read->path)}}.dump();
+    if (const auto* pam = std::get_if<PamJob>(&job)) {
+        const auto& q = pam->question;
+        return json{{"kind", "pam"},
+                    {"service", pack(q.service)},
+                    {"user", pack(q.user)},
+                    {"password", pack(q.password)},
+                    {"address", pack(q.address)},
+                    {"seconds", q.time_limit.count()}}
+            .dump();
+    }
     const auto& agent = std::get<delivery::AgentJob>(job);
     json out = std::visit([](const auto& what) { return describe(what); }, agent.what);
     if (agent.as) out["as"] = credentials(*agent.as);
@@ -84,6 +94,10 @@ std::optional<HelperJob> decode_job(std::string_view text) {
         const json value = json::parse(text);
         const auto kind = value.at("kind").get<std::string>();
         if (kind == "read") return ReadJob{credentials(value.at("as")), unpack(value.at("path"))};
+        if (kind == "pam")
+            return PamJob{{unpack(value.at("service")), unpack(value.at("user")),
+                           unpack(value.at("password")), unpack(value.at("address")),
+                           std::chrono::seconds(value.at("seconds").get<unsigned>())}};
         delivery::AgentJob out;
         if (value.contains("as")) out.as = credentials(value["as"]);
         if (kind == "maildir")

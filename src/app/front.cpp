@@ -1,11 +1,9 @@
 #include "app/front.hpp"
 
-#include "accounts/dovecot_authenticator.hpp"
-#include "accounts/file_authenticator.hpp"
+#include "app/login_service.hpp"
 #include "app/tls_service.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
-#include "delivery/next_hop.hpp"
 #include "reports/inbox.hpp"
 
 #include <algorithm>
@@ -13,81 +11,6 @@
 
 namespace app {
 namespace {
-
-struct AuthChoice {
-    std::shared_ptr<accounts::Authenticator> authenticator;
-    std::shared_ptr<const smtp::AuthOffer> offer, loopback_offer;
-};
-
-std::expected<AuthChoice, std::string> make_auth(const config::Configuration& configuration,
-                                                 const AuthOptions& options, smtp::TlsOffer tls,
-                                                 LoopEnvironment environment) {
-    AuthChoice out;
-    if (!options.enable) return out;
-    const auto from_file = [&](const std::string& path) -> std::expected<void, std::string> {
-        auto made = accounts::FileAuthenticator::make(
-            path, {environment.files, environment.workers, environment.loop.clock(), environment.events});
-        if (!made) return std::unexpected(made.error());
-        out.authenticator = std::move(*made);
-        return {};
-    };
-    switch (options.type) {
-        case SaslType::Postrider:
-            TRY(from_file(options.user_file));
-            break;
-        case SaslType::PasswdFile:
-            TRY(from_file(options.path));
-            break;
-        case SaslType::Dovecot: {
-            const auto hop = delivery::parse_next_hop(
-                options.path.starts_with("inet:") || options.path.starts_with("unix:")
-                    ? options.path
-                    : "unix:" + options.path,
-                0);
-            if (!hop)
-                return std::unexpected(fmt::format("smtpd_sasl_path: '{}' is not a socket", options.path));
-            env::Endpoint socket;
-            if (hop->unix_path.empty()) {
-                const auto address =
-                    env::IpAddress::parse(hop->host == "localhost" ? "127.0.0.1" : hop->host);
-                if (!address || hop->port == 0)
-                    return std::unexpected(
-                        fmt::format("smtpd_sasl_path: '{}' is not an address", options.path));
-                socket = {*address, hop->port, {}};
-            } else {
-                socket.unix_path =
-                    delivery::socket_path(configuration.get("queue_directory"), hop->unix_path);
-            }
-            out.authenticator = std::make_shared<accounts::DovecotAuthenticator>(
-                environment.network, environment.loop, std::move(socket));
-            break;
-        }
-        case SaslType::Cyrus:
-            return std::unexpected(
-                "smtpd_sasl_type = cyrus: Cyrus SASL is not supported; use dovecot, passwd-file or "
-                "postrider");
-    }
-    std::vector<std::string> names;
-    bool any_named = false;
-    for (const auto& word : options.mechanism_filter) any_named = any_named || !word.starts_with('!');
-    for (const auto& name : out.authenticator->mechanisms()) {
-        const auto said = [&](const std::string& form) {
-            return std::ranges::any_of(options.mechanism_filter,
-                                       [&](const auto& word) { return base::iequals(word, form); });
-        };
-        if (said(name) || (!any_named && !said("!" + name))) names.push_back(name);
-    }
-    smtp::AuthOffer offer;
-    offer.encrypted = names;
-    offer.old_clients = options.old_clients;
-    constexpr std::size_t decoy_octets = 32;
-    offer.decoy.resize(decoy_octets);
-    environment.random.fill(offer.decoy);
-    out.offer = std::make_shared<const smtp::AuthOffer>(offer);
-    if (!options.auth_only && tls != smtp::TlsOffer::Required) offer.in_clear = names;
-    out.loopback_offer = std::make_shared<const smtp::AuthOffer>(std::move(offer));
-    return out;
-}
 
 // "postfix/submission" as -o syslog_name of a service: its log name is "submission/smtpd".
 std::string log_name(const config::Configuration& configuration) {
@@ -144,10 +67,11 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     };
     service->may_proxy = [proxies](const env::IpAddress& address) { return proxies->contains_now(address); };
     const auto auth_options = config::bind<AuthOptions>(configuration, diagnostics);
-    TRY_ASSIGN(auto auth, make_auth(configuration, auth_options, tls.offer, environment));
-    service->authenticator = std::move(auth.authenticator);
-    service->auth = std::move(auth.offer);
-    service->auth_of_loopback = std::move(auth.loopback_offer);
+    TRY_ASSIGN(auto login, make_login(configuration, auth_options, tls.offer, environment));
+    service->authenticator = std::move(login.authenticator);
+    service->tokens = std::move(login.tokens);
+    service->auth = std::move(login.offer);
+    service->auth_of_loopback = std::move(login.loopback_offer);
     service->throttle = config::bind<accounts::ThrottleOptions>(configuration, diagnostics);
     service->repair_always = config::bind<RepairOptions>(configuration, diagnostics).always;
     TRY_ASSIGN(const auto without_auth, networks("smtpd_sasl_exceptions_networks", auth_options.exceptions));

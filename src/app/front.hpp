@@ -3,8 +3,10 @@
 // thing.
 #pragma once
 
+#include "accounts/pam_authenticator.hpp"
 #include "app/options.hpp"
 #include "app/site.hpp"
+#include "env/http.hpp"
 #include "env/random.hpp"
 #include "env/workers.hpp"
 #include "policy/restriction_judge.hpp"
@@ -30,6 +32,9 @@ struct LoopEnvironment {
     env::FileSystem& files;
     env::UserDatabase& users;
     base::EventSink& events;
+    env::Http* http = nullptr;            // nullptr: no web service can be asked
+    accounts::PamService* pam = nullptr;  // nullptr: PAM cannot be asked
+    std::string login_secret{};           // the same on every loop and after a restart; empty: one is made up
 };
 
 /// Everything made from one configuration for one loop; lives as long as a connection uses it.

@@ -22,8 +22,6 @@ class HelperAgent : public delivery::Agent {
     bool can_deliver_as(std::uint32_t uid) const override { return channel_.privileged || uid == own_uid_; }
 
  private:
-    env::Task<std::unique_ptr<env::Stream>> hand_over(std::string job);
-    env::Task<std::string> answer(env::Stream& stream, env::SteadyTime deadline);
     env::Loop& loop_;
     platform::AsioNetwork& network_;
     delivery::Agent& own_;

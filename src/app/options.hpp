@@ -170,45 +170,6 @@ struct TlsServerOptions {
     }
 };
 
-enum class SaslType { Postrider, PasswdFile, Dovecot, Cyrus };
-constexpr auto enum_words(SaslType) {
-    return std::array<std::pair<std::string_view, SaslType>, 4>{{{"postrider", SaslType::Postrider},
-                                                                 {"passwd-file", SaslType::PasswdFile},
-                                                                 {"dovecot", SaslType::Dovecot},
-                                                                 {"cyrus", SaslType::Cyrus}}};
-}
-
-struct AuthOptions {
-    bool enable = false, auth_only = true, old_clients = false;
-    SaslType type = SaslType::Postrider;
-    std::string path, user_file, local_domain;
-    std::vector<std::string> mechanism_filter, exceptions;
-    static constexpr void describe(auto& parameter) {
-        using O = AuthOptions;
-        using base::Default;
-        parameter("smtpd_sasl_auth_enable", &O::enable, Default{"no"}, "Offer AUTH (RFC 4954).");
-        parameter("smtpd_sasl_type", &O::type, Default{"postrider"},
-                  "Who knows the passwords: postrider (postrider user), passwd-file (smtpd_sasl_path names "
-                  "the file), "
-                  "dovecot (smtpd_sasl_path names its auth socket).");
-        parameter("smtpd_sasl_path", &O::path, Default{"smtpd"},
-                  "Dovecot's auth socket (relative to queue_directory, or inet:host:port), or a user file.");
-        parameter("postrider_user_file", &O::user_file, Default{"$data_directory/users"},
-                  "The users of smtpd_sasl_type = postrider.");
-        parameter(
-            "smtpd_tls_auth_only", &O::auth_only, Default{"yes"},
-            "Offer AUTH only with TLS. Written as no, clients on the loopback interface may log in without.");
-        parameter("smtpd_sasl_local_domain", &O::local_domain, Default{""},
-                  "Appended to login names without a domain.");
-        parameter("smtpd_sasl_mechanism_filter", &O::mechanism_filter, Default{""},
-                  "The mechanisms to offer; !name excludes; empty: all that the user store can serve.");
-        parameter("smtpd_sasl_exceptions_networks", &O::exceptions, Default{""},
-                  "Clients that are not offered AUTH.");
-        parameter("broken_sasl_auth_clients", &O::old_clients, Default{"no"},
-                  "Also offer AUTH in the form that very old clients look for.");
-    }
-};
-
 struct RepairOptions {
     bool always = false;
     static constexpr void describe(auto& parameter) {

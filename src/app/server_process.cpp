@@ -6,7 +6,9 @@
 #include "app/control.hpp"
 #include "app/delivery_helper.hpp"
 #include "app/helper_agent.hpp"
+#include "app/helper_pam.hpp"
 #include "app/listeners.hpp"
+#include "app/login_secret.hpp"
 #include "app/machine.hpp"
 #include "app/report_desk.hpp"
 #include "app/signing_key_watch.hpp"
@@ -40,14 +42,15 @@ namespace {
 struct LoopWorld {
     LoopWorld(env::Clock& clock, std::shared_ptr<platform::RocksDatabase> database,
               platform::ThreadPool& pool, platform::UnboundService& dns,
-              std::shared_ptr<platform::TicketKeys> tickets)
+              std::shared_ptr<platform::TicketKeys> tickets, HelperChannel helper)
         : loop(clock),
           network(loop),
           tls(std::move(tickets)),
           resolver(dns, loop),
           store(std::move(database), loop),
           workers(pool, loop),
-          http(workers) {}
+          http(workers),
+          pam(loop, network, helper) {}
     platform::AsioLoop loop;
     platform::AsioNetwork network;
     platform::OpenSslTls tls;
@@ -56,6 +59,7 @@ struct LoopWorld {
     platform::SystemRandom random;
     platform::PoolWorkers workers;
     platform::CurlHttp http;
+    HelperPam pam;
     std::thread thread;
 };
 
@@ -132,8 +136,9 @@ class Server {
 
  private:
     LoopEnvironment environment(LoopWorld& world) {
-        return {world.loop,   world.network, world.tls, &world.resolver, world.store,
-                world.random, world.workers, files_,    users_,          *log_};
+        return {world.loop,   world.network, world.tls,    &world.resolver, world.store,
+                world.random, world.workers, files_,       users_,          *log_,
+                &world.http,  &world.pam,    login_secret_};
     }
     std::string start();
     std::string build();
@@ -169,6 +174,7 @@ class Server {
     std::unique_ptr<LoopWorld> back_world_;
     server::ClientLimits limits_;
     accounts::Throttle throttle_;
+    std::string login_secret_;
     server::ConnectionCount count_;
     std::unique_ptr<delivery::InProcessAgent> own_agent_;
     std::unique_ptr<HelperAgent> agent_;
@@ -227,12 +233,15 @@ std::string Server::start() {
     auto service = platform::UnboundService::start({dns.servers, dns.trust_anchor, dns.strict, dns.timeout});
     if (!service) return service.error();
     dns_ = std::move(*service);
-    back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_, tickets_);
+    back_world_ = std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_, tickets_, helper_);
     for (std::size_t i = 0; i < loop_count_; ++i)
-        fronts_world_.push_back(std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_, tickets_));
+        fronts_world_.push_back(
+            std::make_unique<LoopWorld>(clock_, database_, *pool_, *dns_, tickets_, helper_));
     std::uint64_t epoch = 0;
     bool epoch_ok = false;
     run_once(*back_world_, next_epoch(back_world_->store, epoch, epoch_ok));
+    if (epoch_ok)
+        run_once(*back_world_, read_login_secret(back_world_->store, random_, login_secret_, epoch_ok));
     if (!epoch_ok) return "the queue's store cannot be written";
 
     queue::IntakeOptions intake;

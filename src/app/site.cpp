@@ -2,6 +2,7 @@
 
 #include "accounts/throttle.hpp"
 #include "acme/options.hpp"
+#include "app/login_options.hpp"
 #include "app/options.hpp"
 #include "app/transport_limits.hpp"
 #include "base/text.hpp"
@@ -50,11 +51,11 @@ struct NamesOnly {
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
         config::Registry::collect<
-            ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, RepairOptions,
-            policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions, TransportLimitOptions,
-            smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions, routing::RoutingOptions,
-            queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
-            delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+            ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, TokenOptions,
+            RepairOptions, policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
+            TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
+            routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions,
+            delivery::VirtualOptions, delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,
@@ -96,6 +97,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     TransportLimits::make(c, site->services, diagnostics);
     config::bind<DnsOptions>(c, diagnostics);
     config::bind<AuthOptions>(c, diagnostics);
+    config::bind<TokenOptions>(c, diagnostics);
     config::bind<policy::SenderOptions>(c, diagnostics);
     config::bind<reports::ReportOptions>(c, diagnostics);
     config::bind<RepairOptions>(c, diagnostics);

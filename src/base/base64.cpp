@@ -63,4 +63,21 @@ std::optional<std::string> base64_decode(std::string_view text) {
     return out;
 }
 
+std::string base64url_encode(std::string_view bytes) {
+    std::string out = base64_encode(bytes);
+    while (out.ends_with('=')) out.pop_back();
+    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
+    return out;
+}
+
+std::optional<std::string> base64url_decode(std::string_view text) {
+    std::string plain(text);
+    for (char& c : plain) {
+        if (c == '+' || c == '/' || c == '=') return std::nullopt;
+        c = c == '-' ? '+' : c == '_' ? '/' : c;
+    }
+    while (plain.size() % 4 != 0) plain += '=';
+    return base64_decode(plain);
+}
+
 }  // namespace base

@@ -1,6 +1,7 @@
 // postrider check: everything that is wrong with a configuration, at once.
 #include "app/certificates.hpp"
 #include "app/front.hpp"
+#include "app/login_options.hpp"
 #include "app/machine.hpp"
 #include "app/report_desk.hpp"
 #include "app/signing_key_watch.hpp"
@@ -155,6 +156,34 @@ void check_sender_authentication(const app::Site& site, env::FileSystem& files,
     }
 }
 
+/// Who could log in at a Postfix with the same settings, and cannot here (docs/decisions/0010).
+void check_logins(const app::Site& site, config::Diagnostics& diagnostics) {
+    for (const auto& service : site.services) {
+        if (service.type != "inet" || service.command != "smtpd") continue;
+        const auto own = site.configuration->with_overrides(service);
+        config::Diagnostics said_elsewhere;
+        if (!config::bind<app::AuthOptions>(own, said_elsewhere).enable) continue;
+        const auto tls = config::bind<app::TlsServerOptions>(own, said_elsewhere);
+        const std::string level = own.get("smtpd_tls_security_level");
+        const bool without_tls =
+            !tls.wrapper_mode && !tls.use_tls && !tls.enforce_tls && (level.empty() || level == "none");
+        const auto origin = own.origin("smtpd_tls_auth_only");
+        const bool in_clear = own.is_set("smtpd_tls_auth_only") && own.get("smtpd_tls_auth_only") == "no";
+        if (without_tls)
+            diagnostics.add(
+                config::Severity::Warning, service.file, service.line,
+                fmt::format("service {}: AUTH is offered with TLS only, and this service has none: set "
+                            "smtpd_tls_security_level = may{}",
+                            service.name,
+                            in_clear ? "; only clients on the loopback interface can log in" : ""));
+        else if (in_clear && !tls.wrapper_mode && !tls.enforce_tls && level != "encrypt")
+            diagnostics.add(
+                config::Severity::Warning, origin.file, origin.line,
+                "smtpd_tls_auth_only = no: only clients on the loopback interface may log in without "
+                "TLS; to others AUTH is offered after STARTTLS");
+    }
+}
+
 void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
     bool listens = false;
     for (const auto& service : site.services) {
@@ -220,6 +249,7 @@ int check(const Invocation& invocation) {
         check_sender_authentication(*site, files, diagnostics);
         check_signing_keys(*site, files, diagnostics);
         check_published_keys(site, files, diagnostics);
+        check_logins(*site, diagnostics);
         app::judge_reports(*site, files, diagnostics);
         for (const auto& warning : app::certificate_warnings(*site, files, world.clock.wall()))
             diagnostics.add(config::Severity::Warning, warning.origin.file, warning.origin.line,

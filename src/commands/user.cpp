@@ -1,23 +1,26 @@
 // postrider user: the users of smtpd_sasl_type = postrider, in a file of Dovecot's passwd-file form.
 #include "accounts/password.hpp"
 #include "accounts/user_file.hpp"
-#include "app/options.hpp"
+#include "app/login_options.hpp"
 #include "base/text.hpp"
+#include "commands/hidden_input.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
 #include "config/bind.hpp"
 #include "platform/system.hpp"
+#include "sasl/prepare.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <pwd.h>
 #include <sys/file.h>
-#include <termios.h>
 #include <unistd.h>
 
 namespace commands {
@@ -30,21 +33,6 @@ constexpr std::size_t salt_octets = 16;
 int say(std::string_view problem) {
     fmt::print(stderr, "postrider user: {}\n", problem);
     return exit_failed;
-}
-
-/// A line from the terminal, unseen.
-std::string ask_unseen(const char* prompt) {
-    fmt::print(stderr, "{}", prompt);
-    termios before{};
-    const bool terminal = ::tcgetattr(STDIN_FILENO, &before) == 0;
-    termios silent = before;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    std::string line;
-    std::getline(std::cin, line);
-    if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    fmt::print(stderr, "\n");
-    return line;
 }
 
 /// Asked twice on a terminal, else the first line of standard input. Empty: `problem` says why.
@@ -60,8 +48,11 @@ std::string new_password(std::string& problem) {
         std::getline(std::cin, out);
         if (out.ends_with('\r')) out.pop_back();
     }
-    if (out.empty() || !base::is_utf8(out)) {
-        problem = "a password is at least one character of UTF-8; nothing was changed";
+    if (!sasl::prepared(out, sasl::PrepareFor::Stored)) {
+        problem =
+            "a password is at least one character of UTF-8, without control characters and others that RFC "
+            "4013 "
+            "forbids; nothing was changed";
         return "";
     }
     if (out.size() < password_octets_advised)
@@ -81,8 +72,13 @@ std::string fresh_octets(std::size_t count) {
 
 void set_password(accounts::User& user, const std::string& password) {
     user.password = accounts::hash_password(password, fresh_octets(salt_octets));
-    user.scram = accounts::verifier_text(
-        sasl::make_verifier(sasl::ScramHash::Sha256, password, fresh_octets(salt_octets), 4096));
+    const std::string prepared = sasl::prepared_or_same(password);
+    const auto verifier = [&](sasl::ScramHash hash) {
+        return accounts::verifier_text(
+            sasl::make_verifier(hash, prepared, fresh_octets(salt_octets), sasl::scram_iterations_new));
+    };
+    user.scram = verifier(sasl::ScramHash::Sha256);
+    user.scram_sha1 = verifier(sasl::ScramHash::Sha1);
 }
 
 std::string easy_secret() {
@@ -104,10 +100,14 @@ class LockedFile {
         if (lock_ >= 0) ::close(lock_);
     }
     LockedFile(const LockedFile&) = delete;
-    std::string open() {
+    /// Waits for whoever else is changing the file. Error: a sentence.
+    std::string lock() {
         const std::string lock = path_ + ".lock";
         lock_ = ::open(lock.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (lock_ < 0 || ::flock(lock_, LOCK_EX) != 0) return lock + ": " + std::strerror(errno);
+        return "";
+    }
+    std::string read() {
         platform::PosixFileSystem files;
         const auto text = files.read(path_, file_octets_max);
         if (!text && text.error() != env::FileError::NotFound)
@@ -128,6 +128,13 @@ class LockedFile {
         good = good && platform::write_all(out, text) && ::fsync(out) == 0;
         if (out >= 0) ::close(out);
         good = good && ::rename(fresh.c_str(), path_.c_str()) == 0;
+        const auto slash = path_.rfind('/');
+        const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+        const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (opened >= 0) {  // so that a power cut does not bring the old password back
+            ::fsync(opened);
+            ::close(opened);
+        }
         return good ? "" : path_ + ": " + std::strerror(errno);
     }
     accounts::UserFile file;
@@ -149,7 +156,7 @@ int list(const accounts::UserFile& file, bool json) {
         if (json)
             out.push_back({{"name", name},
                            {"disabled", user.disabled},
-                           {"scram", !user.scram.empty()},
+                           {"scram", !user.scram.empty() || base::istarts_with(user.password, "{SCRAM-")},
                            {"app_passwords", labels}});
         else
             fmt::print("{}{}{}\n", name, user.disabled ? "  (disabled)" : "",
@@ -159,20 +166,112 @@ int list(const accounts::UserFile& file, bool json) {
     return exit_ok;
 }
 
+/// A label can stand in the user file and on a command line.
+bool is_label(std::string_view label) {
+    constexpr std::size_t octets_max = 64;
+    return !label.empty() && label.size() <= octets_max && std::ranges::all_of(label, [](char c) {
+        return base::is_alnum(c) || c == '-' || c == '_' || c == '.';
+    });
+}
+
+struct Change {
+    std::string name, label;
+    std::string secret;  // the new password; one that was made up is shown once
+};
+using Users = std::map<std::string, accounts::User, std::less<>>;
+
+/// What a verb does to the users. "" or what is wrong.
+std::string set(Users& users, Change& change) {
+    set_password(users[change.name], change.secret);
+    change.secret.clear();
+    return "";
+}
+std::string disable(Users& users, Change& change) {
+    users[change.name].disabled = true;
+    return "";
+}
+std::string enable(Users& users, Change& change) {
+    users[change.name].disabled = false;
+    return "";
+}
+std::string remove(Users& users, Change& change) {
+    users.erase(change.name);
+    return "";
+}
+std::string make_app_password(Users& users, Change& change) {
+    if (!is_label(change.label)) return "a label has letters, digits, '-', '_' and '.'";
+    auto& apps = users[change.name].app_passwords;
+    std::erase_if(apps, [&](const auto& app) { return app.first == change.label; });
+    change.secret = easy_secret();
+    apps.emplace_back(change.label, accounts::hash_password(change.secret, fresh_octets(salt_octets)));
+    return "";
+}
+std::string revoke_app_password(Users& users, Change& change) {
+    auto& apps = users[change.name].app_passwords;
+    const auto gone = std::erase_if(apps, [&](const auto& app) { return app.first == change.label; });
+    return gone > 0 ? "" : fmt::format("{} has no application password {}", change.name, change.label);
+}
+
+struct UserVerb {
+    std::string_view name;
+    std::size_t words;  // with the verb itself
+    enum class Asks { Nothing, Password } asks;
+    std::string (*apply)(Users&, Change&);
+};
+constexpr UserVerb user_verbs[] = {
+    {"add", 2, UserVerb::Asks::Password, set},
+    {"passwd", 2, UserVerb::Asks::Password, set},
+    {"disable", 2, UserVerb::Asks::Nothing, disable},
+    {"enable", 2, UserVerb::Asks::Nothing, enable},
+    {"delete", 2, UserVerb::Asks::Nothing, remove},
+    {"remove", 2, UserVerb::Asks::Nothing, remove},
+    {"app-password", 3, UserVerb::Asks::Nothing, make_app_password},
+    {"revoke", 3, UserVerb::Asks::Nothing, revoke_app_password},
+};
+
+std::string presence_problem(const LockedFile& users, const UserVerb& verb, const std::string& name) {
+    const bool there = users.file.users.contains(name);
+    if (verb.name == "add") return there ? name + " is there already; use passwd" : "";
+    return there ? "" : "there is no user " + name;
+}
+
+int change_users(LockedFile& users, const UserVerb& verb, Change change, bool json) {
+    if (!accounts::is_user_name(change.name) || sasl::prepared(change.name) != change.name)
+        return say(
+            "a user name has no spaces, colons, control characters or characters that have a simpler form");
+    std::string problem = users.read();
+    if (problem.empty()) problem = presence_problem(users, verb, change.name);
+    if (problem.empty() && verb.asks == UserVerb::Asks::Password) change.secret = new_password(problem);
+    // Nobody holds the lock while somebody thinks of a password.
+    if (problem.empty()) problem = users.lock();
+    if (problem.empty()) problem = users.read();
+    if (problem.empty()) problem = presence_problem(users, verb, change.name);
+    if (problem.empty()) problem = verb.apply(users.file.users, change);
+    if (problem.empty()) problem = users.save();
+    if (!problem.empty()) return say(problem);
+    if (json) {
+        nlohmann::json out{{"name", change.name}, {"done", verb.name}};
+        if (!change.label.empty()) out["label"] = change.label;
+        if (!change.secret.empty()) out["password"] = change.secret;
+        fmt::print("{}\n", out.dump());
+    } else if (!change.secret.empty()) {
+        fmt::print("{}\n", change.secret);
+    }
+    return exit_ok;
+}
+
 }  // namespace
 
 int user(const Invocation& invocation) {
     const auto& words = invocation.arguments;
-    const std::string verb = words.empty() ? "list" : words[0];
-    const bool known = verb == "list" || verb == "add" || verb == "passwd" || verb == "disable" ||
-                       verb == "enable" || verb == "remove" || verb == "app-password";
-    const std::size_t wanted = verb == "list"           ? std::min<std::size_t>(words.size(), 1)
-                               : verb == "app-password" ? 3
-                                                        : 2;
-    if (!known || words.size() != wanted) {
+    const std::string name = words.empty() ? "list" : words[0];
+    const auto* verb = std::ranges::find(user_verbs, name, &UserVerb::name);
+    const bool lists = name == "list" && words.size() <= 1;
+    if (!lists && (verb == std::end(user_verbs) || words.size() != verb->words)) {
         fmt::print(
             stderr,
-            "usage: postrider user list | add|passwd|disable|enable|remove NAME | app-password NAME LABEL\n");
+            "usage: postrider user list | add|passwd|disable|enable|delete NAME | app-password|revoke NAME "
+            "LABEL\n");
         return exit_usage;
     }
     const auto site = read_site(invocation.directory);
@@ -180,39 +279,11 @@ int user(const Invocation& invocation) {
     config::Diagnostics ignored;
     const auto options = config::bind<app::AuthOptions>(*site->configuration, ignored);
     LockedFile users(options.user_file, site->configuration->get("mail_owner"));
-    if (const auto problem = users.open(); !problem.empty()) return say(problem);
-    if (verb == "list") return list(users.file, invocation.json);
-    const std::string& name = words[1];
-    if (!accounts::is_user_name(name)) return say("a user name has no spaces, colons or control characters");
-    auto& all = users.file.users;
-    const auto found = all.find(name);
-    if (verb == "add" && found != all.end()) return say(name + " is there already; use passwd");
-    if (verb != "add" && found == all.end()) return say("there is no user " + name);
-    std::string problem;
-    if (verb == "add" || verb == "passwd") {
-        const auto password = new_password(problem);
-        if (password.empty()) return say(problem);
-        set_password(all[name], password);
-    } else if (verb == "remove") {
-        all.erase(found);
-    } else if (verb == "app-password") {
-        const std::string& label = words[2];
-        const bool simple = !label.empty() && label.size() <= 64 && std::ranges::all_of(label, [](char c) {
-            return base::is_alnum(c) || c == '-' || c == '_' || c == '.';
-        });
-        if (!simple) return say("a label has letters, digits, '-', '_' and '.'");
-        auto& apps = found->second.app_passwords;
-        std::erase_if(apps, [&](const auto& app) { return app.first == label; });
-        const std::string secret = easy_secret();
-        apps.emplace_back(label, accounts::hash_password(secret, fresh_octets(salt_octets)));
-        if (problem = users.save(); !problem.empty()) return say(problem);
-        fmt::print("{}\n", secret);
-        return exit_ok;
-    } else {
-        found->second.disabled = verb == "disable";
+    if (lists) {
+        const auto problem = users.read();
+        return problem.empty() ? list(users.file, invocation.json) : say(problem);
     }
-    if (problem = users.save(); !problem.empty()) return say(problem);
-    return exit_ok;
+    return change_users(users, *verb, {words[1], words.size() > 2 ? words[2] : "", ""}, invocation.json);
 }
 
 }  // namespace commands

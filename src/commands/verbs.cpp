@@ -1,4 +1,5 @@
 // The table of verbs: to add one, declare it in verb.hpp and give it a line here.
+#include "commands/session_usage.hpp"
 #include "commands/verb.hpp"
 
 namespace commands {
@@ -30,12 +31,15 @@ constexpr Verb verb_table[] = {
      "--state active|deferred|hold. --dry-run only prints the ids and counts them.\n\n"
      "Examples: postrider queue\n          postrider queue list --reason 'timed out' --older 2h\n"
      "          postrider queue delete --sender newsletter@ --destination example.net --dry-run\n"},
-    {"user", "who may log in: add, passwd, list, disable, enable, remove, app-password", user,
+    {"user", "who may log in: add, passwd, list, disable, enable, delete, app-password, revoke", user,
      "usage: postrider [-c DIR] user list [--json]\n       postrider [-c DIR] user "
-     "add|passwd|disable|enable|remove NAME\n       postrider [-c DIR] user app-password NAME LABEL\n\n"
+     "add|passwd|disable|enable|delete NAME\n       postrider [-c DIR] user app-password|revoke NAME "
+     "LABEL\n\n"
      "A password is asked for twice on a terminal and read from standard input otherwise. The running server "
      "sees\n"
-     "the change within a second. app-password prints a fresh one for one program or device.\n\n"
+     "the change within a second. app-password prints a fresh one for one program or device (it works with "
+     "PLAIN and "
+     "LOGIN); revoke takes it back.\n\n"
      "Examples: postrider user add ann@example.org\n          postrider user app-password ann@example.org "
      "phone\n"},
     {"certificates", "TLS certificates: until when, and renewing those from ACME", certificates,
@@ -124,8 +128,7 @@ constexpr Verb verb_table[] = {
     {"parameters", "explain the parameters of main.cf", parameters,
      "usage: postrider parameters [--json] [PART-OF-A-NAME...]\n\nExample: postrider parameters "
      "client_limit\n"},
-    {"session", "an SMTP session by hand, shown line by line", session,
-     "usage: postrider session HOST[:PORT] [options]   (postrider session alone lists them)\n"},
+    {"session", "an SMTP session by hand, shown line by line", session, session_usage},
 };
 
 constexpr Verb program_table[] = {

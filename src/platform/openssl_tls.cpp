@@ -2,6 +2,7 @@
 
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "platform/channel_binding.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -283,8 +284,21 @@ class TlsStream : public env::Stream {
     env::Endpoint local() const override { return plain_->local(); }
     env::Endpoint peer() const override { return plain_->peer(); }
     const env::TlsInfo* tls() const override { return &info_; }
-    env::TlsInfo& info() { return info_; }
-    SSL* ssl() { return ssl_; }
+    std::string channel_binding(std::string_view type) const override {
+        return platform::channel_binding(ssl_, type);
+    }
+    std::string peer_chain_pem() const override {
+        const Bio out(BIO_new(BIO_s_mem()), BIO_free);
+        X509* leaf = SSL_get1_peer_certificate(ssl_);
+        const auto* chain = SSL_get_peer_cert_chain(ssl_);
+        // On the server's side the chain lacks the leaf (SSL_get_peer_cert_chain(3)).
+        if (leaf && SSL_is_server(ssl_)) PEM_write_bio_X509(out.get(), leaf);
+        for (int i = 0; i < sk_X509_num(chain); ++i) PEM_write_bio_X509(out.get(), sk_X509_value(chain, i));
+        X509_free(leaf);
+        char* data = nullptr;
+        const long size = BIO_get_mem_data(out.get(), &data);
+        return {data, static_cast<std::size_t>(size)};
+    }
 
  private:
     // Ciphertext from the network into the read buffer. 0: EOF.
@@ -403,6 +417,15 @@ std::expected<CertificateFacts, std::string> certificate_facts(const std::string
     };
     out.not_before = time_of(X509_get0_notBefore(certificate.get()));
     out.not_after = time_of(X509_get0_notAfter(certificate.get()));
+    const auto text_of = [](const X509_NAME* name) {
+        const Bio text(BIO_new(BIO_s_mem()), BIO_free);
+        X509_NAME_print_ex(text.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+        char* data = nullptr;
+        const long size = BIO_get_mem_data(text.get(), &data);
+        return base::printable({data, static_cast<std::size_t>(size)}, 255);
+    };
+    out.subject = text_of(X509_get_subject_name(certificate.get()));
+    out.issuer = text_of(X509_get_issuer_name(certificate.get()));
     auto* names = static_cast<GENERAL_NAMES*>(
         X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr));
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names); ++i) {

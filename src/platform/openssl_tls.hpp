@@ -45,6 +45,7 @@ std::expected<ProtocolRange, std::string> parse_protocols(std::string_view text)
 struct CertificateFacts {
     std::chrono::system_clock::time_point not_before, not_after;
     std::vector<std::string> names;  // DNS names; the common name where there are none
+    std::string subject, issuer;     // as RFC 2253 writes them
 };
 std::expected<CertificateFacts, std::string> certificate_facts(const std::string& pem);
 

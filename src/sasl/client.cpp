@@ -1,59 +1,15 @@
 #include "sasl/client.hpp"
 
-#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "sasl/scram.hpp"
+#include "sasl/scram_client.hpp"
+#include "sasl/server.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 
 namespace sasl {
 namespace {
-
-class Scram : public ClientMechanism {
- public:
-    Scram(ScramHash hash, const Credentials& credentials, std::string nonce)
-        : hash_(hash), password_(credentials.password), nonce_(std::move(nonce)) {
-        first_bare_ = fmt::format("n={},r={}", escape_name(credentials.user), nonce_);
-    }
-    std::string_view name() const override {
-        return hash_ == ScramHash::Sha1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
-    }
-    std::optional<std::string> initial() override { return "n,," + first_bare_; }
-    std::expected<std::string, std::string> respond(std::string_view challenge) override {
-        if (state_ == State::First) return on_server_first(challenge);
-        if (state_ == State::Final) {
-            const auto proof = attribute(challenge, 'v');
-            const auto octets = proof ? base::base64_decode(*proof) : std::nullopt;
-            if (!octets || !equal_in_constant_time(*octets, server_signature_))
-                return std::unexpected("the server does not know the password: it is not the one we want");
-            state_ = State::Done;
-            return "";
-        }
-        return std::unexpected("the server asks too much");
-    }
-    bool satisfied() const override { return state_ == State::Done; }
-
- private:
-    std::expected<std::string, std::string> on_server_first(std::string_view challenge) {
-        const auto nonce = attribute(challenge, 'r'), salt = attribute(challenge, 's'),
-                   iterations = attribute(challenge, 'i');
-        const auto salt_octets = salt ? base::base64_decode(*salt) : std::nullopt;
-        const auto count = iterations ? base::parse_number(*iterations, scram_iterations_max) : std::nullopt;
-        if (!nonce || !nonce->starts_with(nonce_) || nonce->size() == nonce_.size() || !salt_octets ||
-            !count || *count < scram_iterations_min)
-            return std::unexpected("the server's SCRAM challenge is malformed or too weak");
-        const std::string without_proof = fmt::format("c=biws,r={}", *nonce);
-        const auto proof = client_proof(hash_, password_, *salt_octets, static_cast<std::uint32_t>(*count),
-                                        fmt::format("{},{},{}", first_bare_, challenge, without_proof));
-        server_signature_ = proof.server_signature;
-        state_ = State::Final;
-        return fmt::format("{},p={}", without_proof, base::base64_encode(proof.client_proof));
-    }
-    enum class State { First, Final, Done } state_ = State::First;
-    ScramHash hash_;
-    std::string password_, nonce_, first_bare_, server_signature_;
-};
 
 class CramMd5 : public ClientMechanism {  // RFC 2195
  public:
@@ -141,30 +97,58 @@ bool allowed(const std::vector<std::string>& only, std::string_view name) {
     return !any_positive;
 }
 
+// Best first. A token is never sent as a password, nor the other way round: bearer mechanisms must be asked
+// for by name.
+constexpr std::string_view client_order[] = {"OAUTHBEARER",
+                                             "XOAUTH2",
+                                             "SCRAM-SHA-256-PLUS",
+                                             "SCRAM-SHA-256",
+                                             "SCRAM-SHA-1-PLUS",
+                                             "SCRAM-SHA-1",
+                                             "CRAM-MD5",
+                                             "PLAIN",
+                                             "LOGIN"};
+
+/// RFC 5802 §6. `is_offered`: by the server.
+template <class IsOffered>
+ScramBinding binding_for(std::string_view name, const MechanismRules& rules, const IsOffered& is_offered) {
+    ScramBinding out;
+    if (rules.bindings.empty()) return out;
+    if (!is_bound(name)) {
+        if (!is_offered(std::string(name) + "-PLUS")) out.flag = Gs2Header::Flag::NotOffered;
+        return out;
+    }
+    out.flag = Gs2Header::Flag::Bound;
+    for (const auto type : channel_binding_types) {
+        const auto found = rules.bindings.find(type);
+        if (found == rules.bindings.end()) continue;
+        out.type = found->first;
+        out.octets = found->second;
+        break;
+    }
+    return out;
+}
+
 }  // namespace
 
 std::unique_ptr<ClientMechanism> choose(const std::vector<std::string>& offered,
                                         const Credentials& credentials, const MechanismRules& rules) {
-    // Best first. A token is never sent as a password, nor the other way round: bearer mechanisms must be
-    // asked for by name.
-    constexpr std::string_view order[] = {"OAUTHBEARER", "XOAUTH2", "SCRAM-SHA-256", "SCRAM-SHA-1",
-                                          "CRAM-MD5",    "PLAIN",   "LOGIN"};
-    for (const auto name : order) {
-        const bool in_clear =
-            name == "PLAIN" || name == "LOGIN" || name.find("AUTH") != std::string_view::npos;
-        const bool bearer = name == "OAUTHBEARER" || name == "XOAUTH2";
+    const auto is_offered = [&](std::string_view name) {
+        return std::ranges::any_of(offered, [&](const auto& word) { return base::iequals(word, name); });
+    };
+    for (const auto name : client_order) {
+        const bool bearer = is_bearer(name);
+        const bool in_clear = name == "PLAIN" || name == "LOGIN" || bearer;
         const bool named =
             std::ranges::any_of(rules.only, [&](const auto& word) { return base::iequals(word, name); });
         if ((in_clear && !rules.plaintext) || (bearer && !named) || !allowed(rules.only, name)) continue;
-        if (std::ranges::none_of(offered, [&](const auto& word) { return base::iequals(word, name); }))
-            continue;
+        if (!is_offered(name) || (is_bound(name) && rules.bindings.empty())) continue;
         if (bearer) return std::make_unique<Bearer>(credentials, rules, name == "OAUTHBEARER");
-        if (name == "SCRAM-SHA-256")
-            return std::make_unique<Scram>(ScramHash::Sha256, credentials, rules.nonce);
-        if (name == "SCRAM-SHA-1") return std::make_unique<Scram>(ScramHash::Sha1, credentials, rules.nonce);
         if (name == "CRAM-MD5") return std::make_unique<CramMd5>(credentials);
         if (name == "PLAIN") return std::make_unique<Plain>(credentials);
-        return std::make_unique<Login>(credentials);
+        if (name == "LOGIN") return std::make_unique<Login>(credentials);
+        const auto hash = name.starts_with("SCRAM-SHA-1") ? ScramHash::Sha1 : ScramHash::Sha256;
+        return make_scram_client(hash, credentials, rules.nonce, binding_for(name, rules, is_offered));
     }
     return nullptr;
 }

@@ -2,6 +2,9 @@
 // and responses are octets (the protocol encodes them).
 #pragma once
 
+#include "sasl/channel_binding.hpp"
+
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -35,6 +38,8 @@ struct MechanismRules {
     std::string nonce;              // of this exchange, printable, for SCRAM
     std::string host;               // for OAUTHBEARER
     std::uint16_t port = 0;
+    ChannelBindings
+        bindings{};  // of this connection: the -PLUS mechanisms are used where both sides have them
 };
 
 /// The best mechanism of those the server offers; nullptr: none may be used.

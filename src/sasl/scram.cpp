@@ -90,6 +90,30 @@ std::optional<std::string> unescape_name(std::string_view name) {
     return out;
 }
 
+std::optional<Gs2Header> parse_gs2_header(std::string_view message) {
+    const auto first = message.find(',');
+    const auto second = first == std::string_view::npos ? first : message.find(',', first + 1);
+    if (second == std::string_view::npos) return std::nullopt;
+    Gs2Header out;
+    const auto flag = message.substr(0, first), authorize = message.substr(first + 1, second - first - 1);
+    if (flag == "y") {
+        out.flag = Gs2Header::Flag::NotOffered;
+    } else if (flag.starts_with("p=") && flag.size() > 2) {
+        out.flag = Gs2Header::Flag::Bound;
+        out.binding_type = flag.substr(2);
+    } else if (flag != "n") {
+        return std::nullopt;
+    }
+    if (!authorize.empty()) {
+        const auto name = authorize.starts_with("a=") ? unescape_name(authorize.substr(2)) : std::nullopt;
+        if (!name || name->empty()) return std::nullopt;
+        out.authorize_as = *name;
+    }
+    out.text = message.substr(0, second + 1);
+    out.after = message.substr(second + 1);
+    return out;
+}
+
 ScramProof client_proof(ScramHash hash, std::string_view password, std::string_view salt,
                         std::uint32_t iterations, std::string_view auth_message) {
     const std::string salted = salted_password(hash, password, salt, iterations);

@@ -1,5 +1,5 @@
 // SCRAM (RFC 5802, SHA-256: RFC 7677): keys, proofs and the text of its messages, for both sides. Pure.
-// Passwords are taken as they are: SASLprep's mapping of rare characters (RFC 4013) is not applied.
+// Passwords are prepared (RFC 4013, prepare.hpp) before keys are made of them.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,14 @@ struct ScramVerifier {
     std::string salt, stored_key, server_key;
 };
 
-constexpr std::uint32_t scram_iterations_min = 1000;       // of what a server may ask of us
+/// How a verifier looks from outside: what must be the same for a user who is not there.
+struct ScramShape {
+    std::uint32_t iterations = 4096;
+    std::size_t salt_octets = 16;
+};
+
+constexpr std::uint32_t scram_iterations_new = 32768;  // of verifiers made here (RFC 7677 §4: 4096 or more)
+constexpr std::uint32_t scram_iterations_min = 1000;   // of what a server may ask of us
 constexpr std::uint32_t scram_iterations_max = 1'000'000;  // a hostile server must not keep us busy
 
 std::string hmac(ScramHash hash, std::string_view key, std::string_view text);
@@ -31,6 +38,17 @@ std::optional<std::string_view> attribute(std::string_view message, char name);
 /// "," and "=" as "=2C" and "=3D" and back; nullopt: malformed.
 std::string escape_name(std::string_view name);
 std::optional<std::string> unescape_name(std::string_view name);
+
+/// gs2-header (RFC 5802 §7): what a client says about channel bindings, and whom it wants to be.
+struct Gs2Header {
+    enum class Flag { None, NotOffered, Bound } flag = Flag::None;  // n, y, p=TYPE
+    std::string binding_type;                                       // of Bound
+    std::string authorize_as;
+    std::string text;   // the header itself
+    std::string after;  // the message behind it
+};
+/// Of a client's first message (also OAUTHBEARER's, RFC 7628 §3.1). nullopt: malformed.
+std::optional<Gs2Header> parse_gs2_header(std::string_view message);
 
 /// One side's view of an exchange: the proof over the messages said so far.
 struct ScramProof {

@@ -43,8 +43,7 @@ smtp::CommitFailure to_failure(queue::QueueError error) {
     return smtp::CommitFailure::Store;
 }
 
-constexpr std::size_t auth_line_octets_max = 12288;  // RFC 4954 §4
-constexpr std::size_t input_kept_max = 1024;         // capacity an idle connection may keep
+constexpr std::size_t input_kept_max = 1024;  // capacity an idle connection may keep
 
 /// Stands in when a failed handshake took the stream with it.
 class ClosedStream : public env::Stream {
@@ -75,7 +74,7 @@ SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const Smtp
       server_(stream_->local()),
       session_(service_->options, service_->tls ? service_->tls_offer : smtp::TlsOffer::No),
       lines_(service_->auth
-                 ? std::max<std::size_t>(service_->options->line_length_limit, auth_line_octets_max)
+                 ? std::max(service_->options->line_length_limit, service_->options->auth_response_limit)
                  : service_->options->line_length_limit) {}
 
 env::SteadyTime SmtpConnection::deadline() const {
@@ -152,7 +151,7 @@ env::Task<void> SmtpConnection::converse() {
     if (service_->tls_from_start) {
         const bool shaken = co_await handshake();
         if (!shaken) co_return;
-        session_.on_tls();
+        session_.on_tls(channel_bindings());
     }
     smtp::Step step = co_await meet();
     while (!closed_) {
@@ -251,12 +250,9 @@ env::Task<smtp::Step> SmtpConnection::read_command() {
         used_ += result.consumed;
         if (result.kind == smtp::LineDecoder::Kind::TooLong) co_return session_.on_line_too_long();
         if (result.kind == smtp::LineDecoder::Kind::Line) {
-            const bool proving = session_.in_auth() && session_.user().empty();
+            const bool anonymous = session_.user().empty();
             smtp::Step step = session_.on_line(result.line, used_ < input_.size(), result.bare_newline);
-            // A SCRAM proof that does not fit is refused inside the session.
-            const bool refused = proving && !session_.in_auth() && session_.credentials_refused();
-            std::string why = "wrong password";
-            if (refused) co_await login_failed(std::move(why));
+            if (anonymous) co_await after_proof();
             co_return step;
         }
         const bool sent = co_await flush();
@@ -610,7 +606,9 @@ env::Task<bool> SmtpConnection::handshake() {
             co_return false;
         }
     }
-    auto encrypted = co_await services_.tls.accept(std::move(stream_), service_->tls, deadline());
+    auto encrypted =
+        co_await services_.tls.accept(std::move(stream_), service_->tls,
+                                      services_.loop.clock().steady() + service_->options->starttls_timeout);
     if (!encrypted) {
         note(base::Severity::Info, fmt::format("SSL_accept error from {}: {}", who(), encrypted.error()));
         stream_ = std::make_unique<ClosedStream>();
@@ -638,7 +636,7 @@ env::Task<smtp::Step> SmtpConnection::start_tls() {
     if (!sent) co_return smtp::Step{};
     const bool shaken = co_await handshake();
     if (!shaken) co_return smtp::Step{};
-    co_return session_.on_tls();
+    co_return session_.on_tls(channel_bindings());
 }
 
 }  // namespace server

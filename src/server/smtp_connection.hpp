@@ -45,6 +45,7 @@ struct SmtpService {
     std::uint32_t tls_log_level = 0;
     bool peer_name_lookup = true;
     std::shared_ptr<accounts::Authenticator> authenticator;  // nullptr: no AUTH
+    std::shared_ptr<accounts::TokenValidator> tokens;        // nullptr: no bearer tokens
     std::shared_ptr<const smtp::AuthOffer> auth, auth_of_loopback;
     accounts::ThrottleOptions throttle;
     std::function<bool(const env::IpAddress&)> without_auth;  // smtpd_sasl_exceptions_networks
@@ -89,7 +90,12 @@ class SmtpConnection {
  private:
     env::Task<smtp::Step> check_password();
     env::Task<smtp::Step> look_up_verifier();
+    env::Task<accounts::LoginAnswer> judge_credentials();
     env::Task<void> login_failed(std::string why);
+    env::Task<void> after_proof();
+    bool may_log_in(const std::string& user);
+    void logged_in(const std::string& user);
+    sasl::ChannelBindings channel_bindings() const;
     void offer_auth();
     env::Task<bool> read_proxy_header();
     std::optional<std::string> begin_client();
@@ -136,6 +142,7 @@ class SmtpConnection {
     std::string reverse_name_ = "unknown";
     smtp::ServerSession session_;
     std::string last_mechanism_;
+    std::string scram_user_, scram_why_;  // whose verifier was looked up; why there was none
     smtp::LineDecoder lines_;
     std::string input_;  // read and not yet used
     std::size_t used_ = 0;

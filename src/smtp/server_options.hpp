@@ -35,6 +35,7 @@ struct ServerOptions {
     std::string banner;
     std::chrono::seconds timeout{300};
     std::chrono::seconds data_timeout{300};
+    std::chrono::seconds starttls_timeout{300};
     std::uint64_t message_size_limit = 10240000;
     std::uint32_t recipient_limit = 1000;
     std::uint32_t recipient_overshoot_limit = 1000;
@@ -43,6 +44,7 @@ struct ServerOptions {
     std::uint32_t junk_command_limit = 100;
     std::chrono::seconds error_sleep_time{1};
     std::uint32_t line_length_limit = 2048;
+    std::uint32_t auth_response_limit = 12288;
     std::uint32_t hop_count_limit = 50;
     bool helo_required = false;
     bool disable_vrfy = false;
@@ -77,6 +79,8 @@ struct ServerOptions {
         parameter("smtpd_timeout", &O::timeout, Between{1s, 86400s}, Default{"300s"},
                   "How long the server waits for a command, or for a reply to be taken (RFC 5321 section "
                   "4.5.3.2.7).");
+        parameter("smtpd_starttls_timeout", &O::starttls_timeout, Between{1s, 3600s}, Default{"300s"},
+                  "How long a TLS handshake may take as a whole.");
         parameter("message_size_limit", &O::message_size_limit, Between{0, 2147483648},
                   "The largest message in octets; 0: no limit.");
         parameter("smtpd_recipient_limit", &O::recipient_limit, Between{1, 1000000},
@@ -93,6 +97,8 @@ struct ServerOptions {
                   "How late errors over smtpd_soft_error_limit are answered.");
         parameter("line_length_limit", &O::line_length_limit, Between{512, 65536},
                   "The longest command line in octets.");
+        parameter("smtpd_sasl_response_limit", &O::auth_response_limit, Between{512, 65536}, Default{"12288"},
+                  "The longest line of a login in octets (RFC 4954 section 4).");
         parameter("hopcount_limit", &O::hop_count_limit, Between{1, 1000},
                   "A message with more Received: fields is refused as a loop (RFC 5321 section 6.3).");
         parameter("smtpd_helo_required", &O::helo_required, "Require HELO or EHLO before MAIL.");

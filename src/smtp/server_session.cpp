@@ -9,8 +9,6 @@
 namespace smtp {
 namespace {
 
-constexpr std::size_t auth_line_octets_max = 12288;  // RFC 4954 §4
-
 mail::ReplyText need(std::string_view what) { return {503, {5, 5, 1}, fmt::format("Error: {}", what)}; }
 
 mail::ReplyText failure_reply(CommitFailure failure, std::string_view host) {
@@ -122,14 +120,18 @@ Step ServerSession::close_with(int code, std::string_view text) {
 }
 
 Step ServerSession::on_line_too_long() {
+    if (mechanism_) return end_auth({500, {5, 5, 6}, "Error: response too long"});  // RFC 4954 §4
     verb_ = Verb::Unknown;
     return refuse({500, {5, 5, 2}, "Error: line too long"});
 }
 
 Step ServerSession::on_line(std::string_view line, bool more, bool bare_newline) {
     if (mechanism_) return on_auth_line(line);
-    if (line.size() > options_->line_length_limit) return on_line_too_long();
     const CommandLine command = parse_command_line(line);
+    const auto line_max = command.verb == Verb::Auth
+                              ? std::max(options_->line_length_limit, options_->auth_response_limit)
+                              : options_->line_length_limit;
+    if (line.size() > line_max) return on_line_too_long();
     verb_ = command.verb;
     if (bare_newline && options_->bare_newline == BareNewline::Reject && !bare_newline_allowed_) {
         Step out = refuse(
@@ -160,7 +162,8 @@ Step ServerSession::on_line(std::string_view line, bool more, bool bare_newline)
 Step ServerSession::dispatch(const CommandLine& command) {
     const Verb verb = command.verb;
     const bool before_tls = verb == Verb::Helo || verb == Verb::Ehlo || verb == Verb::Noop ||
-                            verb == Verb::Quit || verb == Verb::StartTls;
+                            verb == Verb::Quit || verb == Verb::StartTls ||
+                            (verb == Verb::Auth && auth_offer_ && auth_offer_->any());  // 538 says more
     if (tls_ == TlsOffer::Required && !encrypted_ && !before_tls && verb != Verb::Unknown)
         return refuse({530, {5, 7, 0}, "Must issue a STARTTLS command first"});
     if (chunking_ && verb != Verb::Bdat && verb != Verb::Rset && verb != Verb::Quit && verb != Verb::Noop)
@@ -248,7 +251,7 @@ Step ServerSession::ehlo_reply() const {
     if (options_->smtputf8) keywords.emplace_back("SMTPUTF8");
     keywords.emplace_back("CHUNKING");
     if (offers("CHUNKING")) keywords.emplace_back("BINARYMIME");
-    if (const auto& names = mechanisms(); !names.empty() && user_.empty()) {
+    if (const auto names = mechanisms(); !names.empty() && user_.empty()) {
         std::string list;
         for (const auto& name : names) list += " " + name;
         keywords.push_back("AUTH" + list);
@@ -386,93 +389,6 @@ Step ServerSession::start_tls(std::string_view argument) {
     return out;
 }
 
-const std::vector<std::string>& ServerSession::mechanisms() const {
-    static const std::vector<std::string> none;
-    if (!auth_offer_) return none;
-    return encrypted_ ? auth_offer_->encrypted : auth_offer_->in_clear;
-}
-
-Step ServerSession::auth(std::string_view argument) {
-    if (!auth_offer_ || !auth_offer_->any())
-        return refuse({503, {5, 5, 1}, "Error: authentication not enabled"});
-    if (state_ == State::Start) return refuse(need("send HELO/EHLO first"));
-    if (in_transaction()) return refuse(need("MAIL transaction in progress"));
-    if (!user_.empty()) return refuse(need("already authenticated"));
-    const auto words = base::split_any(argument, " ");
-    if (words.empty() || words.size() > 2) return refuse({501, {5, 5, 4}, "Syntax: AUTH mechanism"});
-    const auto named = [&](const std::string& name) { return base::iequals(name, words[0]); };
-    if (std::ranges::none_of(mechanisms(), named)) {
-        if (!encrypted_ && std::ranges::any_of(auth_offer_->encrypted, named))
-            return refuse({538, {5, 7, 11}, "Encryption required for requested authentication mechanism"});
-        return refuse({504, {5, 5, 4}, "Error: authentication mechanism not offered"});
-    }
-    std::optional<std::string> initial;
-    if (words.size() == 2) {
-        initial = words[1] == "=" ? std::string() : base::base64_decode(words[1]);
-        if (!initial) return refuse({501, {5, 5, 2}, "Error: cannot Base64-decode the response"});
-    }
-    mechanism_ = sasl::make_server(words[0], auth_nonce_, auth_offer_->decoy);
-    if (!mechanism_) return refuse({504, {5, 5, 4}, "Error: authentication mechanism not offered"});
-    return after_auth(mechanism_->start(std::move(initial)));
-}
-
-Step ServerSession::on_auth_line(std::string_view line) {
-    verb_ = Verb::Auth;
-    if (line == "*") return end_auth({501, {5, 7, 0}, "Authentication aborted"});
-    if (line.size() > auth_line_octets_max) return end_auth({500, {5, 5, 6}, "Error: response too long"});
-    const auto response = base::base64_decode(line);
-    if (!response) return end_auth({501, {5, 5, 2}, "Error: cannot Base64-decode the response"});
-    return after_auth(mechanism_->on_response(*response));
-}
-
-Step ServerSession::end_auth(mail::ReplyText refusal) {
-    mechanism_.reset();
-    if (!credentials_refused()) auth_step_ = {};
-    return refuse(std::move(refusal));
-}
-
-Step ServerSession::after_auth(sasl::ServerStep step) {
-    using Kind = sasl::ServerStep::Kind;
-    auth_step_ = std::move(step);
-    Step out;
-    switch (auth_step_.kind) {
-        case Kind::Challenge:
-            out.output = fmt::format("334 {}\r\n", base::base64_encode(auth_step_.challenge));
-            return out;
-        case Kind::CheckPassword:
-            out.next = Step::Next::CheckPassword;
-            return out;
-        case Kind::LookUp:
-            out.next = Step::Next::LookUpVerifier;
-            return out;
-        case Kind::Accepted:
-            return on_password(PasswordVerdict::Right, auth_step_.user);
-        case Kind::Malformed:
-            return end_auth({501, {5, 5, 2}, "Error: malformed authentication response"});
-        case Kind::Refused:
-            break;
-    }
-    return on_password(PasswordVerdict::Wrong);
-}
-
-Step ServerSession::on_password(PasswordVerdict verdict, std::string user) {
-    // Nobody may act as another (RFC 4616: the authorization identity).
-    const bool as_another = !auth_step_.authorize_as.empty() && auth_step_.authorize_as != auth_step_.user;
-    if (verdict == PasswordVerdict::Unknown)
-        return end_auth({454, {4, 7, 0}, "Temporary authentication failure"});
-    if (verdict == PasswordVerdict::Wrong || as_another)
-        return end_auth({535, {5, 7, 8}, "Error: authentication failed"});
-    user_ = user.empty() ? std::move(auth_step_.user) : std::move(user);
-    auth_method_ = mechanism_->name();
-    mechanism_.reset();
-    auth_step_ = {};
-    return ok(235, {2, 7, 0}, "Authentication successful");
-}
-
-Step ServerSession::on_verifier(std::optional<sasl::ScramVerifier> verifier) {
-    return after_auth(mechanism_->on_verifier(std::move(verifier)));
-}
-
 Step ServerSession::take_xclient(std::string_view argument) {
     if (!xclient_allowed_) return refuse({550, {5, 7, 0}, "Error: insufficient authorization"});
     if (in_transaction()) return refuse(need("MAIL transaction in progress"));
@@ -491,8 +407,9 @@ Step ServerSession::take_xclient(std::string_view argument) {
     return out;
 }
 
-Step ServerSession::on_tls() {
+Step ServerSession::on_tls(sasl::ChannelBindings bindings) {
     encrypted_ = true;
+    bindings_ = std::move(bindings);
     state_ = State::Start;
     reset_transaction();
     helo_.clear();

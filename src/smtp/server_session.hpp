@@ -11,10 +11,9 @@
 //   SkipChunk     swallow `chunk_octets` octets: on_content()
 //   Commit        make the message durable: on_committed()
 //   StartTls      after the output, shake hands: on_tls()
-//   CheckPassword ask whether credentials() are right: on_password()
-//   LookUpVerifier ask for the SCRAM verifier of credentials().user: on_verifier()
-//   Xclient       take over what xclient() says and greet anew: greet()
-//   Close         after the output, close
+//   CheckPassword ask whether credentials() are right, a password or a token: on_password(),
+//   on_token_refused() LookUpVerifier ask for the SCRAM verifier of credentials().user: on_verifier() Xclient
+//   take over what xclient() says and greet anew: greet() Close         after the output, close
 #pragma once
 
 #include "mail/envelope.hpp"
@@ -30,6 +29,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace smtp {
 
@@ -60,8 +60,9 @@ struct Step {
 /// Which mechanisms a client may use to log in (RFC 4954). Empty lists: AUTH is not offered.
 struct AuthOffer {
     std::vector<std::string> in_clear, encrypted;
-    std::string decoy;         // sasl::make_server
-    bool old_clients = false;  // also offer "AUTH=" (broken_sasl_auth_clients)
+    std::string decoy;                              // sasl::ServerSetup
+    bool old_clients = false;                       // also offer "AUTH=" (broken_sasl_auth_clients)
+    std::string bearer_scope{}, bearer_metadata{};  // sasl::ServerSetup
     bool any() const { return !in_clear.empty() || !encrypted.empty(); }
 };
 enum class PasswordVerdict { Right, Wrong, Unknown };  // Unknown: cannot be said now
@@ -103,9 +104,13 @@ class ServerSession {
     const sasl::ServerStep& credentials() const { return auth_step_; }
     /// `user`: the name to go by, when Right.
     Step on_password(PasswordVerdict verdict, std::string user = {});
-    Step on_verifier(std::optional<sasl::ScramVerifier> verifier);
-    /// The handshake succeeded: everything said before is forgotten (RFC 3207 §4.2).
-    Step on_tls();
+    Step on_token_refused(sasl::TokenProblem problem);
+    /// nullopt: no such user; they look as if they had a verifier of `shape`. `user`: the name to go by.
+    Step on_verifier(std::optional<sasl::ScramVerifier> verifier, sasl::ScramShape shape,
+                     std::string user = {});
+    /// The handshake succeeded: everything said before is forgotten (RFC 3207 §4.2). `bindings`: of this TLS
+    /// connection; with them the -PLUS mechanisms of the offer are offered.
+    Step on_tls(sasl::ChannelBindings bindings = {});
     /// The server stops, or the client took too long.
     Step close_with(int code, std::string_view text);
 
@@ -132,9 +137,10 @@ class ServerSession {
     std::string counts() const;
     /// What Next::Xclient is about.
     const Xclient& xclient() const { return xclient_; }
-    void offer_auth(std::shared_ptr<const AuthOffer> offer, std::string nonce) {
+    /// `seed`: random octets of this connection; each exchange's nonce is made of them.
+    void offer_auth(std::shared_ptr<const AuthOffer> offer, std::string seed) {
         auth_offer_ = std::move(offer);
-        auth_nonce_ = std::move(nonce);
+        auth_seed_ = std::move(seed);
     }
     /// Empty: not logged in.
     const std::string& user() const { return user_; }
@@ -147,8 +153,9 @@ class ServerSession {
     /// A line now may be as long as a SASL response (RFC 4954 section 4).
     bool in_auth() const { return mechanism_ != nullptr; }
     std::string_view mechanism_name() const { return mechanism_ ? mechanism_->name() : std::string_view{}; }
-    /// The exchange that just ended did so because of a wrong proof; credentials().user tells whose.
-    bool credentials_refused() const { return auth_step_.kind == sasl::ServerStep::Kind::Refused; }
+    /// The mechanism of an exchange that ended because its proof was wrong, told once; "": none did.
+    /// credentials() tells whose it was, and why.
+    std::string_view take_refused() { return std::exchange(refused_, {}); }
     /// The client may say XCLIENT (smtpd_authorized_xclient_hosts).
     void allow_xclient(bool allowed) { xclient_allowed_ = allowed; }
     /// Commands are taken as they are (smtpd_forbid_bare_newline_exclusions).
@@ -168,7 +175,7 @@ class ServerSession {
     Step vrfy(std::string_view argument);
     Step start_tls(std::string_view argument);
     Step take_xclient(std::string_view argument);
-    const std::vector<std::string>& mechanisms() const;
+    std::vector<std::string> mechanisms() const;
     Step auth(std::string_view argument);
     Step on_auth_line(std::string_view line);
     Step after_auth(sasl::ServerStep step);
@@ -205,9 +212,13 @@ class ServerSession {
     std::optional<RcptCommand> pending_recipient_;
     Xclient xclient_;
     std::shared_ptr<const AuthOffer> auth_offer_;
-    std::string auth_nonce_;
+    std::string auth_seed_;
+    std::uint32_t auth_exchanges_ = 0;
+    sasl::ChannelBindings bindings_;
     std::unique_ptr<sasl::ServerMechanism> mechanism_;
     sasl::ServerStep auth_step_;
+    std::string_view refused_;  // a name of sasl::server_mechanisms()
+    std::string known_as_;  // of the user whose verifier was looked up
     std::string user_, auth_method_;
     mail::ReplyText content_refusal_;
     std::uint64_t chunk_octets_ = 0;

@@ -281,7 +281,7 @@ def test_session_verb_logs_in(submission, directory):
         server.wait_messages("bob", count)
     secret.write_text("wrong\n")
     got = server.run("session", f"127.0.0.1:{server.ports.submission}", "--tls", "--user", "ann@example.org", "--password-file", secret, check=False)
-    assert got.returncode == 1 and b"wrong user name or password" in got.stdout
+    assert got.returncode == 4 and b"wrong user name or password" in got.stdout
 
 
 def test_renewed_certificates_are_taken_into_use(submission, certificate, tmp_path):

@@ -1,0 +1,24 @@
+#include "commands/hidden_input.hpp"
+
+#include <fmt/format.h>
+#include <iostream>
+#include <termios.h>
+#include <unistd.h>
+
+namespace commands {
+
+std::string ask_unseen(const char* prompt) {
+    fmt::print(stderr, "{}", prompt);
+    termios before{};
+    const bool terminal = ::tcgetattr(STDIN_FILENO, &before) == 0;
+    termios silent = before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    std::string line;
+    std::getline(std::cin, line);
+    if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    fmt::print(stderr, "\n");
+    return line;
+}
+
+}  // namespace commands
