@@ -38,6 +38,12 @@ constexpr Verb verb_table[] = {
      "the change within a second. app-password prints a fresh one for one program or device.\n\n"
      "Examples: postrider user add ann@example.org\n          postrider user app-password ann@example.org "
      "phone\n"},
+    {"accounts", "what the accounts that logged in have sent, beside what is usual", accounts,
+     "usage: postrider [-c DIR] accounts [NAME] [--json]\n\nMessages and recipients of the last hour and the "
+     "last 24 hours, as smtpd_account_message_hour_limit and its\nlike count them, and how many recipients "
+     "an "
+     "account has on a usual day.\n\n"
+     "Examples: postrider accounts\n          postrider accounts ann@example.org --json\n"},
     {"certificates", "TLS certificates: until when, and renewing those from ACME", certificates,
      "usage: postrider [-c DIR] certificates [list] [--json]\n"
      "       postrider [-c DIR] certificates renew [NAME] [--json]\n\n"
