@@ -83,9 +83,9 @@ struct TlsInfo {
     /// server as its settings say.
     std::string peer_fingerprint, peer_key_fingerprint;
     std::string peer_problem;  // why the peer's certificate does not verify; empty: it does, or there is none
-    std::string key_exchange;  // "X25519", "ECDHE (P-256)"; empty: unknown
+    std::string key_exchange;  // "X25519", "ECDHE (prime256v1)"; empty: unknown
     std::string server_signature;  // "RSA-PSS (2048 bits) server-digest SHA256"; empty: unknown
-    std::string client_signature;  // "ECDSA (P-256) client-digest SHA256"; empty: none
+    std::string client_signature;  // "ECDSA (prime256v1) client-digest SHA256"; empty: none
     std::string alpn;
 };
 

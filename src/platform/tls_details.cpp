@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <memory>
-#include <openssl/ec.h>
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
@@ -17,10 +16,7 @@ using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
 std::string curve_of(const EVP_PKEY* key) {
     char name[80] = {};
     std::size_t size = 0;
-    if (EVP_PKEY_get_group_name(key, name, sizeof name, &size) != 1) return "";
-    const int id = OBJ_txt2nid(name);
-    const char* nist = id == NID_undef ? nullptr : EC_curve_nid2nist(id);
-    return nist ? nist : name;
+    return EVP_PKEY_get_group_name(key, name, sizeof name, &size) == 1 ? name : "";
 }
 
 const char* type_name(const EVP_PKEY* key) { return OBJ_nid2sn(EVP_PKEY_get_base_id(key)); }

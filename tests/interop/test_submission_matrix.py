@@ -1,5 +1,5 @@
 """Every client, with the right and a wrong password, with and without TLS, on 587, 465 and 2525: the message arrives, or nothing does."""
-import concurrent.futures, os, re, smtplib, ssl, subprocess
+import concurrent.futures, os, re, signal, smtplib, ssl, subprocess
 
 import pytest
 from conftest import need
@@ -37,11 +37,14 @@ class Bench:
         return getattr(self.server.ports, case.port_name)
 
     def run(self, *command, stdin=None, env=None):
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, start_new_session=True)
         try:
-            got = subprocess.run([str(c) for c in command], input=stdin, capture_output=True, timeout=PATIENCE + 2, env=env)
+            process.communicate(stdin, timeout=PATIENCE + 2)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with what it started itself
+            process.wait()
             return False
-        return got.returncode == 0
+        return process.returncode == 0
 
 
 def swaks(bench, case):
@@ -170,8 +173,9 @@ def test_exim(submission, directory, certificate):  # noqa: F811
     start = path.read_text().split("begin routers")[0]
     routers = transports = ""
     for case in CASES:
-        routers += f"{case.name}:\n  driver = manualroute\n  senders = {case.name}@client.example\n  transport = {case.name}\n  route_list = * 127.0.0.1\n  self = send\n"
-        transports += (f"{case.name}:\n  driver = smtp\n  port = {bench.port(case)}\n  allow_localhost\n  hosts_require_auth = *\n  hosts_try_chunking =\n"
+        driver = case.name.replace("-", "_")
+        routers += f"{driver}:\n  driver = manualroute\n  senders = {case.name}@client.example\n  transport = {driver}\n  route_list = * 127.0.0.1\n  self = send\n"
+        transports += (f"{driver}:\n  driver = smtp\n  port = {bench.port(case)}\n  allow_localhost\n  hosts_require_auth = *\n  hosts_try_chunking =\n"
                        f"  connect_timeout = {PATIENCE}s\n  command_timeout = {PATIENCE}s\n  tls_verify_certificates = {certificate}/cert.pem\n  tls_try_verify_hosts =\n"
                        + ("  protocol = smtps\n" if case.tls and case.implicit else "") + ("  hosts_require_tls = *\n" if case.tls else "  hosts_avoid_tls = *\n"))
     secret = f"${{if match{{$sender_address}}{{-wrong@}}{{not-the-one}}{{{PASSWORD}}}}}"
