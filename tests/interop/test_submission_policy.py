@@ -3,7 +3,8 @@ import email, email.utils, json, os, re, smtplib, subprocess, time
 
 import pytest
 from box import ip, namespace
-from postrider_process import wait_for, without_trace
+from peers import DovecotPeer, PostfixPeer
+from postrider_process import free_port, wait_for, without_trace
 from test_submission import MESSAGE, PASSWORD, certificate, context, submission  # noqa: F401  (fixtures)
 
 ANN, BOB = "ann@example.org", "bob@example.org"
@@ -132,7 +133,7 @@ def test_postmaster_is_told_of_a_surge(submission):  # noqa: F811
 
 # --- In whose name ---
 
-LOGINS = ("ann@example.org ann@example.org, bob@example.org\nbob@example.org bob@example.org\nteam@example.org BOB@example.org\tann@example.org\n"
+LOGINS = ("ann@example.org ann@example.org\nbob@example.org bob@example.org, ann@example.org\nteam@example.org BOB@example.org\tann@example.org\n"
           "@example.net bob@example.org\nstaff@example.net ann@example.org\n")
 
 
@@ -142,18 +143,32 @@ def mail_code(c, sender):
     return c.rcpt(BOB)
 
 
-def test_sender_ownership_as_postfix(submission, directory):  # noqa: F811
+OWNERSHIP = {  # sender: what is wrong with it as ann, as bob, not logged in; "": nothing
+    ANN: ("", "owned", "login"), BOB: ("", "", "login"), "team@example.org": ("", "", "login"), "ann+news@example.org": ("", "owned", "login"),
+    "ANN@EXAMPLE.ORG": ("", "owned", "login"), "any@example.net": ("owned", "", "login"), "staff@example.net": ("", "owned", "login"),
+    "nobody@example.org": ("nobody", "nobody", ""), "x@elsewhere.example": ("nobody", "nobody", ""), "": ("", "", "")}
+RESTRICTIONS = {  # which of these it refuses
+    "reject_sender_login_mismatch": {"owned", "nobody", "login"}, "reject_authenticated_sender_login_mismatch": {"owned", "nobody"},
+    "reject_unauthenticated_sender_login_mismatch": {"login"}, "reject_known_sender_login_mismatch": {"owned", "login"}}
+
+
+def compare_ownership(restriction, clients):
+    """`clients`: logged in as ann, as bob, and not."""
+    for sender, wrong in OWNERSHIP.items():
+        for c, user, why in zip(clients, (ANN, BOB, None), wrong):
+            code, text = mail_code(c, sender)
+            if why not in RESTRICTIONS[restriction]:
+                assert code == 250, (restriction, sender, user, text)
+            else:
+                say = f"not owned by user {user}" if user else "not logged in"
+                assert (code, text.decode()) == (553, f"5.7.1 <{sender}>: Sender address rejected: {say}"), (restriction, sender, user)
+
+
+def test_sender_ownership(submission, directory):  # noqa: F811
     (directory / "logins").write_text(LOGINS)
-    cases = {  # sender: (as ann, as bob, not logged in); "" passes
-        ANN: ("", "", "login"), BOB: ("owned", "", "login"), "team@example.org": ("", "", "login"), "ann+news@example.org": ("", "", "login"),
-        "ANN@EXAMPLE.ORG": ("", "", "login"), "any@example.net": ("owned", "", "login"), "staff@example.net": ("", "owned", "login"),
-        "nobody@example.org": ("nobody", "nobody", ""), "x@elsewhere.example": ("nobody", "nobody", ""), "": ("", "", "")}
-    applies = {  # restriction: which of the refusals it knows
-        "reject_sender_login_mismatch": {"owned", "nobody", "login"}, "reject_authenticated_sender_login_mismatch": {"owned", "nobody"},
-        "reject_unauthenticated_sender_login_mismatch": {"login"}, "reject_known_sender_login_mismatch": {"owned", "login"}}
     server = submission(users=(ANN, BOB), main={
         "smtpd_sender_login_maps": f"hash:{directory}/logins", "recipient_delimiter": "+", "smtpd_sender_restrictions": "reject_sender_login_mismatch"})
-    for restriction, known in applies.items():
+    for restriction in RESTRICTIONS:
         server.settings["smtpd_sender_restrictions"] = restriction
         server.write_config()
         seen = server.log().count("configuration loaded")
@@ -161,14 +176,27 @@ def test_sender_ownership_as_postfix(submission, directory):  # noqa: F811
         wait_for(lambda: server.log().count("configuration loaded") > seen)
         time.sleep(0.3)
         with login(server, ANN) as ann, login(server, BOB) as bob, smtplib.SMTP("127.0.0.1", server.port) as stranger:
-            for sender, expected in cases.items():
-                for c, user, why in zip((ann, bob, stranger), (ANN, BOB, None), expected):
-                    code, text = mail_code(c, sender)
-                    if why not in known:
-                        assert code == 250, (restriction, sender, user, text)
-                    else:
-                        say = f"not owned by user {user}" if user else "not logged in"
-                        assert (code, text.decode()) == (553, f"5.7.1 <{sender}>: Sender address rejected: {say}"), (restriction, sender, user)
+            compare_ownership(restriction, (ann, bob, stranger))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="Postfix and Dovecot need root")
+def test_the_table_of_ownership_is_postfix_own(directory):
+    (directory / "logins").write_text(LOGINS)
+    with DovecotPeer(directory / "dovecot") as dovecot:
+        peer = PostfixPeer(directory / "postfix", "[127.0.0.1]:9", {
+            "smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": dovecot.auth_socket, "smtpd_tls_security_level": "none",
+            "smtpd_sender_login_maps": f"texthash:{directory}/logins", "recipient_delimiter": "+", "smtpd_error_sleep_time": "0",
+            "smtpd_hard_error_limit": "1000", "smtpd_soft_error_limit": "1000"})
+        ports = {restriction: free_port() for restriction in RESTRICTIONS}
+        with open(directory / "postfix/etc/master.cf", "a") as master:
+            for restriction, port in ports.items():
+                master.write(f"127.0.0.1:{port} inet n - n - - smtpd -o smtpd_sender_restrictions={restriction}\n")
+        with peer:
+            for restriction, port in ports.items():
+                with smtplib.SMTP("127.0.0.1", port) as ann, smtplib.SMTP("127.0.0.1", port) as bob, smtplib.SMTP("127.0.0.1", port) as stranger:
+                    ann.login(ANN, "secret")
+                    bob.login(BOB, "secret")
+                    compare_ownership(restriction, (ann, bob, stranger))
 
 
 def test_own_address_without_tables(submission):  # noqa: F811
