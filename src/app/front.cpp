@@ -21,7 +21,7 @@ std::string log_name(const config::Configuration& configuration) {
 
 std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_service(
     const config::Configuration& configuration, LoopEnvironment environment,
-    std::shared_ptr<FrontGeneration> generation) {
+    std::shared_ptr<FrontGeneration> generation, const std::set<env::IpAddress>& own_addresses) {
     config::Diagnostics diagnostics;
     auto service = std::make_shared<server::SmtpService>();
     service->name = log_name(configuration);
@@ -73,7 +73,21 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->auth = std::move(login.offer);
     service->auth_of_loopback = std::move(login.loopback_offer);
     service->throttle = config::bind<accounts::ThrottleOptions>(configuration, diagnostics);
-    service->repair_always = config::bind<RepairOptions>(configuration, diagnostics).always;
+    const auto repair = config::bind<RepairOptions>(configuration, diagnostics);
+    service->repair_always = repair.always;
+    service->drop_headers = {repair.drop.begin(), repair.drop.end()};
+    if (repair.append_at_my_origin) service->append_domain = repair.my_origin;
+    service->author_check = repair.author_check;
+    auto mended = policy::RewriteClients::make(
+        repair.clients, {*generation->factory, environment.files, own_addresses, policy_options.my_networks});
+    if (!mended) return std::unexpected("local_header_rewrite_clients: " + mended.error());
+    service->mended_for = std::move(*mended);
+    service->asks_certificate = tls_options.ask_certificate || tls_options.require_certificate;
+    TRY_ASSIGN(service->accounts,
+               policy::AccountPolicy::make(config::bind<policy::AccountOptions>(configuration, diagnostics),
+                                           *generation->factory));
+    TRY_ASSIGN(service->sender_logins,
+               policy::SenderLogins::make(policy_options, *generation->factory, *generation->routing));
     TRY_ASSIGN(const auto without_auth, networks("smtpd_sasl_exceptions_networks", auth_options.exceptions));
     service->without_auth = [without_auth](const env::IpAddress& address) {
         return without_auth->contains_now(address);
@@ -131,7 +145,7 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
     for (const auto& service : site.services) {
         if (service.type != "inet" || service.command != "smtpd") continue;
         const auto configuration = site.configuration->with_overrides(service);
-        auto made = make_service(configuration, environment, out);
+        auto made = make_service(configuration, environment, out, own_addresses);
         if (!made)
             return std::unexpected(
                 fmt::format("{}:{}: service {}: {}", service.file, service.line, service.name, made.error()));
@@ -142,13 +156,16 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
 
 Front::Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
              std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
-             accounts::Throttle& throttle, server::ConnectionCount& count, policy::SightingSink sighted)
+             accounts::Throttle& throttle, policy::AccountLimits& accounts, server::ConnectionCount& count,
+             policy::SightingSink sighted, std::function<void(std::string, std::string)> conspicuous)
     : environment_(environment),
       intake_(environment.loop, environment.store, ids, intake, std::move(announce)),
       limits_(limits),
       throttle_(throttle),
+      accounts_(accounts),
       count_(count),
-      sighted_(std::move(sighted)) {}
+      sighted_(std::move(sighted)),
+      conspicuous_(std::move(conspicuous)) {}
 
 void Front::use(std::shared_ptr<FrontGeneration> generation) {
     generations_.push_back(generation);
@@ -169,7 +186,9 @@ void Front::add_listener(const std::string& service, std::unique_ptr<env::Listen
                                   environment_.random,
                                   environment_.workers,
                                   scratch_,
-                                  sighted_};
+                                  sighted_,
+                                  accounts_,
+                                  conspicuous_};
     auto made =
         std::make_unique<server::SmtpListener>(services, generations_.back()->services.at(service), count_);
     made->start(std::move(listener));

@@ -52,7 +52,8 @@ class Front {
  public:
     Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
           std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
-          accounts::Throttle& throttle, server::ConnectionCount& count, policy::SightingSink sighted = {});
+          accounts::Throttle& throttle, policy::AccountLimits& accounts, server::ConnectionCount& count,
+          policy::SightingSink sighted = {}, std::function<void(std::string, std::string)> conspicuous = {});
     /// A service's listener; `service` must be in the generation.
     void add_listener(const std::string& service, std::unique_ptr<env::Listener> listener);
     void use(std::shared_ptr<FrontGeneration> generation);
@@ -64,8 +65,10 @@ class Front {
     queue::StoreIntake intake_;
     server::ClientLimits& limits_;
     accounts::Throttle& throttle_;
+    policy::AccountLimits& accounts_;
     server::ConnectionCount& count_;
     policy::SightingSink sighted_;
+    std::function<void(std::string, std::string)> conspicuous_;
     std::array<char, 65536> scratch_;
     std::vector<std::shared_ptr<FrontGeneration>>
         generations_;  // the last is in force; older ones serve old connections

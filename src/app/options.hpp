@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/parameter.hpp"
+#include "policy/options.hpp"
 
 #include <array>
 #include <chrono>
@@ -109,6 +110,7 @@ struct TlsServerOptions {
     std::vector<std::string> chain_files;
     bool wrapper_mode = false, use_tls = false, enforce_tls = false, ask_certificate = false,
          require_certificate = false, prefer_server_ciphers = false, peer_name_lookup = true;
+    std::string fingerprint_digest, medium_list, high_list;
     std::uint32_t log_level = 0, verify_depth = 9;
     std::chrono::seconds session_lifetime{3600};
     static constexpr void describe(auto& parameter) {
@@ -143,10 +145,16 @@ struct TlsServerOptions {
                   "Protocols of opportunistic TLS.");
         parameter("smtpd_tls_mandatory_protocols", &O::mandatory_protocols, Default{">=TLSv1.2"},
                   "Protocols where TLS is required.");
-        parameter("smtpd_tls_ciphers", &O::ciphers, Default{"medium"},
-                  "The cipher grade of opportunistic TLS: medium or high.");
+        parameter(
+            "smtpd_tls_ciphers", &O::ciphers, Default{"medium"},
+            "The cipher grade of opportunistic TLS: medium or high; the old low and export are medium.");
         parameter("smtpd_tls_mandatory_ciphers", &O::mandatory_ciphers, Default{"medium"},
                   "The cipher grade where TLS is required.");
+        parameter("tls_medium_cipherlist", &O::medium_list,
+                  Default{"aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH"},
+                  "The OpenSSL cipher list that the grade medium means (up to TLS 1.2).");
+        parameter("tls_high_cipherlist", &O::high_list, Default{"aNULL:-aNULL:HIGH:@STRENGTH"},
+                  "The OpenSSL cipher list that the grade high means (up to TLS 1.2).");
         parameter("smtpd_tls_exclude_ciphers", &O::exclude_ciphers, Default{""}, "Ciphers never used.");
         parameter("smtpd_tls_mandatory_exclude_ciphers", &O::mandatory_exclude_ciphers, Default{""},
                   "Ciphers not used where TLS is required.");
@@ -159,6 +167,9 @@ struct TlsServerOptions {
                   "Where TLS is required, refuse clients without a certificate that verifies.");
         parameter("smtpd_tls_ccert_verifydepth", &O::verify_depth, Between{0, 100},
                   "How many authorities may stand between a client's certificate and its root.");
+        parameter("smtpd_tls_fingerprint_digest", &O::fingerprint_digest,
+                  Default{"${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}"},
+                  "How fingerprints of client certificates are made: sha256, sha1, md5.");
         parameter("smtpd_tls_session_cache_timeout", &O::session_lifetime, Between{0s, 86400s},
                   Default{"3600s"},
                   "How long a client may resume a TLS session by its ticket; 0: no tickets are given.");
@@ -171,8 +182,29 @@ struct TlsServerOptions {
 };
 
 struct RepairOptions {
-    bool always = false;
+    bool always = false, append_at_my_origin = true;
+    policy::AuthorCheck author_check = policy::AuthorCheck::None;
+    std::string my_origin;
+    std::vector<std::string> drop, clients;
     static constexpr void describe(auto& parameter) {
+        parameter("message_drop_headers", &RepairOptions::drop,
+                  base::Default{"bcc, content-length, resent-bcc, return-path"},
+                  "Header fields that are taken out of every message that comes in.");
+        parameter(
+            "smtpd_from_login_mismatch_action", &RepairOptions::author_check, base::Default{"none"},
+            "What is done with a message of a client that logged in when an address in its From: or "
+            "Sender: is not the login name's (smtpd_sender_login_maps, smtpd_sender_login_own_address): "
+            "none, warn (in the log), reject.");
+        parameter(
+            "local_header_rewrite_clients", &RepairOptions::clients,
+            base::Default{"permit_sasl_authenticated"},
+            "Whose messages are mended: Date:, Message-ID: and From: added where missing, addresses "
+            "without a domain completed. Of permit_sasl_authenticated, permit_mynetworks, "
+            "permit_inet_interfaces, permit_tls_clientcerts, check_address_map type:table, static:all.");
+        parameter("myorigin", &RepairOptions::my_origin, base::Default{"$myhostname"},
+                  "The domain of addresses without one, such as those of local mail.");
+        parameter("append_at_myorigin", &RepairOptions::append_at_my_origin, base::Default{"yes"},
+                  "Complete addresses without a domain by @$myorigin.");
         parameter("always_add_missing_headers", &RepairOptions::always, base::Default{"no"},
                   "Add missing From:, Date: and Message-ID: to every message; otherwise only for clients "
                   "that logged in "

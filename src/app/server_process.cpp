@@ -1,5 +1,6 @@
 #include "app/server_process.hpp"
 
+#include "app/account_desk.hpp"
 #include "app/acme_desk.hpp"
 #include "app/back.hpp"
 #include "app/certificates.hpp"
@@ -175,12 +176,14 @@ class Server {
     server::ClientLimits limits_;
     accounts::Throttle throttle_;
     std::string login_secret_;
+    policy::AccountLimits account_limits_;
     server::ConnectionCount count_;
     std::unique_ptr<delivery::InProcessAgent> own_agent_;
     std::unique_ptr<HelperAgent> agent_;
     std::vector<std::unique_ptr<Front>> fronts_;
     std::unique_ptr<Back> back_;
     std::unique_ptr<ReportDesk> reports_;
+    std::unique_ptr<AccountDesk> accounts_;
     std::unique_ptr<AcmeDesk> acme_;
     std::vector<std::string> key_warnings_;          // the queue loop's: DKIM keys and the DNS
     std::unique_ptr<env::Timer> certificate_timer_;  // the queue loop's; cancelled: look at once
@@ -210,6 +213,11 @@ env::Task<void> load_reports(ReportDesk& desk, std::string& problem) {
     if (!loaded) problem = "the queue's store cannot be read";
 }
 
+env::Task<void> load_accounts(AccountDesk& desk, std::string& problem) {
+    const bool loaded = co_await desk.load();
+    if (!loaded) problem = "the queue's store cannot be read";
+}
+
 std::string Server::build() {
     own_ = own_addresses();
     for (std::size_t i = 0; i < loop_count_; ++i) {
@@ -220,6 +228,7 @@ std::string Server::build() {
     auto used = back_->use(*site_, own_);
     if (used) used = reports_->use(*site_);
     if (used) used = acme_->use(*site_);
+    if (used) used = accounts_->use(*site_);
     return used ? "" : used.error();
 }
 
@@ -265,6 +274,9 @@ std::string Server::start() {
     reports_ = std::make_unique<ReportDesk>(
         environment(*back_world_), back_->intake(), host,
         [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); });
+    accounts_ = std::make_unique<AccountDesk>(
+        environment(*back_world_), account_limits_, back_->intake(),
+        [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); });
     const auto enqueue = [this](queue::Arrival arrival) { back_->manager().arrived(std::move(arrival)); };
     back_->read_first(
         [this, enqueue](queue::Arrival arrival) { reports_->arrived(std::move(arrival), enqueue); });
@@ -282,10 +294,17 @@ std::string Server::start() {
         };
         fronts_.push_back(std::make_unique<Front>(
             environment(*fronts_world_[i]), queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)), intake,
-            std::move(announce), limits_, throttle_, count_, [this](dmarc::Sighting sighting) {
+            std::move(announce), limits_, throttle_, account_limits_, count_,
+            [this](dmarc::Sighting sighting) {
                 back_world_->loop.post([this, sighting = std::move(sighting)]() mutable {
                     reports_->sighted(std::move(sighting));
                 });
+            },
+            [this](std::string account, std::string client) {
+                back_world_->loop.post(
+                    [this, account = std::move(account), client = std::move(client)]() mutable {
+                        accounts_->conspicuous(std::move(account), std::move(client));
+                    });
             }));
     }
     if (auto problem = build(); !problem.empty()) return problem;
@@ -294,8 +313,11 @@ std::string Server::start() {
     if (!problem.empty()) return problem;
     run_once(*back_world_, load_reports(*reports_, problem));
     if (!problem.empty()) return problem;
+    run_once(*back_world_, load_accounts(*accounts_, problem));
+    if (!problem.empty()) return problem;
     back_->manager().start();
     reports_->start();
+    accounts_->start();
     acme_->start();
 
     control_ = std::make_unique<server::ControlServer>(back_world_->loop, *log_, server::ControlLimits{});
@@ -305,6 +327,7 @@ std::string Server::start() {
     actions.reload = [] { ::kill(::getpid(), SIGHUP); };
     actions.warnings = [this] {
         auto out = acme_->problems();
+        for (auto& text : accounts_->problems()) out.push_back(std::move(text));
         if (watched_site_)
             for (const auto& warning : certificate_warnings(*watched_site_, files_, clock_.wall()))
                 out.push_back(warning.text);
@@ -313,6 +336,7 @@ std::string Server::start() {
     };
     actions.started = clock_.wall();
     reports_->add_control_handlers(*control_);
+    accounts_->add_control_handlers(*control_);
     acme_->add_control_handlers(*control_);
     add_control_handlers(*control_, back_->manager(), back_world_->loop, std::move(actions));
     control_->start(back_world_->network.adopt_listener(control_descriptor_));
@@ -333,6 +357,9 @@ void Server::start_pickup(std::uint64_t message_size_limit) {
         (message_size_limit == 0 ? UINT32_MAX : message_size_limit) + envelope_octets_max;
     options.trace.host_name = smtp.host_name;
     options.trace.mail_name = smtp.mail_name;
+    config::Diagnostics unsaid;
+    const auto repair = config::bind<RepairOptions>(*site_->configuration, unsaid);
+    options.drop_headers = {repair.drop.begin(), repair.drop.end()};
     options.content = content_rules(*site_);
     server::Pickup::Services services{
         back_world_->loop,
@@ -431,6 +458,7 @@ void Server::reload() {
         auto used = back_->use(*site, own_);
         if (used) used = reports_->use(*site);
         if (used) used = acme_->use(*site);
+        if (used) used = accounts_->use(*site);
         if (auto rules = content_rules(*site)) pickup_->use(std::move(rules));
         if (!used)
             log_->note(base::Severity::Error, "", used.error() + "; the old configuration stays in force");
@@ -438,9 +466,10 @@ void Server::reload() {
     log_->note(base::Severity::Info, "", "configuration loaded");
 }
 
-env::Task<void> stop_queue(Back& back, ReportDesk& reports, std::atomic<bool>& done) {
+env::Task<void> stop_queue(Back& back, ReportDesk& reports, AccountDesk& accounts, std::atomic<bool>& done) {
     co_await back.manager().stop();
     co_await reports.stop();
+    co_await accounts.stop();
     done = true;
 }
 
@@ -454,7 +483,7 @@ void Server::stop() {
         control_->close();
         pickup_->stop();
         acme_->stop();
-        back_world_->loop.spawn(stop_queue(*back_, *reports_, *done));
+        back_world_->loop.spawn(stop_queue(*back_, *reports_, *accounts_, *done));
     });
     while (!done->load() && clock_.steady() < until) std::this_thread::sleep_for(look_again);
     for (auto& world : fronts_world_) {
@@ -503,6 +532,7 @@ int Server::run() {
     fronts_.clear();
     acme_.reset();
     certificate_timer_.reset();
+    accounts_.reset();
     reports_.reset();
     back_.reset();
     control_.reset();

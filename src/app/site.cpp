@@ -9,6 +9,7 @@
 #include "delivery/local_transport.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/virtual_transport.hpp"
+#include "policy/account_options.hpp"
 #include "policy/options.hpp"
 #include "policy/sender_options.hpp"
 #include "queue/queue_manager.hpp"
@@ -52,7 +53,7 @@ std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
         config::Registry::collect<
             ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, TokenOptions,
-            RepairOptions, policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
+            RepairOptions, policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions, policy::AccountOptions,
             TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
             routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions,
             delivery::VirtualOptions, delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
@@ -102,6 +103,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<reports::ReportOptions>(c, diagnostics);
     config::bind<RepairOptions>(c, diagnostics);
     config::bind<accounts::ThrottleOptions>(c, diagnostics);
+    config::bind<policy::AccountOptions>(c, diagnostics);
     config::bind<queue::QueueManagerOptions>(c, diagnostics);
     config::bind<queue::RetryOptions>(c, diagnostics);
     config::bind<routing::RoutingOptions>(c, diagnostics);

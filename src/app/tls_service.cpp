@@ -111,6 +111,7 @@ std::expected<void, std::string> add_client_certificates(const TlsServerOptions&
     else if (options.ask_certificate)
         settings.client_certificate = Client::Ask;
     if (settings.client_certificate == Client::No) return {};
+    settings.fingerprint_digest = options.fingerprint_digest;
     settings.client_chain_depth_max = static_cast<int>(options.verify_depth);
     settings.ca_path = options.ca_path;
     if (!options.ca_file.empty()) {
@@ -204,6 +205,8 @@ std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options,
     env::TlsServerSettings settings;
     settings.protocols.protocols = mandatory ? options.mandatory_protocols : options.protocols;
     settings.protocols.grade = mandatory ? options.mandatory_ciphers : options.ciphers;
+    settings.protocols.cipher_list =
+        base::iequals(settings.protocols.grade, "high") ? options.high_list : options.medium_list;
     settings.protocols.exclude_ciphers =
         options.exclude_ciphers + (mandatory ? " " + options.mandatory_exclude_ciphers : "");
     settings.prefer_server_ciphers = options.prefer_server_ciphers;

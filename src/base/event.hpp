@@ -78,6 +78,7 @@ struct TlsEstablished {
     int cipher_bits = 0, algorithm_bits = 0;
     std::string trust;  // "Anonymous", "Untrusted", "Trusted", "Verified"
     bool outbound = false;
+    std::string details{};  // "key-exchange X25519 server-signature ECDSA …"; empty: not known
 };
 
 using Event = std::variant<Note, ClientConnected, ClientDisconnected, Rejected, MessageStarted,

@@ -198,6 +198,21 @@ void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
                         "no service of type inet runs smtpd: nothing to listen on");
 }
 
+/// Those of main.cf, and the overrides of each listener with the configuration they make.
+void for_all_settings(
+    const app::Site& site,
+    const std::function<void(const config::Configuration&, const config::Setting&)>& judge) {
+    for (const auto& setting : site.configuration->settings()) judge(*site.configuration, setting);
+    for (const auto& service : site.services) {
+        if (service.type != "inet") continue;
+        const auto own = site.configuration->with_overrides(service);
+        for (const auto& [name, value] : service.overrides) {
+            const config::Setting setting{name, value, service.file, service.line};
+            judge(own, setting);
+        }
+    }
+}
+
 /// Every list and every table by itself, so that all that are wrong are said, each with its place.
 void check_lists_and_tables(const app::Site& site, const app::LoopEnvironment& environment,
                             config::Diagnostics& diagnostics) {
@@ -220,15 +235,26 @@ void check_lists_and_tables(const app::Site& site, const app::LoopEnvironment& e
         }
         if (!problem.empty()) diagnostics.add(config::Severity::Error, setting.file, setting.line, problem);
     };
-    for (const auto& setting : site.configuration->settings()) judge(*site.configuration, setting);
-    for (const auto& service : site.services) {
-        if (service.type != "inet") continue;
-        const auto own = site.configuration->with_overrides(service);
-        for (const auto& [name, value] : service.overrides) {
-            const config::Setting setting{name, value, service.file, service.line};
-            judge(own, setting);
-        }
-    }
+    for_all_settings(site, judge);
+}
+
+/// A rule about whose address it is, where nothing says whose it is.
+void check_sender_logins(const app::Site& site, config::Diagnostics& diagnostics) {
+    const auto judge = [&](const config::Configuration& configuration, const config::Setting& setting) {
+        const auto value = configuration.expand(setting.value).value_or("");
+        const bool restricts = setting.name.ends_with("_restrictions") &&
+                               value.find("sender_login_mismatch") != std::string::npos;
+        const bool authors = setting.name == "smtpd_from_login_mismatch_action" && value != "none";
+        if (!restricts && !authors) return;
+        config::Diagnostics said_elsewhere;
+        const auto options = config::bind<policy::PolicyOptions>(configuration, said_elsewhere);
+        if (!options.sender_login_maps.empty() || options.sender_login_own_address) return;
+        diagnostics.add(config::Severity::Warning, setting.file, setting.line,
+                        fmt::format("{} has no effect: neither smtpd_sender_login_maps nor "
+                                    "smtpd_sender_login_own_address = yes says whose an address is",
+                                    authors ? setting.name : "reject_..._sender_login_mismatch"));
+    };
+    for_all_settings(site, judge);
 }
 
 }  // namespace
@@ -250,6 +276,7 @@ int check(const Invocation& invocation) {
         check_signing_keys(*site, files, diagnostics);
         check_published_keys(site, files, diagnostics);
         check_logins(*site, diagnostics);
+        check_sender_logins(*site, diagnostics);
         app::judge_reports(*site, files, diagnostics);
         for (const auto& warning : app::certificate_warnings(*site, files, world.clock.wall()))
             diagnostics.add(config::Severity::Warning, warning.origin.file, warning.origin.line,

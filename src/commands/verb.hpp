@@ -46,6 +46,7 @@ int postsuper(const Invocation&);
 int postcat(const Invocation&);
 int session(const Invocation&);
 int user(const Invocation&);
+int accounts(const Invocation&);
 int certificates(const Invocation&);
 int spf(const Invocation&);
 int verify(const Invocation&);

@@ -42,6 +42,12 @@ constexpr Verb verb_table[] = {
      "LOGIN); revoke takes it back.\n\n"
      "Examples: postrider user add ann@example.org\n          postrider user app-password ann@example.org "
      "phone\n"},
+    {"accounts", "what the accounts that logged in have sent, beside what is usual", accounts,
+     "usage: postrider [-c DIR] accounts [NAME] [--json]\n\nMessages and recipients of the last hour and the "
+     "last 24 hours, as smtpd_account_message_hour_limit and its\nlike count them, and how many recipients "
+     "an "
+     "account has on a usual day.\n\n"
+     "Examples: postrider accounts\n          postrider accounts ann@example.org --json\n"},
     {"certificates", "TLS certificates: until when, and renewing those from ACME", certificates,
      "usage: postrider [-c DIR] certificates [list] [--json]\n"
      "       postrider [-c DIR] certificates renew [NAME] [--json]\n\n"

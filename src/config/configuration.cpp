@@ -143,6 +143,17 @@ std::expected<std::string, std::string> Configuration::expand(std::string_view t
     return out;
 }
 
+// "3.6" against "3.10": number by number; what is missing is 0.
+static int compare_levels(std::string_view left, std::string_view right) {
+    const auto a = base::split(left, '.'), b = base::split(right, '.');
+    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+        const auto x = i < a.size() ? base::parse_number(a[i]).value_or(0) : 0;
+        const auto y = i < b.size() ? base::parse_number(b[i]).value_or(0) : 0;
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return 0;
+}
+
 // What stands inside ${…}: name, name?text, name:text, name?{x}:{y}, {a} op {b} ? {x} : {y}.
 std::expected<std::string, std::string> Configuration::expand_macro(std::string_view body, int depth) const {
     body = base::trim(body);
@@ -156,14 +167,20 @@ std::expected<std::string, std::string> Configuration::expand_macro(std::string_
         constexpr std::string_view operators[] = {"==", "!=", "<=", ">=", "<", ">"};
         const auto* op = std::ranges::find_if(operators, [&](auto o) { return after.starts_with(o); });
         if (op == std::end(operators)) return std::unexpected("a comparison without ==, !=, <, <=, >, >=");
-        after = base::trim(after.substr(op->size()));
+        after = after.substr(op->size());
+        const bool levels = after.starts_with("level");  // "<=level": of compatibility_level (postconf(5))
+        after = base::trim(after.substr(levels ? 5 : 0));
         const auto right_end = closing(after, 0, '{', '}');
         if (!after.starts_with('{') || right_end == std::string_view::npos)
             return std::unexpected("a comparison's right side is not in braces");
         TRY_ASSIGN(const std::string left, expand(base::trim(body.substr(1, left_end - 2)), depth + 1));
         TRY_ASSIGN(const std::string right, expand(base::trim(after.substr(1, right_end - 2)), depth + 1));
         const auto a = base::parse_number(left), b = base::parse_number(right);
-        const int order = a && b ? (*a < *b ? -1 : *a > *b ? 1 : 0) : left.compare(right);
+        const int order = levels   ? compare_levels(left, right)
+                          : a && b ? (*a < *b   ? -1
+                                      : *a > *b ? 1
+                                                : 0)
+                                   : left.compare(right);
         truth = *op == "=="   ? order == 0
                 : *op == "!=" ? order != 0
                 : *op == "<=" ? order <= 0

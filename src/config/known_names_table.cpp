@@ -1064,7 +1064,7 @@ constexpr std::array<Row, 1049> rows = {{
 }};
 // clang-format on
 
-constexpr std::array<std::string_view, 70> harmless = {{
+constexpr std::array<std::string_view, 71> harmless = {{
     "alias_database",
     "allow_percent_hack",
     "backwards_bounce_logfile_compatibility",
@@ -1102,6 +1102,7 @@ constexpr std::array<std::string_view, 70> harmless = {{
     "max_use",
     "message_strip_characters",
     "meta_directory",
+    "milter_macro_daemon_name",
     "milter_protocol",
     "multi_instance_directories",
     "multi_instance_enable",

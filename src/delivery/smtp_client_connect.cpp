@@ -146,9 +146,9 @@ env::Task<SmtpClientTransport::Result<void>> SmtpClientTransport::encrypt(SmtpCo
         const std::string trust = way.tls.verifies()          ? "Verified"
                                   : info.peer_problem.empty() ? "Trusted"
                                                               : "Untrusted";
-        services_.events.emit(base::TlsEstablished{name_, c.host, c.stream->peer().address.text(),
-                                                   info.protocol, info.cipher, info.cipher_bits,
-                                                   info.algorithm_bits, trust, true});
+        services_.events.emit(base::TlsEstablished{
+            name_, c.host, c.stream->peer().address.text(), info.protocol, info.cipher, info.cipher_bits,
+            info.algorithm_bits, trust, true, env::handshake_text(info)});
     }
     if (const auto violation = policy_violation(way.tls, info))
         co_return std::unexpected(Trouble{{4, 7, 5}, fmt::format("{} (host {})", *violation, c.relay)});

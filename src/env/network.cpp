@@ -128,4 +128,19 @@ std::string_view to_text(FileError error) {
     return "";
 }
 
+std::string handshake_text(const TlsInfo& info) {
+    std::string out;
+    const auto add = [&](std::string_view what, const std::string& text) {
+        if (text.empty()) return;
+        if (!out.empty()) out += ' ';
+        out += what;
+        out += ' ';
+        out += text;
+    };
+    add("key-exchange", info.key_exchange);
+    add("server-signature", info.server_signature);
+    add("client-signature", info.client_signature);
+    return out;
+}
+
 }  // namespace env

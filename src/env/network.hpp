@@ -76,13 +76,21 @@ struct TlsInfo {
     std::string cipher;    // "TLS_AES_256_GCM_SHA384"
     int cipher_bits = 0;
     int algorithm_bits = 0;
-    std::string server_name;       // SNI, as the client sent it
-    std::string peer_subject;      // of a client certificate; empty: none
-    std::string peer_fingerprint;  // SHA-256, "AB:CD:…"; empty: no peer certificate
+    std::string server_name;             // SNI, as the client sent it
+    std::string peer_subject;            // of a client certificate; empty: none
+    std::string peer_name, peer_issuer;  // common names of the peer's certificate and of who signed it
+    /// Of the peer's certificate and of its public key, "AB:CD:…"; empty: no peer certificate. SHA-256, on a
+    /// server as its settings say.
+    std::string peer_fingerprint, peer_key_fingerprint;
     std::string peer_problem;  // why the peer's certificate does not verify; empty: it does, or there is none
-    std::string key_exchange;  // "X25519", empty: unknown
+    std::string key_exchange;  // "X25519", "ECDHE (prime256v1)"; empty: unknown
+    std::string server_signature;  // "RSA-PSS (2048 bits) server-digest SHA256"; empty: unknown
+    std::string client_signature;  // "ECDSA (prime256v1) client-digest SHA256"; empty: none
     std::string alpn;
 };
+
+/// "key-exchange X25519 server-signature …" with what is known; "": nothing.
+std::string handshake_text(const TlsInfo& info);
 
 class Stream {
  public:

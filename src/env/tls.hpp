@@ -37,6 +37,7 @@ struct TlsServerSettings {
     std::string ca_pem;   // for client certificates
     std::string ca_path;  // a hashed directory of the same
     int client_chain_depth_max = 9;
+    std::string fingerprint_digest = "sha256";    // of client certificates: OpenSSL's name
     std::chrono::seconds session_lifetime{3600};  // of tickets; 0: none are given
     std::string alpn;  // not empty: the one protocol a client must ask for (RFC 7301)
 };

@@ -95,6 +95,31 @@ TEST(Received, NothingThatAPeerSaidBreaksOut) {
         EXPECT_EQ(field[at + 2], '\t') << field;
 }
 
+TEST(Received, TellsOfTheTlsSession) {
+    TraceOptions options;
+    options.key_exchange = "X25519";
+    options.server_signature = "RSA-PSS (2048 bits) server-digest SHA256";
+    options.client_signature = "ECDSA (prime256v1) client-digest SHA256";
+    options.client_certificate = certificate_comment("a\"b) evil", "C\\A", "verified OK");
+    const auto text = [&](const Envelope& envelope) {
+        return received_field(envelope, options, "4QABC", TimePoint{}, std::chrono::minutes(0));
+    };
+    EXPECT_NE(text(sample()).find("\r\n\t(using TLSv1.3 with cipher X (256/256 bits)"
+                                  "\r\n\t key-exchange X25519 server-signature RSA-PSS (2048 bits) "
+                                  "server-digest SHA256"
+                                  "\r\n\t client-signature ECDSA (prime256v1) client-digest SHA256)"
+                                  "\r\n\t(Client CN \"a?b? evil\", Issuer \"C?A\" (verified OK))\r\n\tby "),
+              std::string::npos)
+        << text(sample());
+    Envelope clear = sample();
+    clear.origin.tls_protocol.clear();
+    EXPECT_EQ(text(clear).find("key-exchange"), std::string::npos);
+    options.hide_client = true;
+    options.authenticated_user = true;
+    EXPECT_TRUE(text(sample()).starts_with("Received: by  (Postrider) with ESMTPS id 4QABC\r\n\tfor <bob@"))
+        << text(sample());
+}
+
 TEST(AuthenticationResults, NothingSaidCanBendIt) {
     AuthenticationMethod spf{
         "spf", "pass", "a)b(c\\", "it \"says\"", {{"smtp.mailfrom", "\"a b\"; dkim=pass\r\nX: y"}}};

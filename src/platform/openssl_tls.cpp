@@ -3,6 +3,7 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "platform/channel_binding.hpp"
+#include "platform/tls_details.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -52,17 +53,16 @@ const VersionName* find_version(std::string_view name) {
     return nullptr;
 }
 
-/// Postfix's grades; "export", "low" and "null" are gone for good.
+/// Postfix's grades; "export" and "low" mean medium (as since Postfix 3.8), "null" is gone for good.
 std::expected<std::string, std::string> cipher_list(const env::TlsProtocols& wanted) {
+    const auto is = [&](std::string_view grade) { return base::iequals(wanted.grade, grade); };
+    const bool medium = is("medium") || is("low") || is("export");
+    if (!medium && !is("high"))
+        return std::unexpected(
+            fmt::format("cipher grade '{}' is not one of high, medium", base::printable(wanted.grade, 60)));
     std::string list = wanted.cipher_list;
-    if (list.empty()) {
-        if (base::iequals(wanted.grade, "high"))
-            list = "aNULL:-aNULL:HIGH:@STRENGTH";
-        else if (base::iequals(wanted.grade, "medium"))
-            list = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH";
-        else
-            return std::unexpected(fmt::format("cipher grade '{}' is not one of high, medium", wanted.grade));
-    }
+    if (list.empty())
+        list = medium ? "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH" : "aNULL:-aNULL:HIGH:@STRENGTH";
     for (const auto word : base::split_any(wanted.exclude_ciphers, ", \t:")) list += ":!" + std::string(word);
     return list + ":!aNULL:!eNULL";
 }
@@ -138,6 +138,7 @@ class ServerContext : public env::TlsServerContext {
     std::map<std::string, Ctx, base::ILess> by_name;
     std::string alpn;
     std::shared_ptr<TicketKeys> tickets;
+    const EVP_MD* digest = EVP_sha256();
 
     // 1: this key; 2: this key, and make a new ticket; 0: no such key
     // (SSL_CTX_set_tlsext_ticket_key_evp_cb(3)).
@@ -202,8 +203,9 @@ int accept_any(int, X509_STORE_CTX*) { return 1; }
 
 class TlsStream : public env::Stream {
  public:
-    TlsStream(std::unique_ptr<env::Stream> plain, SSL* ssl, std::shared_ptr<const void> keep)
-        : plain_(std::move(plain)), keep_(std::move(keep)), ssl_(ssl) {
+    TlsStream(std::unique_ptr<env::Stream> plain, SSL* ssl, std::shared_ptr<const void> keep,
+              const EVP_MD* digest)
+        : plain_(std::move(plain)), keep_(std::move(keep)), ssl_(ssl), digest_(digest) {
         BIO* in = BIO_new(BIO_s_mem());
         BIO* out = BIO_new(BIO_s_mem());
         BIO_set_mem_eof_return(in, -1);
@@ -226,7 +228,7 @@ class TlsStream : public env::Stream {
             if (*got == 0)
                 co_return std::unexpected("the other side closed the connection during the handshake");
         }
-        fill_info();
+        describe_connection(ssl_, digest_, info_);
         shrink();
         co_return std::expected<void, std::string>{};
     }
@@ -339,31 +341,10 @@ class TlsStream : public env::Stream {
         }
     }
 
-    void fill_info() {
-        info_.protocol = SSL_get_version(ssl_);
-        const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
-        info_.cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
-        info_.cipher_bits = SSL_CIPHER_get_bits(cipher, &info_.algorithm_bits);
-        if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name))
-            info_.server_name = base::printable(name, 255);
-        X509* peer = SSL_get1_peer_certificate(ssl_);
-        if (!peer) return;
-        char subject[256];
-        X509_NAME_oneline(X509_get_subject_name(peer), subject, sizeof subject);
-        info_.peer_subject = base::printable(subject, 255);
-        unsigned char digest[EVP_MAX_MD_SIZE];
-        unsigned size = 0;
-        X509_digest(peer, EVP_sha256(), digest, &size);
-        for (unsigned i = 0; i < size; ++i)
-            info_.peer_fingerprint += fmt::format("{}{:02X}", i ? ":" : "", digest[i]);
-        const long verdict = SSL_get_verify_result(ssl_);
-        if (verdict != X509_V_OK) info_.peer_problem = X509_verify_cert_error_string(verdict);
-        X509_free(peer);
-    }
-
     std::unique_ptr<env::Stream> plain_;
     std::shared_ptr<const void> keep_;  // the context's own memory
     SSL* ssl_;
+    const EVP_MD* digest_;  // of the peer's fingerprints
     env::TlsInfo info_;
 };
 
@@ -497,6 +478,10 @@ std::expected<std::shared_ptr<const env::TlsServerContext>, std::string> OpenSsl
     auto out = std::make_shared<ServerContext>();
     out->alpn = settings.alpn;
     out->tickets = tickets_;
+    out->digest = EVP_get_digestbyname(settings.fingerprint_digest.c_str());
+    if (!out->digest)
+        return std::unexpected(fmt::format("smtpd_tls_fingerprint_digest: '{}' is not a digest; use sha256",
+                                           base::printable(settings.fingerprint_digest, 60)));
     TRY_ASSIGN(out->context, make_context(settings, settings.certificates, *out));
     std::map<std::string, std::vector<env::TlsCertificate>, base::ILess> by_name;
     for (const auto& [name, certificate] : settings.sni) by_name[name].push_back(certificate);
@@ -515,7 +500,7 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::
     const auto server = std::static_pointer_cast<const ServerContext>(context);
     SSL* ssl = SSL_new(server->context.get());
     SSL_set_accept_state(ssl);
-    auto stream = std::make_unique<TlsStream>(std::move(plain), ssl, server);
+    auto stream = std::make_unique<TlsStream>(std::move(plain), ssl, server, server->digest);
     auto done = co_await stream->handshake(deadline);
     if (!done) {
         stream->close();
@@ -545,7 +530,7 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::
             i == 0 ? SSL_set1_host(ssl, settings.match_names[i].c_str())
                    : SSL_add1_host(ssl, settings.match_names[i].c_str());
     }
-    auto stream = std::make_unique<TlsStream>(std::move(plain), ssl, *context);
+    auto stream = std::make_unique<TlsStream>(std::move(plain), ssl, *context, EVP_sha256());
     auto done = co_await stream->handshake(deadline);
     if (!done) {
         const long verdict = SSL_get_verify_result(ssl);

@@ -118,11 +118,12 @@ struct Format {
                 base::Severity::Info};
     }
     LogLine operator()(const base::TlsEstablished& e) const {
-        return {e.service,
-                fmt::format("{} TLS connection established {} {}: {} with cipher {} ({}/{} bits)", e.trust,
-                            e.outbound ? "to" : "from", client(e.name, e.address), e.protocol, e.cipher,
-                            e.cipher_bits, e.algorithm_bits),
-                base::Severity::Info};
+        return {
+            e.service,
+            fmt::format("{} TLS connection established {} {}: {} with cipher {} ({}/{} bits){}{}", e.trust,
+                        e.outbound ? "to" : "from", client(e.name, e.address), e.protocol, e.cipher,
+                        e.cipher_bits, e.algorithm_bits, e.details.empty() ? "" : " ", e.details),
+            base::Severity::Info};
     }
 };
 

@@ -37,7 +37,9 @@ struct Facts {
     std::string queue_id;
     std::string sasl_method, sasl_username, sasl_sender;
     bool encrypted = false;
-    std::string tls_protocol, tls_cipher, client_certificate_fingerprint;
+    std::string tls_protocol, tls_cipher;
+    /// Of the client's certificate and its public key, in smtpd_tls_fingerprint_digest; empty: none.
+    std::string client_certificate_fingerprint, client_key_fingerprint;
     bool client_certificate_verified = false;
     std::string etrn_domain;
     /// The client sent more than it was allowed to before our reply (reject_unauth_pipelining).

@@ -3,16 +3,27 @@
 
 #include "base/parameter.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace policy {
 
+/// What is done when an author of a submitted message is not the login's (smtpd_from_login_mismatch_action).
+enum class AuthorCheck { None, Warn, Reject };
+constexpr auto enum_words(AuthorCheck) {
+    return std::array<std::pair<std::string_view, AuthorCheck>, 3>{
+        {{"none", AuthorCheck::None}, {"warn", AuthorCheck::Warn}, {"reject", AuthorCheck::Reject}}};
+}
+
 struct PolicyOptions {
     std::string client, helo, sender, relay, recipient, data, end_of_data;
     std::vector<std::string> restriction_classes;
-    std::string my_networks, sender_login_maps, recipient_delimiter;
+    std::string my_networks, sender_login_maps, recipient_delimiter, relay_client_certificates;
+    bool sender_login_own_address = false;
     bool delay_reject = true, reject_unlisted_recipient = true, reject_unlisted_sender = false,
          relay_before_recipient = true;
     std::uint32_t access_map_reject_code = 554, reject_code = 554, defer_code = 450,
@@ -42,6 +53,12 @@ struct PolicyOptions {
                   "The clients that permit_mynetworks trusts.");
         parameter("smtpd_sender_login_maps", &O::sender_login_maps, Default{""},
                   "Tables from sender address to the login names that own it.");
+        parameter("smtpd_sender_login_own_address", &O::sender_login_own_address, Default{"no"},
+                  "A login name that is an address (or the local part of one in mydestination) owns this "
+                  "address and its extensions, beside what smtpd_sender_login_maps says.");
+        parameter("relay_clientcerts", &O::relay_client_certificates, Default{""},
+                  "Tables whose keys are the fingerprints of client certificates, or of their public keys, "
+                  "that permit_tls_clientcerts lets in; the values mean nothing.");
         parameter("recipient_delimiter", &O::recipient_delimiter, Default{""},
                   "What separates user and extension (user+ext).");
         parameter("smtpd_delay_reject", &O::delay_reject, Default{"yes"},

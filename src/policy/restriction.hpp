@@ -5,6 +5,7 @@
 #include "env/resolver.hpp"
 #include "policy/judge.hpp"
 #include "policy/options.hpp"
+#include "policy/sender_login.hpp"
 #include "routing/directory.hpp"
 #include "routing/match_list.hpp"
 #include "tables/factory.hpp"
@@ -26,7 +27,8 @@ struct Context {
     const PolicyOptions& options;
     const routing::NetworkList& my_networks;
     routing::Directory& directory;
-    const tables::TableList& sender_logins;
+    const SenderLogins& sender_logins;
+    const tables::TableList& relay_client_certificates;
     env::Resolver* resolver;  // nullptr: what asks DNS cannot be answered
     Stage stage;
     const Facts& facts;

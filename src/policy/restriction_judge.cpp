@@ -36,9 +36,10 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     auto networks = routing::NetworkList::make(o.my_networks, services.factory, services.files);
     if (!networks) return std::unexpected("mynetworks: " + networks.error());
     out->my_networks_ = std::move(*networks);
-    auto logins = services.factory.open_list(o.sender_login_maps);
-    if (!logins) return std::unexpected("smtpd_sender_login_maps: " + logins.error().text);
-    out->sender_logins_ = std::move(*logins);
+    TRY_ASSIGN(out->sender_logins_, SenderLogins::make(o, services.factory, services.directory));
+    auto certificates = services.factory.open_list(o.relay_client_certificates);
+    if (!certificates) return std::unexpected("relay_clientcerts: " + certificates.error().text);
+    out->relay_client_certificates_ = std::move(*certificates);
     for (const auto& name : o.restriction_classes) {
         TRY_ASSIGN(auto program, compile(name, class_text(name), services.factory, o.restriction_classes));
         out->classes_.emplace(name, std::move(program));
@@ -106,8 +107,9 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
     }
     for (const auto& part : parts) {
         if (part.program->steps.empty()) continue;
-        Context context{options_,   my_networks_, directory_,      sender_logins_, resolver_,
-                        part.stage, facts,        verdict.effects, notes,          classes_};
+        Context context{options_,  my_networks_, directory_, *sender_logins_, relay_client_certificates_,
+                        resolver_, part.stage,   facts,      verdict.effects, notes,
+                        classes_};
         Outcome outcome = co_await evaluate(context, *part.program);
         if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500)
             outcome.reply = *context.defer_if_reject;

@@ -36,7 +36,8 @@ class RestrictionJudge : public Judge {
     env::Resolver* resolver_;
     std::string service_;
     routing::NetworkList my_networks_;
-    tables::TableList sender_logins_;
+    std::shared_ptr<const SenderLogins> sender_logins_;
+    tables::TableList relay_client_certificates_;
     std::shared_ptr<const Program> client_, helo_, sender_, relay_, recipient_, data_, end_of_data_;
     std::shared_ptr<const Program> unlisted_recipient_, unlisted_sender_;
     std::map<std::string, std::shared_ptr<const Program>, std::less<>> classes_;

@@ -1,4 +1,5 @@
-// What restrictions.cpp (the registry and the plain ones) and dns_restrictions.cpp share. Private to policy/.
+// What restrictions.cpp (the registry and the plain ones), dns_restrictions.cpp and login_restrictions.cpp
+// share. Private to policy/.
 #pragma once
 
 #include "policy/restriction.hpp"
@@ -22,6 +23,8 @@ struct Entry {
 
 /// Those that ask DNS.
 std::span<const Entry> dns_restrictions();
+/// Those about logins and client certificates.
+std::span<const Entry> login_restrictions();
 
 Outcome permit();
 Outcome refuse(std::uint32_t code, std::uint16_t subject, std::uint16_t detail, std::string text);

@@ -146,13 +146,6 @@ Task run_permit_mynetworks(Context& context, const Step&) {
     if (!inside) co_return lookup_failed(context, context.facts.client.address.text(), inside.error().text);
     co_return *inside ? permit() : Outcome{};
 }
-Task run_permit_sasl(Context& context, const Step&) {
-    co_return context.facts.sasl_username.empty() ? Outcome{} : permit();
-}
-Task run_permit_tls_all(Context& context, const Step&) {
-    co_return context.facts.client_certificate_verified ? permit() : Outcome{};
-}
-
 Task relay_control(Context& context, bool defer) {
     if (!context.facts.recipient) co_return Outcome{};
     auto ours = co_await context.directory.is_authorized_destination(*context.facts.recipient);
@@ -308,50 +301,12 @@ Task run_recipient_access(Context& context, const Step& step) {
     co_return out;
 }
 
-// --- Whose sender address is it (smtpd_sender_login_maps) ---
-
-enum class Who { Everybody, LoggedIn, NotLoggedIn, KnownOnly };
-
-Task sender_login(Context& context, Who who) {
-    if (!context.facts.sender || context.facts.sender->is_null()) co_return Outcome{};
-    const std::string user = context.facts.sasl_username;
-    if ((who == Who::LoggedIn && user.empty()) || (who == Who::NotLoggedIn && !user.empty()))
-        co_return Outcome{};
-    const routing::LookupForms forms{context.options.recipient_delimiter, routing::LookupForms::Local::No,
-                                     routing::LookupForms::CatchAll::Yes};
-    auto found =
-        co_await routing::look_up_address(context.sender_logins, context.facts.sender->address(), forms);
-    if (!found) co_return lookup_failed(context, sender_shown(context), found.error().text);
-    const auto owners = *found ? base::split_any((*found)->value, ", \t") : std::vector<std::string_view>{};
-    const bool owned = !owners.empty();
-    const bool theirs = std::ranges::any_of(owners, [&](auto owner) { return base::iequals(owner, user); });
-    if (user.empty()) {
-        if (!owned || who == Who::LoggedIn) co_return Outcome{};
-        co_return refuse(553, 7, 1,
-                         fmt::format("<{}>: Sender address rejected: not logged in", sender_shown(context)));
-    }
-    if (theirs || (!owned && who == Who::KnownOnly)) co_return Outcome{};
-    co_return refuse(553, 7, 1,
-                     fmt::format("<{}>: Sender address rejected: not owned by user {}", sender_shown(context),
-                                 base::printable(user, 255)));
-}
-Task run_sender_login(Context& context, const Step&) { return sender_login(context, Who::Everybody); }
-Task run_authenticated_sender_login(Context& context, const Step&) {
-    return sender_login(context, Who::LoggedIn);
-}
-Task run_unauthenticated_sender_login(Context& context, const Step&) {
-    return sender_login(context, Who::NotLoggedIn);
-}
-Task run_known_sender_login(Context& context, const Step&) { return sender_login(context, Who::KnownOnly); }
-
 // The registry: order has no meaning. Old names stand beside the new ones.
 constexpr Entry entries[] = {
     {"permit", Argument::None, run_permit},
     {"reject", Argument::None, run_reject},
     {"defer", Argument::None, run_defer},
     {"permit_mynetworks", Argument::None, run_permit_mynetworks},
-    {"permit_sasl_authenticated", Argument::None, run_permit_sasl},
-    {"permit_tls_all_clientcerts", Argument::None, run_permit_tls_all},
     {"permit_auth_destination", Argument::None, run_permit_auth_destination},
     {"reject_unauth_destination", Argument::None, run_reject_unauth_destination},
     {"defer_unauth_destination", Argument::None, run_defer_unauth_destination},
@@ -370,10 +325,6 @@ constexpr Entry entries[] = {
     {"reject_unknown_client_hostname", Argument::None, run_unknown_client},
     {"reject_unknown_client", Argument::None, run_unknown_client},
     {"reject_unknown_reverse_client_hostname", Argument::None, run_unknown_reverse_client},
-    {"reject_sender_login_mismatch", Argument::None, run_sender_login},
-    {"reject_authenticated_sender_login_mismatch", Argument::None, run_authenticated_sender_login},
-    {"reject_unauthenticated_sender_login_mismatch", Argument::None, run_unauthenticated_sender_login},
-    {"reject_known_sender_login_mismatch", Argument::None, run_known_sender_login},
     {"check_client_access", Argument::Table, run_client_access},
     {"check_reverse_client_hostname_access", Argument::Table, run_reverse_client_access},
     {"check_helo_access", Argument::Table, run_helo_access},
@@ -412,9 +363,11 @@ Task run_defer_if_reject(Context& context, const Step&) {
 const Entry* find_entry(std::string_view name) {
     const auto* found = std::ranges::find(entries, name, &Entry::name);
     if (found != std::end(entries)) return found;
-    const auto asking = dns_restrictions();
-    const auto at = std::ranges::find(asking, name, &Entry::name);
-    return at == asking.end() ? nullptr : &*at;
+    for (const auto others : {dns_restrictions(), login_restrictions()}) {
+        const auto at = std::ranges::find(others, name, &Entry::name);
+        if (at != others.end()) return &*at;
+    }
+    return nullptr;
 }
 
 std::string nearest(std::string_view word) {
@@ -429,6 +382,7 @@ std::string nearest(std::string_view word) {
     };
     std::ranges::for_each(entries, look);
     std::ranges::for_each(dns_restrictions(), look);
+    std::ranges::for_each(login_restrictions(), look);
     return best;
 }
 

@@ -142,8 +142,12 @@ env::Task<bool> Pickup::take(std::shared_ptr<State> state, std::string name) {
     services.events.note(base::Severity::Info, "pickup",
                          fmt::format("{}: uid={} from=<{}>", id, opened->stat.owner,
                                      base::printable(envelope.sender.text(), 300)));
+    std::string content;
+    mail::HeaderFilter filter(state->options.drop_headers, {}, {});
+    filter.feed(dropped->content, content);
+    filter.end(content);
     mail::HeaderScanner scanner;
-    scanner.feed(dropped->content);
+    scanner.feed(content);
     scanner.finish();
     services.events.emit(base::MessageContents{id, scanner.message_id()});
     const auto now = services.loop.clock().wall();
@@ -152,7 +156,7 @@ env::Task<bool> Pickup::take(std::shared_ptr<State> state, std::string name) {
     if (state->options.content && !state->options.content->keys.empty()) {
         policy::ContentCheck check(state->options.content, policy::ContentCheck::Role::Sign);
         std::string same;
-        check.feed(dropped->content, same);
+        check.feed(content, same);
         check.end(same);
         prepend += co_await check.sign(services.workers, std::string(), env::unix_time(now));
     }
@@ -161,7 +165,7 @@ env::Task<bool> Pickup::take(std::shared_ptr<State> state, std::string name) {
         state->complain(name, expanded.error());
         co_return true;
     }
-    auto kept = co_await (*message)->append(dropped->content);
+    auto kept = co_await (*message)->append(content);
     if (!kept) co_return false;
     auto receipt = co_await (*message)->commit(std::move(*expanded), std::move(prepend));
     if (!receipt) co_return false;

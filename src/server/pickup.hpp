@@ -8,6 +8,7 @@
 #include "env/loop.hpp"
 #include "env/network.hpp"
 #include "env/workers.hpp"
+#include "mail/header_filter.hpp"
 #include "mail/received.hpp"
 #include "policy/content_check.hpp"
 #include "queue/intake.hpp"
@@ -23,6 +24,7 @@ struct PickupOptions {
     std::string folder;
     std::uint64_t file_octets_max = 0;  // message_size_limit and its envelope
     mail::TraceOptions trace;
+    mail::HeaderFilter::Names drop_headers;  // message_drop_headers
     std::chrono::seconds poll_interval{10};
     std::shared_ptr<const policy::ContentRules> content;  // what is signed; nullptr: nothing
 };

@@ -1,7 +1,6 @@
 #include "server/smtp_connection.hpp"
 
 #include "base/text.hpp"
-#include "mail/date.hpp"
 #include "mail/received.hpp"
 
 #include <fmt/format.h>
@@ -313,6 +312,7 @@ policy::Facts SmtpConnection::facts() const {
         out.tls_protocol = tls->protocol;
         out.tls_cipher = tls->cipher;
         out.client_certificate_fingerprint = tls->peer_fingerprint;
+        out.client_key_fingerprint = tls->peer_key_fingerprint;
         out.client_certificate_verified = !tls->peer_fingerprint.empty() && tls->peer_problem.empty();
     }
     return out;
@@ -374,7 +374,12 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
         }
     }
     if (stage == smtp::Stage::Mail) effects_.reset();
-    const policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
+    policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
+    const bool logged_in = !session_.user().empty();
+    if (verdict.accepted() && logged_in && (stage == smtp::Stage::Mail || stage == smtp::Stage::Rcpt))
+        verdict = co_await judge_account(stage, std::move(verdict));
+    if (verdict.accepted() && logged_in && stage == smtp::Stage::EndOfData)
+        verdict = co_await judge_authors(std::move(verdict));
     if (verdict.accepted() && stage == smtp::Stage::EndOfData) {
         auto refused = co_await verify_content();
         if (refused) co_return std::move(*refused);
@@ -384,6 +389,7 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
         if (stage == smtp::Stage::EndOfData) {
             message_.reset();
             content_.reset();
+            account_.reset();
         }
     }
     co_return session_.on_verdict(to_judged(verdict));
@@ -400,6 +406,10 @@ env::Task<smtp::Step> SmtpConnection::begin() {
     message_ = std::move(*message);
     content_ = std::make_unique<Content>();
     content_->check = make_check();
+    auto mended = co_await service_->mended_for.contains(facts());
+    if (!mended) note(base::Severity::Warning, "local_header_rewrite_clients: " + mended.error());
+    content_->mended = mended.value_or(false);
+    content_->filter = make_filter();
     services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
                                                client_.address.text(), session_.auth_method(),
                                                session_.user(), session_.envelope().origin.sasl_sender});
@@ -413,22 +423,22 @@ env::Task<bool> SmtpConnection::store(std::string_view piece) {
     const auto limit = service_->options->message_size_limit;
     if (limit > 0 && content_->size > limit) message_.reset();  // the rest is read and dropped
     if (!message_) co_return false;
-    if (!content_->check) {
+    if (!content_->check && !content_->filter) {
         const bool kept = co_await append(piece);
         co_return kept;
     }
     content_->checked.clear();
-    content_->check->feed(piece, content_->checked);
+    refine(piece, content_->checked);
     const bool kept = co_await append(content_->checked);
     co_return kept;
 }
 
-/// Behind the last octet: what the check still holds back.
+/// Behind the last octet: what the check and the filter still hold back.
 env::Task<void> SmtpConnection::end_content() {
     content_->header.finish();
-    if (!content_->check || !message_) co_return;
+    if ((!content_->check && !content_->filter) || !message_) co_return;
     content_->checked.clear();
-    content_->check->end(content_->checked);
+    refine_end(content_->checked);
     co_await append(content_->checked);
 }
 
@@ -533,23 +543,6 @@ mail::Envelope SmtpConnection::finished_envelope() {
     return out;
 }
 
-/// What a submission server may add (RFC 6409 §8): Date, Message-ID, From.
-std::string SmtpConnection::missing_fields(const mail::HeaderScanner& header, const mail::Envelope& envelope,
-                                           const std::string& queue_id) const {
-    const auto now = services_.loop.clock().wall();
-    std::string out;
-    if (!header.has_date())
-        out += fmt::format("Date: {}\r\n", mail::format_date(now, services_.loop.clock().zone_offset(now)));
-    if (header.message_id().empty())
-        out += fmt::format("Message-ID: <{}.{}@{}>\r\n", env::unix_time(now), queue_id,
-                           service_->options->host_name);
-    if (!header.has_from())
-        out += fmt::format("From: {}\r\n", envelope.sender.is_null()
-                                               ? fmt::format("MAILER-DAEMON@{}", service_->options->host_name)
-                                               : envelope.sender.address().text());
-    return out;
-}
-
 env::Task<smtp::Step> SmtpConnection::commit() {
     const auto message = std::move(message_);
     const auto content = std::move(content_);
@@ -559,20 +552,15 @@ env::Task<smtp::Step> SmtpConnection::commit() {
         co_return session_.on_discarded();
     }
     mail::Envelope envelope = finished_envelope();
-    mail::TraceOptions trace;
-    trace.host_name = service_->options->host_name;
-    trace.mail_name = service_->options->mail_name;
-    trace.tls_details = service_->options->tls_received_header;
-    trace.authenticated_user = service_->options->authenticated_header;
     const auto now = services_.loop.clock().wall();
     std::string prepend;
     if (effects_)
         for (const auto& line : effects_->prepend) prepend += line + "\r\n";
     prepend += content->prepend;
-    prepend += mail::received_field(envelope, trace, message->id().text(), now,
+    prepend += mail::received_field(envelope, trace_options(), message->id().text(), now,
                                     services_.loop.clock().zone_offset(now));
     std::string missing;
-    if (service_->repair_always || !session_.user().empty())
+    if (service_->repair_always || content->mended)
         missing = missing_fields(content->header, envelope, message->id().text());
     if (content->check && content->check->role() == policy::ContentCheck::Role::Sign) {
         prepend += co_await content->check->sign(services_.workers, missing, env::unix_time(now));
@@ -593,6 +581,7 @@ env::Task<smtp::Step> SmtpConnection::commit() {
         note(base::Severity::Error, fmt::format("{}: the message could not be stored", message->id().text()));
         co_return session_.on_commit_failed(to_failure(receipt.error()));
     }
+    settle_account();
     co_return session_.on_committed(receipt->id().text());
 }
 
@@ -620,9 +609,9 @@ env::Task<bool> SmtpConnection::handshake() {
         const std::string trust = tls->peer_fingerprint.empty() ? "Anonymous"
                                   : tls->peer_problem.empty()   ? "Trusted"
                                                                 : "Untrusted";
-        services_.events.emit(base::TlsEstablished{service_->name, client_name_, client_.address.text(),
-                                                   tls->protocol, tls->cipher, tls->cipher_bits,
-                                                   tls->algorithm_bits, trust, false});
+        services_.events.emit(base::TlsEstablished{
+            service_->name, client_name_, client_.address.text(), tls->protocol, tls->cipher,
+            tls->cipher_bits, tls->algorithm_bits, trust, false, env::handshake_text(*tls)});
     }
     co_return true;
 }

@@ -13,8 +13,13 @@
 #include "env/tls.hpp"
 #include "env/workers.hpp"
 #include "mail/header.hpp"
+#include "mail/header_filter.hpp"
+#include "mail/received.hpp"
+#include "policy/account_policy.hpp"
 #include "policy/content_check.hpp"
 #include "policy/judge.hpp"
+#include "policy/rewrite_clients.hpp"
+#include "policy/sender_login.hpp"
 #include "queue/intake.hpp"
 #include "server/client_limits.hpp"
 #include "smtp/dot_decoder.hpp"
@@ -50,6 +55,13 @@ struct SmtpService {
     accounts::ThrottleOptions throttle;
     std::function<bool(const env::IpAddress&)> without_auth;  // smtpd_sasl_exceptions_networks
     bool repair_always = false;                               // always_add_missing_headers
+    mail::HeaderFilter::Names drop_headers;                   // message_drop_headers
+    policy::RewriteClients mended_for;                        // local_header_rewrite_clients
+    std::string append_domain;      // myorigin, for submitted addresses without a domain; "": they stay
+    bool asks_certificate = false;  // of clients, for Received:
+    std::shared_ptr<const policy::AccountPolicy> accounts;
+    std::shared_ptr<const policy::SenderLogins> sender_logins;
+    policy::AuthorCheck author_check = policy::AuthorCheck::None;
     std::shared_ptr<policy::Judge> judge;
     std::shared_ptr<const policy::ContentRules> content;        // nullptr: content is taken as it is
     std::function<bool(const env::IpAddress&)> without_verify;  // sender_authentication_exempt_networks
@@ -76,6 +88,9 @@ struct SmtpServices {
     env::Workers& workers;
     std::array<char, 65536>& scratch;     // of the loop: used only between suspensions
     const policy::SightingSink& sighted;  // what authors' reports count; may be empty
+    policy::AccountLimits& accounts;
+    /// An account sends far more than it used to: its name, and the client. May be empty.
+    const std::function<void(std::string, std::string)>& conspicuous;
 };
 
 class SmtpConnection {
@@ -113,6 +128,13 @@ class SmtpConnection {
     env::Task<bool> handshake();
     env::Task<bool> flush();
     env::Task<bool> fill();
+    env::Task<policy::Verdict> judge_account(smtp::Stage stage, policy::Verdict verdict);
+    env::Task<policy::Verdict> judge_authors(policy::Verdict verdict);
+    void settle_account();
+    std::unique_ptr<mail::HeaderFilter> make_filter();
+    void refine(std::string_view piece, std::string& out);
+    void refine_end(std::string& out);
+    mail::TraceOptions trace_options() const;
     env::Task<bool> store(std::string_view content);
     env::Task<bool> append(std::string_view content);
     env::Task<void> end_content();
@@ -155,13 +177,18 @@ class SmtpConnection {
         std::uint64_t size = 0;
         std::optional<smtp::CommitFailure> failure;
         std::unique_ptr<policy::ContentCheck> check;
-        std::string checked;  // what the check lets through
-        std::string prepend;  // fields it wants
+        std::unique_ptr<mail::HeaderFilter> filter;
+        bool mended = false;               // of a client whose messages are
+        std::vector<std::string> authors;  // of what was submitted: the addresses in From: and Sender:
+        std::string between;               // what check and filter hand to each other
+        std::string checked;               // what they let through
+        std::string prepend;               // fields it wants
         bool hold = false, junk = false, verified = false;
     };
     void note_origin(const Content& content, mail::Envelope& envelope) const;
     std::unique_ptr<Content> content_;
     std::unique_ptr<policy::SideEffects> effects_;
+    std::unique_ptr<policy::AccountTicket> account_;  // of the transaction, when the client logged in
     bool limited_ = true;
     bool idle_ = false;
     bool stop_asked_ = false;

@@ -63,7 +63,7 @@ struct ServerOptions {
     std::chrono::seconds upstream_proxy_timeout{5};
     std::vector<std::string> discarded_ehlo_keywords;
     bool tls_received_header = true;
-    bool authenticated_header = false;
+    bool authenticated_header = false, hide_client_session = false;
     std::string mail_name;
 
     static constexpr void describe(auto& parameter) {
@@ -137,6 +137,9 @@ struct ServerOptions {
                   "Note the TLS protocol and cipher in Received:.");
         parameter("smtpd_sasl_authenticated_header", &O::authenticated_header,
                   "Note the login name in Received:.");
+        parameter("smtpd_hide_client_session", &O::hide_client_session, Default{"no"},
+                  "Say in Received: nothing of the client: no name, address, TLS details or login name. For "
+                  "submission services; the log still has it all.");
     }
 };
 

@@ -156,3 +156,167 @@ def test_old_protocols_with_sslscan(three_ports):
     server.settings["smtpd_tls_protocols"] = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
     server.start()
     assert enabled_protocols(server.port, "--starttls-smtp") == modern
+
+
+def fingerprints(folder, name, digest="sha256"):
+    """Of the certificate and of its public key, as Postfix's tables want them."""
+    def run(*command, stdin=None):
+        return subprocess.run(command, input=stdin, check=True, capture_output=True).stdout
+    certificate = run("openssl", "x509", "-in", folder / f"{name}.pem", "-noout", "-fingerprint", f"-{digest}").decode().strip().split("=")[1]
+    der = run("openssl", "pkey", "-pubin", "-outform", "DER", stdin=run("openssl", "x509", "-in", folder / f"{name}.pem", "-noout", "-pubkey"))
+    key = run("openssl", "dgst", f"-{digest}", "-c", stdin=der).decode().strip().split("= ")[1].upper()
+    return certificate, key
+
+
+def relay_code(server, keys, chain, name=None):
+    """What a stranger with this certificate gets who wants to relay."""
+    context = ssl.create_default_context(cafile=chain)
+    context.check_hostname = False
+    if name:
+        context.load_cert_chain(keys / f"{name}.pem", keys / f"{name}.key")
+    with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as c:
+        c.starttls(context=context)
+        c.mail("x@client.example")
+        return c.rcpt("y@elsewhere.example")[0]
+
+
+def test_client_certificates_let_in(make_server, keys):
+    for name in ("authority", "listed", "key-listed", "stranger"):
+        make_certificate(keys, name)
+    make_certificate(keys, "vouched", issuer="authority")
+    chain = make_certificate(keys, "mail.example.com")
+    for digest in ("sha256", "sha1"):
+        (keys / "relay").write_text(f"{fingerprints(keys, 'listed', digest)[0]} listed\n{fingerprints(keys, 'key-listed', digest)[1]} by its key\n")
+        server = make_server(f"relay-{digest}", main={
+            "smtpd_tls_security_level": "may", "smtpd_tls_chain_files": chain, "smtpd_tls_CAfile": keys / "authority.pem", "smtpd_tls_ask_ccert": "yes",
+            "smtpd_tls_fingerprint_digest": digest, "relay_clientcerts": f"hash:{keys}/relay", "mynetworks": "192.0.2.0/24",
+            "smtpd_relay_restrictions": "permit_tls_clientcerts, reject_unauth_destination"})
+        got = {name: relay_code(server, keys, chain, name) for name in ("listed", "key-listed", "stranger", "vouched", None)}
+        assert got == {"listed": 250, "key-listed": 250, "stranger": 554, "vouched": 554, None: 554}, digest
+    server.stop()
+    server.settings["smtpd_relay_restrictions"] = "permit_tls_all_clientcerts, reject_unauth_destination"
+    server.start()
+    got = {name: relay_code(server, keys, chain, name) for name in ("vouched", "listed", None)}
+    assert got == {"vouched": 250, "listed": 554, None: 554}
+    server.stop()
+    (keys / "relay").write_text(f"{fingerprints(keys, 'stranger', 'sha1')[0]} REJECT not you\n{fingerprints(keys, 'listed', 'sha1')[1]} OK\n")
+    server.settings["smtpd_relay_restrictions"] = f"check_ccert_access hash:{keys}/relay, reject_unauth_destination"
+    server.start()
+    assert relay_code(server, keys, chain, "listed") == 250 and relay_code(server, keys, chain, "vouched") == 554
+    assert relay_code(server, keys, chain, "stranger") == 554
+    server.wait_log("Client certificate rejected: not you")
+
+
+TLS_LINES = re.compile(r"\(using .*?\)\n\t\((?:Client|No client).*?\n(?=\t(?:\(Auth|by))", re.S)
+
+
+def test_tls_is_told_as_postfix_tells_it(make_server, keys, directory):
+    """The same client at a Postfix and at us: the lines in Received: and in the log are the same."""
+    import os
+    from peers import PostfixPeer
+    if os.getuid() != 0:
+        pytest.skip("Postfix needs root")
+    make_certificate(keys, "authority")
+    make_certificate(keys, "vouched", "rsa", issuer="authority")
+    make_certificate(keys, "stranger")
+    for kind in ("rsa", "ec"):
+        chain = make_certificate(keys, "mail.example.com", kind)
+        tls = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": chain, "smtpd_tls_CAfile": keys / "authority.pem", "smtpd_tls_loglevel": "1", "smtpd_tls_received_header": "yes",
+               "smtpd_tls_ask_ccert": "yes" if kind == "ec" else "no"}
+        server = make_server(f"server-{kind}", main=tls)
+        sink = make_server(f"sink-{kind}")
+        with PostfixPeer(directory / f"postfix-{kind}", f"[127.0.0.1]:{sink.port}", {**tls, "smtpd_peername_lookup": "yes"}) as postfix:
+            clients = [(version, name) for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2)
+                       for name in ((None, "vouched", "stranger") if kind == "ec" else (None,))]
+            for count, (version, name) in enumerate(clients, 1):
+                told = []
+                for port, mailbox in ((server.port, server), (postfix.port, sink)):
+                    context = ssl.create_default_context(cafile=chain)
+                    context.check_hostname, context.verify_mode, context.maximum_version = False, ssl.CERT_NONE, version
+                    if name:
+                        context.load_cert_chain(keys / f"{name}.pem", keys / f"{name}.key")
+                    with smtplib.SMTP("127.0.0.1", port, timeout=20) as c:
+                        c.starttls(context=context)
+                        c.sendmail("x@client.example", ["bob@example.org"], b"Subject: x\r\n\r\nx\r\n")
+                    got = mailbox.wait_messages("bob", count)[-1].decode()
+                    told.append(TLS_LINES.search(got[got.index("(using"):]).group(0))
+                assert told[0] == told[1], (kind, version, name)
+
+            def lines(log):
+                return re.findall(r"(\w+ TLS connection established from localhost\[127\.0\.0\.1\]): (.*)", log)
+            assert [(first, rest) for first, rest in lines(server.log())] == [(first, re.sub(r"^.*?(?=TLSv)", "", rest)) for first, rest in lines(postfix.log())]
+
+
+@pytest.mark.parametrize("notation,expected", [
+    (">=TLSv1.2", {"TLSv1.2", "TLSv1.3"}), (">=TLSv1.2, <=TLSv1.2", {"TLSv1.2"}), ("!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", {"TLSv1.2", "TLSv1.3"}),
+    ("!SSLv2,!SSLv3,!TLSv1,!TLSv1.1,!TLSv1.2", {"TLSv1.3"}), ("TLSv1.2", {"TLSv1.2"}), ("TLSv1.2 TLSv1.3", {"TLSv1.2", "TLSv1.3"}), (">=TLSv1.3", {"TLSv1.3"})])
+def test_notations_of_protocols(make_server, keys, notation, expected):
+    chain = make_certificate(keys, "mail.example.com")
+    server = make_server(main={"smtpd_tls_security_level": "encrypt", "smtpd_tls_chain_files": chain, "smtpd_tls_mandatory_protocols": notation})
+    offered = {"TLSv1": "-tls1", "TLSv1.1": "-tls1_1", "TLSv1.2": "-tls1_2", "TLSv1.3": "-tls1_3"}
+    taken = {name for name, option in offered.items() if re.search(r"New, TLSv1", client(server.port, option, "-cipher", "ALL:@SECLEVEL=0"))}
+    assert taken == expected
+
+
+def test_cipher_grades_lists_and_exclusions(make_server, keys):
+    chain = make_certificate(keys, "mail.example.com", "rsa")
+    server = make_server(main={"smtpd_tls_security_level": "encrypt", "smtpd_tls_chain_files": chain, "smtpd_tls_mandatory_ciphers": "high",
+                               "smtpd_tls_exclude_ciphers": "aNULL, eNULL, AES128, DES+MD5", "smtpd_tls_mandatory_exclude_ciphers": "kRSA",
+                               "smtpd_tls_eecdh_grade": "ultra", "smtpd_tls_dh1024_param_file": "auto", "tls_preempt_cipherlist": "yes"})
+    check = server.run("-c", server.config, "check").stderr
+    assert b"NOT HONOURED" not in check and b"not a known" not in check
+
+    def takes(cipher):
+        return "New, TLSv1.2" in client(server.port, "-tls1_2", "-cipher", cipher)
+    assert takes("ECDHE-RSA-AES256-GCM-SHA384") and not takes("ECDHE-RSA-AES128-GCM-SHA256") and not takes("AES256-GCM-SHA384")
+    server.stop()
+    server.settings.update({"tls_high_cipherlist": "ECDHE-RSA-CHACHA20-POLY1305", "smtpd_tls_exclude_ciphers": "", "smtpd_tls_mandatory_exclude_ciphers": ""})
+    server.start()
+    assert takes("ECDHE-RSA-CHACHA20-POLY1305") and not takes("ECDHE-RSA-AES256-GCM-SHA384")
+    server.settings["smtpd_tls_mandatory_ciphers"] = "null"
+    server.write_config()
+    assert b"cipher grade 'null'" in server.run("-c", server.config, "check", check=False).stderr
+
+
+def test_wrapper_mode_with_every_security_level(make_server, keys):
+    """As in Postfix: wrapper mode is TLS from the first octet whatever the level says; an empty level means encrypt."""
+    chain = make_certificate(keys, "mail.example.com")
+    for level in ("", "none", "may", "encrypt"):
+        server = make_server(f"wrapped-{level or 'empty'}", start=False, main={"smtpd_tls_chain_files": chain, "smtpd_tls_wrappermode": "yes", "smtpd_tls_security_level": level})
+        server.start(wait=False)
+        server.wait_log("daemon started")
+        context = ssl.create_default_context(cafile=chain)
+        context.check_hostname = False
+        with smtplib.SMTP_SSL("127.0.0.1", server.port, timeout=20, context=context) as c:
+            c.ehlo()
+            assert "starttls" not in c.esmtp_features
+            c.sendmail("x@client.example", ["bob@example.org"], b"Subject: x\r\n\r\nx\r\n")
+        assert b"with ESMTPS id" in server.wait_messages("bob", 1)[0]
+
+
+def test_expired_and_wrong_certificates_are_said(make_server, keys):
+    make_certificate(keys, "mail.example.com")
+    old, other = keys / "old", keys / "other.example.chain"
+    make_certificate(keys, "other.example")
+    subprocess.run(["openssl", "req", "-new", "-key", keys / "mail.example.com.key", "-subj", "/CN=mail.example.com", "-out", f"{old}.csr"], check=True, capture_output=True)
+    subprocess.run(["openssl", "x509", "-req", "-in", f"{old}.csr", "-signkey", keys / "mail.example.com.key", "-days", "-1", "-out", f"{old}.pem"], check=True, capture_output=True)
+    (keys / "old.chain").write_text((keys / "mail.example.com.key").read_text() + (keys / "old.pem").read_text())
+    (keys / "old.chain").chmod(0o644)
+    server = make_server(main={"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": keys / "old.chain"})
+    assert b"expired" in server.run("-c", server.config, "check").stderr
+    assert b"expired" in server.run("-c", server.config, "status").stdout
+    server.wait_log(r"warning: .*expired")
+    assert server.run("-c", server.config, "certificates", check=False).returncode == 1
+    server.settings["smtpd_tls_chain_files"] = other
+    server.write_config()
+    assert b"does not name mail.example.com" in server.run("-c", server.config, "check").stderr
+    # A key that is not the certificate's: nothing starts, and a running server keeps what it has.
+    (keys / "mismatch.chain").write_text((keys / "other.example.key").read_text() + (keys / "mail.example.com.pem").read_text())
+    (keys / "mismatch.chain").chmod(0o644)
+    server.settings["smtpd_tls_chain_files"] = keys / "mismatch.chain"
+    server.write_config()
+    wrong = server.run("-c", server.config, "check", check=False)
+    assert wrong.returncode == 1 and b"does not belong to the certificate" in wrong.stderr
+    server.process.send_signal(1)
+    server.wait_log(r"does not belong to the certificate; the old configuration stays in force")
+    assert "CN = mail.example.com" in client(server.port)

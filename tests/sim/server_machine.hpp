@@ -107,6 +107,7 @@ class ServerMachine {
     NoUsers users_;
     std::unique_ptr<server::ClientLimits> limits_;
     std::unique_ptr<accounts::Throttle> throttle_;
+    policy::AccountLimits accounts_;
     std::unique_ptr<server::ConnectionCount> count_;
     std::unique_ptr<delivery::InProcessAgent> agent_;
     std::unique_ptr<app::Front> front_;
