@@ -7,6 +7,7 @@
 #include "delivery/forwarding.hpp"
 #include "delivery/junk_detail.hpp"
 #include "policy/content_check.hpp"
+#include "policy/sealing_key.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -134,13 +134,6 @@ std::expected<dkim::Signature, std::string> parse_message_signature(std::string_
     return out;
 }
 
-/// Which body hash a message signature needs.
-struct BodyForm {
-    dkim::Canonicalization form;
-    std::uint64_t length_max;
-    auto operator<=>(const BodyForm&) const = default;
-};
-
 struct ChainVerifier::State {
     std::string header_block;
     Limits limits;
@@ -148,12 +141,9 @@ struct ChainVerifier::State {
     std::expected<std::vector<Set>, std::string> sets;
     struct Message {
         std::expected<dkim::Signature, std::string> signature;
-        std::optional<BodyForm> body;  // none: not worth a hash of its own
+        std::unique_ptr<dkim::BodyHasher> hasher;
     };
     std::vector<Message> messages;  // one for each set
-    // However many sets there are, the body is hashed at most three times.
-    std::map<BodyForm, dkim::BodyHasher> hashers;
-    std::map<BodyForm, std::string> digests;
 
     env::Task<std::pair<ChainStatus, std::string>> check_message(std::size_t index, env::Resolver& resolver);
     env::Task<std::pair<ChainStatus, std::string>> check_seal(std::size_t index, env::Resolver& resolver);
@@ -167,16 +157,11 @@ ChainVerifier::ChainVerifier(std::string header_block, Limits limits) : state_(s
     state.sets = read_sets(state.fields, limits);
     if (!state.sets) return;
     for (const auto& set : *state.sets) {
-        State::Message message{parse_message_signature(value_of(*set.message_signature)), std::nullopt};
-        const bool newest = state.messages.size() + 1 == state.sets->size();
-        // An older one only tells who changed the message; with an l= of its own it would cost a hash for
-        // that.
-        if (message.signature && (newest || !message.signature->body_length)) {
-            message.body =
-                BodyForm{message.signature->body_form,
-                         message.signature->body_length.value_or(std::numeric_limits<std::uint64_t>::max())};
-            state.hashers.try_emplace(*message.body, message.body->form, message.body->length_max);
-        }
+        State::Message message{parse_message_signature(value_of(*set.message_signature)), nullptr};
+        if (message.signature)
+            message.hasher = std::make_unique<dkim::BodyHasher>(
+                message.signature->body_form,
+                message.signature->body_length.value_or(std::numeric_limits<std::uint64_t>::max()));
         state.messages.push_back(std::move(message));
     }
 }
@@ -186,7 +171,8 @@ ChainVerifier::ChainVerifier(ChainVerifier&&) noexcept = default;
 bool ChainVerifier::has_sets() const { return !state_->sets || !state_->sets->empty(); }
 
 void ChainVerifier::body(std::string_view octets) {
-    for (auto& [form, hasher] : state_->hashers) hasher.update(octets);
+    for (auto& message : state_->messages)
+        if (message.hasher) message.hasher->update(octets);
 }
 
 env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_message(std::size_t index,
@@ -195,7 +181,7 @@ env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_messa
     if (!message.signature) co_return std::pair(ChainStatus::Fail, message.signature.error());
     const dkim::Signature& signature = *message.signature;
     const auto what = fmt::format("ARC-Message-Signature {}", index + 1);
-    if (!message.body || digests.at(*message.body) != signature.body_hash)
+    if (message.hasher->finish() != signature.body_hash)
         co_return std::pair(ChainStatus::Fail, what + ": the body was changed");
     const dkim::KeyLookup lookup =
         co_await dkim::look_up_key(resolver, signature.domain, signature.selector, signature.algorithm);
@@ -248,7 +234,6 @@ env::Task<ChainResult> ChainVerifier::finish(env::Resolver& resolver) {
     const auto& sets = *state.sets;
     if (sets.empty()) co_return out;
     out.instances = static_cast<unsigned>(sets.size());
-    for (auto& [form, hasher] : state.hashers) state.digests.emplace(form, hasher.finish());
     for (const auto& set : sets) {
         const auto seal = parse_seal(value_of(*set.seal));
         out.sealers.push_back(seal ? base::lower(seal->domain) : "");

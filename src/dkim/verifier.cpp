@@ -33,20 +33,6 @@ SignatureResult decided(SignatureResult base, Result result, std::string reason)
     return base;
 }
 
-/// A field that may stand once (RFC 5322 §3.6) and stands more often than it is signed: whose it is, nobody
-/// knows (RFC 6376 §8.15). "": none.
-std::string unsigned_surplus(const std::vector<Field>& fields, const std::vector<std::string>& signed_names) {
-    for (const std::string_view name :
-         {"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "MIME-Version",
-          "Content-Type", "Content-Transfer-Encoding"}) {
-        const auto is_it = [&](std::string_view one) { return base::iequals(one, name); };
-        const auto written = std::ranges::count_if(signed_names, is_it);
-        if (written > 0 && std::ranges::count_if(fields, is_it, &Field::name) > written)
-            return fmt::format("not all {}: fields are signed", name);
-    }
-    return "";
-}
-
 }  // namespace
 
 std::string_view to_text(Result result) {
@@ -204,7 +190,6 @@ env::Task<SignatureResult> Verifier::State::verify(const Candidate& candidate, e
         co_return decided(out, Result::Policy,
                           fmt::format("l= leaves {} octets of the body unsigned", out.unsigned_octets));
     out.result = Result::Pass;
-    out.reason = unsigned_surplus(fields, signature.signed_names);
     co_return out;
 }
 

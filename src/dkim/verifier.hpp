@@ -27,7 +27,7 @@ struct VerifyOptions {
 
 struct SignatureResult {
     Result result = Result::None;
-    std::string reason;  // for people; empty on a pass without a but
+    std::string reason;  // for people; empty on a plain pass
     std::string domain;  // d=, empty when the field could not be read
     std::string selector;
     std::string algorithm;        // "rsa-sha256"

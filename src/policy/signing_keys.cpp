@@ -101,17 +101,6 @@ std::expected<SigningKeys, std::string> SigningKeys::make(const SenderOptions& o
     return out;
 }
 
-std::expected<SigningKey, std::string> sealing_key(const SenderOptions& options, const std::string& domain,
-                                                   env::FileSystem& files) {
-    if (!options.arc_seal_key.empty()) return read_key("arc_seal_key", options.arc_seal_key, files);
-    TRY_ASSIGN(const auto keys, SigningKeys::make(options, files));
-    for (const auto* key : keys.keys_for("postmaster@" + domain))
-        if (key->key.is_rsa()) return *key;
-    return std::unexpected(fmt::format(
-        "arc_seal: there is no RSA key for {} in dkim_signing_keys; set arc_seal_key = domain:selector:/path",
-        domain));
-}
-
 std::vector<const SigningKey*> SigningKeys::keys_for(const std::string& author) const {
     std::vector<const SigningKey*> out;
     const auto domain = author.substr(std::min(author.rfind('@') + 1, author.size()));

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <map>
 
 namespace spf {
 namespace {
@@ -284,19 +283,10 @@ class Evaluation {
         co_return answer->ok() ? Match::Yes : Match::No;
     }
 
-    /// The client's names are wanted by every ptr and %{p}: they are asked for once, and counted each time.
-    env::Task<std::expected<env::DnsAnswer, Abort>> ask_once(dns::Name name, dns::Type type) {
-        const auto key = std::pair(name, type);
-        if (const auto known = answers_.find(key); known != answers_.end()) co_return known->second;
-        auto answer = co_await ask(std::move(name), type);
-        if (answer) answers_.emplace(key, *answer);
-        co_return answer;
-    }
-
     // §5.5: names that the client's address points to and that point back; DNS errors mean no match.
     env::Task<std::expected<std::vector<dns::Name>, Abort>> validated_names() {
         std::vector<dns::Name> out;
-        auto answer = co_await ask_once(*dns::Name::parse(query_.ip.pointer_name()), dns::Type::Ptr);
+        auto answer = co_await ask(*dns::Name::parse(query_.ip.pointer_name()), dns::Type::Ptr);
         if (!answer) co_return out;
         if (auto over = count_void(*answer)) co_return std::unexpected(*over);
         unsigned asked = 0;
@@ -304,7 +294,7 @@ class Evaluation {
             const auto* pointer = std::get_if<dns::Ptr>(&record);
             if (!pointer || pointer->target.is_root()) continue;
             if (++asked > limits_.ptr_names_max) break;
-            auto back = co_await ask_once(pointer->target, address_type());
+            auto back = co_await ask(pointer->target, address_type());
             if (!back) continue;
             if (auto over = count_void(*back)) co_return std::unexpected(*over);
             if (answers_with_client(*back, 32, 128)) out.push_back(pointer->target);
@@ -358,7 +348,6 @@ class Evaluation {
     Limits limits_;
     env::SteadyTime end_;
     MacroValues values_;
-    std::map<std::pair<dns::Name, dns::Type>, env::DnsAnswer> answers_;  // of ask_once()
     unsigned dns_terms_ = 0;
     unsigned void_lookups_ = 0;
 };

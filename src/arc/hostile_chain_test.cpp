@@ -1,4 +1,4 @@
-// Chains that hold, and what must not pass for one (RFC 8617 §4.2, §5.1, §5.2).
+// What must not pass for a chain, and where nothing may be sealed (RFC 8617 §4.2, §5.1, §5.2).
 #include "arc/chain.hpp"
 #include "arc/sealer.hpp"
 #include "base/text.hpp"
@@ -66,35 +66,17 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
     return at == std::string::npos ? text : text.replace(at, what.size(), by);
 }
 
-TEST(Chain, Holds) {
-    EXPECT_EQ(verify(std::string(message)).status, ChainStatus::None);
-    for (const unsigned sets : {1U, 2U, 3U, 50U}) {
+TEST(HostileChain, TheHonestOnesHold) {
+    for (const unsigned sets : {1U, 2U, 50U}) {
         const auto got = verify(chain(sets));
         EXPECT_EQ(got.status, ChainStatus::Pass) << sets << ": " << got.reason;
         EXPECT_EQ(got.instances, sets);
-        EXPECT_EQ(got.sealers.size(), sets);
         EXPECT_EQ(got.sealers.back(), fmt::format("s{}.example", sets - 1));
-        EXPECT_EQ(got.oldest_pass, 0U);
         EXPECT_TRUE(got.newest_results.starts_with(fmt::format("mx.s{}.example; dmarc=pass", sets - 1)));
     }
 }
 
-TEST(Chain, ChangesOnTheWay) {
-    // The second hop changed the body: the chain holds, and says from where the message is as it is.
-    std::string header = chain(1);
-    header = seal(header, ChainStatus::Pass, "list.example", "A line.\r\nfooter\r\n") + header;
-    auto got = verify(header, "A line.\r\nfooter\r\n");
-    EXPECT_EQ(got.status, ChainStatus::Pass) << got.reason;
-    EXPECT_EQ(got.oldest_pass, 2U);
-    // Somebody behind the last seal did.
-    got = verify(header, "another\r\n");
-    EXPECT_EQ(got.status, ChainStatus::Fail);
-    EXPECT_EQ(verify(replaced(header, "Subject: hello", "Subject: money")).status, ChainStatus::Fail);
-    // Found out about the sender afterwards.
-    EXPECT_EQ(verify(replaced(chain(1), "dmarc=pass", "dmarc=none")).status, ChainStatus::Fail);
-}
-
-TEST(Chain, WhatIsNone) {
+TEST(HostileChain, WhatIsNone) {
     const std::string two = chain(2);
     const auto last_set = chain(1);  // sets of one
     const std::string doubled = two.substr(0, two.find("ARC-Message-Signature")) + two;
@@ -133,7 +115,7 @@ TEST(Chain, WhatIsNone) {
     EXPECT_EQ(verify(flood + std::string(message)).status, ChainStatus::Fail);
 }
 
-TEST(Chain, KeysThatCannotBeHad) {
+TEST(HostileChain, KeysThatCannotBeHad) {
     const std::string header =
         seal(std::string(message), ChainStatus::None, "broken.example") + std::string(message);
     EXPECT_EQ(verify(header).status, ChainStatus::TempError);
