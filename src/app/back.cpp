@@ -1,12 +1,12 @@
 #include "app/back.hpp"
 
-#include "app/own_mail_signer.hpp"
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/forwarding.hpp"
 #include "delivery/junk_detail.hpp"
 #include "policy/content_check.hpp"
+#include "policy/signing_keys.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -73,6 +73,9 @@ Back::Back(LoopEnvironment environment, delivery::Agent& agent, queue::QueueIdSo
                   if (arrival.marked && reader_) return reader_(std::move(arrival));
                   manager_->arrived(std::move(arrival));
               }),
+      signing_intake_(
+          intake_, [this] { return generations_.back()->signing; }, environment.workers,
+          environment.loop.clock()),
       router_(std::make_unique<CurrentRouter>(generations_)) {}
 Back::~Back() = default;
 
@@ -158,13 +161,10 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         manager_->configure(std::move(options));
         return {};
     }
-    notifier_ = std::make_unique<queue::Notifier>(environment_.loop, environment_.store, environment_.random,
-                                                  intake_, environment_.events, std::move(notifier_options));
+    notifier_ =
+        std::make_unique<queue::Notifier>(environment_.loop, environment_.store, environment_.random,
+                                          signing_intake_, environment_.events, std::move(notifier_options));
     const auto current = [this]() -> Generation& { return *generations_.back(); };
-    notifier_->sign_with([this, current] {
-        return std::make_unique<OwnMailSigner>(current().signing, environment_.workers,
-                                               environment_.loop.clock());
-    });
     queue::QueueManager::Services manager_services{
         environment_.loop,
         environment_.store,

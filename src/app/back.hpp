@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/front.hpp"
+#include "app/signing_intake.hpp"
 #include "delivery/agent.hpp"
 #include "delivery/local_transport.hpp"
 #include "delivery/simple_transports.hpp"
@@ -33,6 +34,7 @@ class Back {
     delivery::Agent& agent_;
     std::uint64_t epoch_;
     queue::StoreIntake intake_;
+    SigningIntake signing_intake_;                          // for our own notifications
     std::vector<std::unique_ptr<Generation>> generations_;  // older ones may have deliveries under way
     std::unique_ptr<CurrentRouter> router_;
     std::unique_ptr<queue::Notifier> notifier_;

@@ -1,6 +1,5 @@
 #include "app/report_desk.hpp"
 
-#include "app/own_mail_signer.hpp"
 #include "base/text.hpp"
 #include "mail/path.hpp"
 #include "reports/report_json.hpp"
@@ -16,10 +15,13 @@ using nlohmann::json;
 
 /// DKIM-Signature fields for one of our own messages.
 env::Task<std::string> sign_message(std::shared_ptr<const policy::ContentRules> rules, env::Workers& workers,
-                                    const env::Clock& clock, std::string message) {
-    OwnMailSigner signer(rules, workers, clock);
-    signer.feed(message);
-    std::string out = co_await signer.fields();
+                                    std::uint64_t now, std::string message) {
+    if (!rules || rules->keys.empty()) co_return std::string();
+    policy::ContentCheck check(rules, policy::ContentCheck::Role::Sign);
+    std::string same;
+    check.feed(message, same);
+    check.end(same);
+    std::string out = co_await check.sign(workers, std::string(), now);
     co_return out;
 }
 
@@ -89,8 +91,8 @@ ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const
       sender_({environment.loop, environment.store, environment.resolver, intake, environment.random,
                environment.workers, environment.events, tally_,
                [this](std::string message) {
-                   return sign_message(signing_, environment_.workers, environment_.loop.clock(),
-                                       std::move(message));
+                   return sign_message(signing_, environment_.workers,
+                                       env::unix_time(environment_.loop.clock().wall()), std::move(message));
                },
                std::move(expand)},
               host_name, "Postrider 0.1.0"),

@@ -10,6 +10,7 @@
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
 #include "platform/log_writer.hpp"
+#include "policy/signing_keys.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -141,13 +142,10 @@ void check_sender_authentication(const app::Site& site, env::FileSystem& files,
             say(config::Severity::Warning, "arc_seal",
                 "arc_seal: only what was verified is sealed; set sender_authentication = mark or enforce");
     }
-    const auto path_of = [](const std::string& key) {  // domain:selector:/path
-        const auto at = key.find(":/");
-        return at == std::string::npos ? std::string() : key.substr(at + 1);
-    };
     std::vector<std::pair<const char*, std::string>> secrets;
     for (const auto& path : routing.srs_secret_files) secrets.emplace_back("srs_secret_files", path);
-    secrets.emplace_back("arc_seal_key", path_of(options.arc_seal_key));
+    if (const auto at = options.arc_seal_key.find(":/"); at != std::string::npos)
+        secrets.emplace_back("arc_seal_key", options.arc_seal_key.substr(at + 1));
     for (const auto& [name, path] : secrets) {
         const auto stat = files.stat(path);
         if (!stat || (stat->mode & 0007) == 0) continue;

@@ -66,23 +66,17 @@ env::Task<bool> Notifier::send(mail::DsnAction kind, QueueId about,
     input.original = headers_only ? mail::DsnInput::Original::HeadersOnly : mail::DsnInput::Original::Full;
     const mail::DsnText text = mail::compose_dsn(input);
 
-    const auto signer = make_signer_ ? make_signer_() : nullptr;
-    if (signer) signer->feed(text.before);
     auto written = co_await (*incoming)->append(text.before);
     StoreContent content(store_, about, *record);
     while (written) {
         auto piece = co_await content.next();
         if (!piece || piece->empty()) break;  // an unreadable original must not stop the notice about it
         const std::string part = headers_only ? header_of(*piece) : std::move(*piece);
-        if (signer) signer->feed(part);
         written = co_await (*incoming)->append(part);
         if (headers_only) break;
     }
-    if (signer) signer->feed(text.after);
     if (written) written = co_await (*incoming)->append(text.after);
     if (!written) co_return false;
-    std::string signature;
-    if (signer) signature = co_await signer->fields();
 
     mail::Envelope envelope;
     mail::Recipient to;
@@ -100,9 +94,9 @@ env::Task<bool> Notifier::send(mail::DsnAction kind, QueueId about,
     mail::TraceOptions trace;
     trace.host_name = options_.host_name;
     trace.mail_name = options_.mail_name;
-    const std::string received = mail::received_field(envelope, trace, new_id.text(), input.now, input.zone);
+    std::string received = mail::received_field(envelope, trace, new_id.text(), input.now, input.zone);
     base::MessageContents contents{new_id.text(), input.message_id};
-    auto receipt = co_await (*incoming)->commit(std::move(envelope), received + signature);
+    auto receipt = co_await (*incoming)->commit(std::move(envelope), std::move(received));
     if (!receipt) co_return false;
     events_.emit(contents);
     events_.emit(base::NotificationSent{about.text(), std::string(log_kind(kind)), new_id.text()});

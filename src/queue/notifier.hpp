@@ -11,8 +11,6 @@
 #include "queue/intake.hpp"
 #include "queue/record.hpp"
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,15 +30,6 @@ struct NotifierOptions {
     }
 };
 
-/// Signs one notification while it is written (DKIM).
-class NoticeSigner {
- public:
-    virtual ~NoticeSigner() = default;
-    virtual void feed(std::string_view content) = 0;
-    /// Once, at the end: fields with CRLF; "" where there is no key for its author.
-    virtual env::Task<std::string> fields() = 0;
-};
-
 class Notifier {
  public:
     Notifier(env::Loop& loop, env::Store& store, env::Random& random, Intake& intake, base::EventSink& events,
@@ -51,10 +40,6 @@ class Notifier {
           intake_(intake),
           events_(events),
           options_(std::move(options)) {}
-    /// `make_signer` may give nullptr: nothing is signed.
-    void sign_with(std::function<std::unique_ptr<NoticeSigner>()> make_signer) {
-        make_signer_ = std::move(make_signer);
-    }
     /// True when it is in the queue, or must not be sent at all (null sender). False: try again later.
     env::Task<bool> send(mail::DsnAction kind, QueueId about, std::shared_ptr<const EnvelopeRecord> record,
                          std::vector<mail::DsnRecipient> recipients,
@@ -67,7 +52,6 @@ class Notifier {
     Intake& intake_;
     base::EventSink& events_;
     NotifierOptions options_;
-    std::function<std::unique_ptr<NoticeSigner>()> make_signer_;
 };
 
 }  // namespace queue

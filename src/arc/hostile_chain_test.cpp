@@ -1,4 +1,4 @@
-// Where we may seal, and how (RFC 8617 §5.1).
+// What must not pass for a chain, and where nothing may be sealed (RFC 8617 §4.2, §5.1, §5.2).
 #include "arc/chain.hpp"
 #include "arc/sealer.hpp"
 #include "base/text.hpp"
@@ -66,7 +66,56 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
     return at == std::string::npos ? text : text.replace(at, what.size(), by);
 }
 
-TEST(Sealer, WhereTheKeyCannotBeHad) {
+TEST(HostileChain, TheHonestOnesHold) {
+    for (const unsigned sets : {1U, 2U, 50U}) {
+        const auto got = verify(chain(sets));
+        EXPECT_EQ(got.status, ChainStatus::Pass) << sets << ": " << got.reason;
+        EXPECT_EQ(got.instances, sets);
+        EXPECT_EQ(got.sealers.back(), fmt::format("s{}.example", sets - 1));
+        EXPECT_TRUE(got.newest_results.starts_with(fmt::format("mx.s{}.example; dmarc=pass", sets - 1)));
+    }
+}
+
+TEST(HostileChain, WhatIsNone) {
+    const std::string two = chain(2);
+    const auto last_set = chain(1);  // sets of one
+    const std::string doubled = two.substr(0, two.find("ARC-Message-Signature")) + two;
+    struct Case {
+        const char* what;
+        std::string header;
+    };
+    for (const auto& [what, header] :
+         {Case{"instance 0", replaced(last_set, "i=1;", "i=0;")},
+          Case{"instance 51", replaced(last_set, "i=1;", "i=51;")},
+          Case{"a huge instance", replaced(last_set, "i=1;", "i=99999999999999999999;")},
+          Case{"no instance", replaced(last_set, "i=1; ", "")},
+          Case{"a gap", replaced(replaced(two, "i=2;", "i=3;"), "i=2;", "i=3;")},
+          Case{"a seal twice", doubled}, Case{"no seal", "ARC-X" + two.substr(3)},
+          Case{"results missing", replaced(two, "ARC-Authentication-Results: i=2", "X-Results: i=2")},
+          Case{"the first says pass", replaced(last_set, "cv=none", "cv=pass")},
+          Case{"the second says none", replaced(two, "cv=pass", "cv=none")},
+          Case{"the first says fail", replaced(last_set, "cv=none", "cv=fail")},
+          Case{"pass above a fail", replaced(two, "cv=none", "cv=fail")},
+          Case{"an unknown word", replaced(two, "cv=pass", "cv=maybe")},
+          Case{"a seal with h=", replaced(last_set, "cv=none;", "cv=none; h=from;")},
+          Case{"a message signature over the seal", replaced(last_set, " h=", " h=arc-seal:")},
+          Case{"another's domain", replaced(two, "d=s0.example", "d=s9.example")},
+          Case{"the sets of another message",
+               chain(1).substr(0, chain(1).size() - message.size()) + "From: boss@victim.example\r\n"}}) {
+        const auto got = verify(header);
+        EXPECT_EQ(got.status, ChainStatus::Fail) << what;
+        EXPECT_FALSE(got.reason.empty()) << what;
+    }
+    std::string flood;
+    for (int i = 1; i <= 200; ++i)
+        flood += fmt::format(
+            "ARC-Seal: i={0}; a=x\r\nARC-Message-Signature: i={0}\r\nARC-Authentication-Results: i={0}; "
+            "x\r\n",
+            i);
+    EXPECT_EQ(verify(flood + std::string(message)).status, ChainStatus::Fail);
+}
+
+TEST(HostileChain, KeysThatCannotBeHad) {
     const std::string header =
         seal(std::string(message), ChainStatus::None, "broken.example") + std::string(message);
     EXPECT_EQ(verify(header).status, ChainStatus::TempError);
