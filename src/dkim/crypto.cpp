@@ -41,7 +41,7 @@ bool set_up_rsa(EVP_PKEY_CTX* context) {
            EVP_PKEY_CTX_set_signature_md(context, sha256_method()) > 0;
 }
 
-/// The RSAPublicKey within a SubjectPublicKeyInfo of rsaEncryption (RFC 3279 §2.3.1); empty: it is none.
+/// The RSAPublicKey within a SubjectPublicKeyInfo of rsaEncryption; empty: it is none.
 /// OpenSSL's own decoder of the whole takes longer than the signature does.
 std::string_view rsa_within(std::string_view der) {
     constexpr std::string_view rsa_encryption("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00", 13);
