@@ -60,6 +60,7 @@ int parse_path(std::string_view text) {
 
 int parse_addresses(std::string_view text) {
     const auto list = mail::parse_address_list(text);
+    if (list.unclosed) return fail("what is opened here is not closed", *list.unclosed);
     if (!list.wrong.empty() || list.addresses.empty()) {
         const auto position = list.wrong.empty() ? text.size() : text.find(list.wrong.front());
         return fail(

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <openssl/asn1.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -29,9 +30,40 @@ using Context = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 
+/// Fetched once: OpenSSL 3 looks EVP_sha256() up again, under locks, at each use.
+const EVP_MD* sha256_method() {
+    static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return method;
+}
+
 bool set_up_rsa(EVP_PKEY_CTX* context) {
     return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) > 0 &&
-           EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) > 0;
+           EVP_PKEY_CTX_set_signature_md(context, sha256_method()) > 0;
+}
+
+/// The RSAPublicKey within a SubjectPublicKeyInfo of rsaEncryption; empty: it is none.
+/// OpenSSL's own decoder of the whole takes longer than the signature does.
+std::string_view rsa_within(std::string_view der) {
+    constexpr std::string_view rsa_encryption("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00", 13);
+    const auto enter = [](std::string_view text,
+                          int wanted) -> std::pair<std::string_view, std::string_view> {
+        const unsigned char* at = octets(text);
+        long length = 0;
+        int tag = 0, type = 0;
+        if (text.empty() ||
+            (ASN1_get_object(&at, &length, &tag, &type, static_cast<long>(text.size())) & 0x81) != 0 ||
+            tag != wanted)
+            return {};
+        const auto head = static_cast<std::size_t>(at - octets(text));
+        const auto size = static_cast<std::size_t>(length);
+        return {text.substr(head, size), text.substr(head + size)};
+    };
+    const auto [whole, behind] = enter(der, V_ASN1_SEQUENCE);
+    const auto [algorithm, rest] = enter(whole, V_ASN1_SEQUENCE);
+    const auto [bits, after] = enter(rest, V_ASN1_BIT_STRING);
+    if (!behind.empty() || !after.empty() || algorithm != rsa_encryption || bits.empty() || bits.front() != 0)
+        return {};
+    return bits.substr(1);
 }
 
 }  // namespace
@@ -53,7 +85,7 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-    CHECK(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) == 1);
+    CHECK(EVP_DigestInit_ex(state_->context.get(), sha256_method(), nullptr) == 1);
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
@@ -74,11 +106,12 @@ std::string sha256(std::string_view text) {
 }
 
 std::expected<PublicKey, std::string> PublicKey::rsa(std::string_view der) {
+    if (const auto inner = rsa_within(der); !inner.empty()) der = inner;
     const unsigned char* at = octets(der);
-    EVP_PKEY* key = d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size()));
-    if (!key) {
+    EVP_PKEY* key = d2i_PublicKey(EVP_PKEY_RSA, nullptr, &at, static_cast<long>(der.size()));
+    if (!key) {  // of another kind, or written in another way
         at = octets(der);
-        key = d2i_PublicKey(EVP_PKEY_RSA, nullptr, &at, static_cast<long>(der.size()));
+        key = d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size()));
     }
     if (!key) return std::unexpected("the public key is not valid");
     PublicKey out;

@@ -37,6 +37,7 @@ AddressList parse_address_list(std::string_view text) {
     Member member;
     int comment = 0;
     bool quoted = false, angle = false;
+    std::size_t opened = 0;  // where what is open now began
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         std::string& to = angle ? member.inside : member.outside;
@@ -54,10 +55,13 @@ AddressList parse_address_list(std::string_view text) {
         } else if (c == '"') {
             to += c;
             quoted = true;
+            opened = i;
         } else if (c == '(') {
             ++comment;
+            opened = i;
         } else if (c == '<' && !angle) {
             angle = member.bracketed = true;
+            opened = i;
         } else if (c == '>' && angle) {
             angle = false;
         } else if ((c == ',' || c == ';') && !angle) {
@@ -72,6 +76,7 @@ AddressList parse_address_list(std::string_view text) {
         }
     }
     finish(member, out);
+    if (quoted || angle || comment > 0) out.unclosed = opened;
     return out;
 }
 

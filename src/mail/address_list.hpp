@@ -4,6 +4,8 @@
 
 #include "mail/address.hpp"
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,8 @@ namespace mail {
 struct AddressList {
     std::vector<Address> addresses;
     std::vector<std::string> wrong;
+    /// Where a quoted string, a comment or an angle bracket begins that does not end.
+    std::optional<std::size_t> unclosed;
 };
 /// `text`: a field's value, unfolded or not.
 AddressList parse_address_list(std::string_view text);

@@ -219,7 +219,7 @@ ParameterizedValue parse_parameterized(std::string_view value, std::size_t param
         std::map<std::uint64_t, const RawParameter*> sections;
         for (const auto& other : raw) {
             if (other.name.base != one.name.base) continue;
-            // "name*=" is the whole; a plain "name=" beside it is for old readers (RFC 5987 §4.2's rule).
+            // "name*=" is the whole; a plain "name=" beside it is for old readers.
             if (!other.name.section && other.name.encoded)
                 sections[0] = &other;
             else if (other.name.section || !sections.contains(0))

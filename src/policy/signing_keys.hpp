@@ -21,6 +21,11 @@ struct SigningKey {
     dkim::PrivateKey key;
 };
 
+/// The key our ARC sets are sealed with: arc_seal_key, else an RSA key of dkim_signing_keys for `domain` (ARC
+/// knows no other algorithm that all verifiers have). Error: what is wrong, or that there is none.
+std::expected<SigningKey, std::string> sealing_key(const SenderOptions& options, const std::string& domain,
+                                                   env::FileSystem& files);
+
 class SigningKeys {
  public:
     /// Error: which file or line is wrong.
