@@ -153,10 +153,13 @@ TEST(Throttle, NetworksAndMemory) {
     throttle.failed(address("2001:db8:1:2:ffff::2"), "b", options, now);
     EXPECT_FALSE(throttle.may_try(address("2001:db8:1:2::3"), "c", options, now));
     EXPECT_TRUE(throttle.may_try(address("2001:db8:1:3::1"), "c", options, now));
+    for (std::uint32_t i = 0; i < 2 * options.failures_of_account; ++i)
+        throttle.failed(address(("198.51.100." + std::to_string(i)).c_str()), "", options, now);
+    EXPECT_TRUE(throttle.may_try(address("192.0.2.77"), "", options, now));
     // A flood of names takes bounded memory and does not lift the ban.
     for (std::size_t i = 0; i < Throttle::records_max + 100; ++i)
         throttle.failed(address("192.0.2.1"), "name" + std::to_string(i), options, now);
-    EXPECT_LE(throttle.records(), Throttle::records_max + 2);
+    EXPECT_LE(throttle.records(), Throttle::records_max + 2 + 2 * options.failures_of_account);
     EXPECT_FALSE(throttle.may_try(address("2001:db8:1:2::3"), "c", options, now));
 }
 

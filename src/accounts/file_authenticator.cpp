@@ -43,13 +43,11 @@ std::size_t index(sasl::ScramHash hash) { return hash == sasl::ScramHash::Sha1 ?
 
 }  // namespace
 
-FileAuthenticator::FileAuthenticator(UserFileSettings settings, Services services)
-    : settings_(std::move(settings)),
-      services_(services),
-      file_(settings_.path, {services.files, services.clock}) {}
+FileAuthenticator::FileAuthenticator(UserFileSettings settings, FileServices services)
+    : settings_(std::move(settings)), services_(services), file_(settings_.path, services) {}
 
 std::expected<std::unique_ptr<FileAuthenticator>, std::string> FileAuthenticator::make(
-    UserFileSettings settings, Services services) {
+    UserFileSettings settings, FileServices services) {
     std::unique_ptr<FileAuthenticator> out(new FileAuthenticator(std::move(settings), services));
     if (const auto text = out->file_.changed()) {
         if (!*text) return std::unexpected(text->error());

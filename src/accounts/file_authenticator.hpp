@@ -6,10 +6,6 @@
 #include "accounts/authenticator.hpp"
 #include "accounts/user_file.hpp"
 #include "accounts/watched_file.hpp"
-#include "base/event.hpp"
-#include "env/clock.hpp"
-#include "env/file_system.hpp"
-#include "env/workers.hpp"
 
 #include <expected>
 #include <memory>
@@ -24,15 +20,9 @@ struct UserFileSettings {
 
 class FileAuthenticator : public Authenticator {
  public:
-    struct Services {
-        env::FileSystem& files;
-        env::Workers& workers;
-        env::Clock& clock;
-        base::EventSink& events;
-    };
     /// A file that is not there has no users (yet); one that cannot be read is an error.
     static std::expected<std::unique_ptr<FileAuthenticator>, std::string> make(UserFileSettings settings,
-                                                                               Services services);
+                                                                               FileServices services);
     env::Task<LoginAnswer> check(std::string user, std::string password, LoginClient client) override;
     env::Task<VerifierAnswer> verifier(std::string user, sasl::ScramHash hash) override;
     /// SCRAM where every user who has a password can do it: a client that is offered it would not try
@@ -50,14 +40,14 @@ class FileAuthenticator : public Authenticator {
     };
     using Found = const std::pair<const std::string, User>*;
 
-    FileAuthenticator(UserFileSettings settings, Services services);
+    FileAuthenticator(UserFileSettings settings, FileServices services);
     std::expected<void, std::string> take(std::string_view text);
     void refresh();
     std::size_t resemblance(const std::string& user, std::size_t among) const;
     Found find(const Users& users, const std::string& name) const;
 
     UserFileSettings settings_;
-    Services services_;
+    FileServices services_;
     WatchedFile file_;
     std::shared_ptr<const Users> users_ = std::make_shared<Users>();
 };

@@ -8,7 +8,7 @@ namespace accounts {
 
 std::expected<std::unique_ptr<JwksValidator>, std::string> JwksValidator::make(std::string path,
                                                                                TokenRules rules,
-                                                                               Services services) {
+                                                                               FileServices services) {
     std::unique_ptr<JwksValidator> out(new JwksValidator(std::move(path), std::move(rules), services));
     if (const auto text = out->file_.changed()) TRY(out->take(*text));
     return out;

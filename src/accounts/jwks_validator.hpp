@@ -5,8 +5,6 @@
 #include "accounts/json_web_token.hpp"
 #include "accounts/token_claims.hpp"
 #include "accounts/watched_file.hpp"
-#include "base/event.hpp"
-#include "env/workers.hpp"
 
 #include <memory>
 
@@ -14,25 +12,17 @@ namespace accounts {
 
 class JwksValidator : public TokenValidator {
  public:
-    struct Services {
-        env::FileSystem& files;
-        env::Workers& workers;
-        env::Clock& clock;
-        base::EventSink& events;
-    };
     static std::expected<std::unique_ptr<JwksValidator>, std::string> make(std::string path, TokenRules rules,
-                                                                           Services services);
+                                                                           FileServices services);
     env::Task<LoginAnswer> check(std::string token, std::string user) override;
 
  private:
-    JwksValidator(std::string path, TokenRules rules, Services services)
-        : rules_(std::move(rules)),
-          services_(services),
-          file_(std::move(path), {services.files, services.clock}) {}
+    JwksValidator(std::string path, TokenRules rules, FileServices services)
+        : rules_(std::move(rules)), services_(services), file_(std::move(path), services) {}
     std::expected<void, std::string> take(const std::expected<std::string, std::string>& text);
 
     TokenRules rules_;
-    Services services_;
+    FileServices services_;
     WatchedFile file_;
     std::shared_ptr<const KeySet> keys_;
 };

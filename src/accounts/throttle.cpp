@@ -29,7 +29,7 @@ bool Throttle::may_try(const env::IpAddress& address, const std::string& user, c
         return failures && now - failures->last <= options.ban ? failures->count : 0U;
     };
     if (count(addresses_.find(of_address(address))) >= options.failures_of_address) return false;
-    if (count(accounts_.find(base::lower(user))) < options.failures_of_account) return true;
+    if (user.empty() || count(accounts_.find(base::lower(user))) < options.failures_of_account) return true;
     const auto* good = good_.find(of_pair(address, user));  // its owner is not locked out by others
     return good && now - good->last <= good_for;
 }
@@ -42,7 +42,7 @@ env::Duration Throttle::failed(const env::IpAddress& address, const std::string&
         failures.last = now;
         return ++failures.count;
     };
-    add(accounts_.use(base::lower(user)));
+    if (!user.empty()) add(accounts_.use(base::lower(user)));
     const std::uint32_t failures = add(addresses_.use(of_address(address)));
     constexpr std::uint32_t doublings_max = 6;
     const auto wait = std::chrono::milliseconds(250) * (1U << std::min(failures - 1, doublings_max));

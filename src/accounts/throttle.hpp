@@ -38,7 +38,7 @@ struct ThrottleOptions {
 class Throttle {
  public:
     /// May this address try this account now? IPv6 clients count by their /64, accounts without regard to
-    /// case.
+    /// case; "": not known whose (a token that names nobody), only the address counts.
     bool may_try(const env::IpAddress& address, const std::string& user, const ThrottleOptions& options,
                  env::SteadyTime now);
     /// How long to wait before the refusal is said.

@@ -45,7 +45,8 @@ TEST(JsonWebToken, SignaturesOfTheRfcs) {
     ASSERT_TRUE(keys) << keys.error();
     EXPECT_EQ(keys->size(), 3U);  // the others are of no use
     for (const auto& token : {rs256, es256})
-        EXPECT_EQ(keys->verified_claims(token).value_or(""), *base::base64url_decode(claims_of_the_rfc)) << token;
+        EXPECT_EQ(keys->verified_claims(token).value_or(""), *base::base64url_decode(claims_of_the_rfc))
+            << token;
     EXPECT_EQ(keys->verified_claims(eddsa).value_or(""), "Example of Ed25519 signing");
 }
 

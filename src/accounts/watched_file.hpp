@@ -2,8 +2,10 @@
 // its loop.
 #pragma once
 
+#include "base/event.hpp"
 #include "env/clock.hpp"
 #include "env/file_system.hpp"
+#include "env/workers.hpp"
 
 #include <expected>
 #include <optional>
@@ -11,13 +13,17 @@
 
 namespace accounts {
 
+/// What those who keep such a file's content need.
+struct FileServices {
+    env::FileSystem& files;
+    env::Workers& workers;
+    env::Clock& clock;
+    base::EventSink& events;
+};
+
 class WatchedFile {
  public:
-    struct Services {
-        env::FileSystem& files;
-        env::Clock& clock;
-    };
-    WatchedFile(std::string path, Services services) : path_(std::move(path)), services_(services) {}
+    WatchedFile(std::string path, FileServices services) : path_(std::move(path)), services_(services) {}
     /// The text when it is new; nullopt: as it was. A file that is not there is "". Error: a sentence with
     /// the path.
     std::optional<std::expected<std::string, std::string>> changed();
@@ -25,7 +31,7 @@ class WatchedFile {
 
  private:
     std::string path_;
-    Services services_;
+    FileServices services_;
     std::optional<env::FileStat> known_;
     std::optional<env::SteadyTime> looked_;
 };

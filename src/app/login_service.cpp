@@ -15,14 +15,17 @@
 namespace app {
 namespace {
 
+accounts::FileServices file_services(LoopEnvironment environment) {
+    return {environment.files, environment.workers, environment.loop.clock(), environment.events};
+}
+
 using accounts::Authenticator;
 using Made = std::expected<std::shared_ptr<Authenticator>, std::string>;
 
 Made from_file(const std::string& path, const AuthOptions& options, LoopEnvironment environment,
                const std::string& secret) {
     TRY_ASSIGN(auto made, accounts::FileAuthenticator::make({path, options.local_domain, secret},
-                                                            {environment.files, environment.workers,
-                                                             environment.loop.clock(), environment.events}));
+                                                            file_services(environment)));
     return std::shared_ptr<Authenticator>(std::move(made));
 }
 
@@ -97,9 +100,8 @@ std::expected<std::shared_ptr<accounts::TokenValidator>, std::string> make_token
         if (options.audience.empty())
             return std::unexpected(
                 "smtpd_oauth_validator = jwks: smtpd_oauth_audience must name this service");
-        auto made = accounts::JwksValidator::make(
-            validator.substr(jwks.size()), std::move(rules),
-            {environment.files, environment.workers, environment.loop.clock(), environment.events});
+        auto made = accounts::JwksValidator::make(validator.substr(jwks.size()), std::move(rules),
+                                                  file_services(environment));
         if (!made) return std::unexpected("smtpd_oauth_validator: " + made.error());
         return std::shared_ptr<accounts::TokenValidator>(std::move(*made));
     }

@@ -141,8 +141,8 @@ struct TlsServerOptions {
             "smtpd_tls_chain_files.");
         parameter("smtpd_tls_wrappermode", &O::wrapper_mode, Default{"no"},
                   "TLS from the first octet (port 465).");
-        parameter("smtpd_tls_protocols", &O::protocols, Default{">=TLSv1"},
-                  "Protocols of opportunistic TLS.");
+        parameter("smtpd_tls_protocols", &O::protocols, Default{">=TLSv1.2"},
+                  "Protocols of opportunistic TLS; >=TLSv1 also takes in what very old servers speak.");
         parameter("smtpd_tls_mandatory_protocols", &O::mandatory_protocols, Default{">=TLSv1.2"},
                   "Protocols where TLS is required.");
         parameter(
@@ -173,8 +173,8 @@ struct TlsServerOptions {
         parameter("smtpd_tls_session_cache_timeout", &O::session_lifetime, Between{0s, 86400s},
                   Default{"3600s"},
                   "How long a client may resume a TLS session by its ticket; 0: no tickets are given.");
-        parameter("tls_preempt_cipherlist", &O::prefer_server_ciphers, Default{"no"},
-                  "The server's order of ciphers counts.");
+        parameter("tls_preempt_cipherlist", &O::prefer_server_ciphers, Default{"yes"},
+                  "The server's order of ciphers counts (ChaCha20 first for clients that put it first).");
         parameter("smtpd_tls_loglevel", &O::log_level, Between{0, 4}, "1: log each TLS handshake.");
         parameter("smtpd_peername_lookup", &O::peer_name_lookup, Default{"yes"},
                   "Look up the names of clients.");

@@ -32,9 +32,7 @@ sasl::MechanismRules rules_for(SessionTalk& talk) {
     out.nonce = base::base64_encode(octets);
     out.host = options.host;
     out.port = options.port();
-    for (const auto type : sasl::channel_binding_types)
-        if (auto binding = talk.stream().channel_binding(type); !binding.empty())
-            out.bindings.emplace(type, std::move(binding));
+    out.bindings = sasl::bindings_of(talk.stream());
     return out;
 }
 

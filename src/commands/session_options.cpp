@@ -25,45 +25,26 @@ Problem read_into(const Parsing& parsing, const std::string& path, std::string& 
     return std::nullopt;
 }
 
-/// An option with a value.
+/// An option whose value is kept as it is.
+struct TextOption {
+    std::string_view name;
+    std::string SessionOptions::* field;
+};
+constexpr TextOption text_options[] = {
+    {"--from", &SessionOptions::sender},       {"--helo", &SessionOptions::helo},
+    {"--user", &SessionOptions::user},         {"--auth", &SessionOptions::mechanism},
+    {"--resolver", &SessionOptions::resolver}, {"--tls-protocols", &SessionOptions::tls_protocols},
+};
+
+/// An option whose value is worked on.
 struct ValueOption {
     std::string_view name;
     Problem (*take)(const Parsing&, const std::string& value);
 };
 constexpr ValueOption value_options[] = {
-    {"--from",
-     [](const Parsing& p, const std::string& value) -> Problem {
-         p.options.sender = value;
-         return std::nullopt;
-     }},
     {"--to",
      [](const Parsing& p, const std::string& value) -> Problem {
          p.options.recipients.push_back(value);
-         return std::nullopt;
-     }},
-    {"--helo",
-     [](const Parsing& p, const std::string& value) -> Problem {
-         p.options.helo = value;
-         return std::nullopt;
-     }},
-    {"--user",
-     [](const Parsing& p, const std::string& value) -> Problem {
-         p.options.user = value;
-         return std::nullopt;
-     }},
-    {"--auth",
-     [](const Parsing& p, const std::string& value) -> Problem {
-         p.options.mechanism = value;
-         return std::nullopt;
-     }},
-    {"--resolver",
-     [](const Parsing& p, const std::string& value) -> Problem {
-         p.options.resolver = value;
-         return std::nullopt;
-     }},
-    {"--tls-protocols",
-     [](const Parsing& p, const std::string& value) -> Problem {
-         p.options.tls_protocols = value;
          return std::nullopt;
      }},
     {"--text",
@@ -161,13 +142,17 @@ std::expected<SessionOptions, std::string> parse_session_arguments(const std::ve
         const auto& word = arguments[i];
         if (word == "--help" || word == "-h") return std::unexpected(std::string(session_usage));
         if (take_flag(word, options)) continue;
+        const auto* text = std::ranges::find(text_options, word, &TextOption::name);
         const auto* option = std::ranges::find(value_options, word, &ValueOption::name);
         Problem problem;
-        if (option != std::end(value_options)) {
+        if (text != std::end(text_options) || option != std::end(value_options)) {
             if (++i >= arguments.size()) return wrong(word + " needs a value");
             if (arguments[i].find_first_of("\r\n") != std::string::npos && word != "--text")
                 return wrong(word + ": the value holds a line end");
-            problem = option->take(parsing, arguments[i]);
+            if (text != std::end(text_options))
+                options.*(text->field) = arguments[i];
+            else
+                problem = option->take(parsing, arguments[i]);
         } else if (!word.starts_with("-") && options.host.empty()) {
             problem = take_host(word, options);
         } else {

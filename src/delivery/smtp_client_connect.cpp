@@ -141,6 +141,7 @@ env::Task<SmtpClientTransport::Result<void>> SmtpClientTransport::encrypt(SmtpCo
                 : fmt::format("Cannot start TLS: handshake with {} failed: {}", c.relay, encrypted.error()),
             true});
     c.stream = std::move(*encrypted);
+    c.session.bind_to(sasl::bindings_of(*c.stream));
     const env::TlsInfo& info = *c.stream->tls();
     if (options_.tls_log_level > 0) {
         const std::string trust = way.tls.verifies()          ? "Verified"

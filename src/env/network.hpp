@@ -110,8 +110,8 @@ class Stream {
     virtual Endpoint peer() const = 0;
     /// nullptr on a plain stream.
     virtual const TlsInfo* tls() const { return nullptr; }
-    /// What binds a login to this TLS connection (RFC 5056): "tls-exporter" (RFC 9266), "tls-server-end-point"
-    /// or, with TLS 1.2, "tls-unique" (RFC 5929). Octets; empty: not to be had here.
+    /// What binds a login to this TLS connection (RFC 5056): "tls-exporter" (RFC 9266),
+    /// "tls-server-end-point" or, with TLS 1.2, "tls-unique" (RFC 5929). Octets; empty: not to be had here.
     virtual std::string channel_binding(std::string_view type) const {
         static_cast<void>(type);
         return {};

@@ -459,7 +459,8 @@ static std::expected<Ctx, std::string> make_context(const env::TlsServerSettings
                                                     ServerContext& owner) {
     TRY_ASSIGN(Ctx context, new_context(TLS_server_method(), settings.protocols));
     for (const auto& certificate : certificates) TRY(use_certificate(context.get(), certificate));
-    if (settings.prefer_server_ciphers) SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
+    if (settings.prefer_server_ciphers)
+        SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     set_up_sessions(context.get(), settings, owner);
     if (!settings.alpn.empty())
         SSL_CTX_set_alpn_select_cb(context.get(), &ServerContext::choose_protocol, &owner);

@@ -22,12 +22,8 @@ void SmtpConnection::offer_auth() {
 
 /// What ties a login to this TLS connection; nothing where nobody can log in.
 sasl::ChannelBindings SmtpConnection::channel_bindings() const {
-    sasl::ChannelBindings out;
-    if (!service_->auth) return out;
-    for (const auto type : sasl::channel_binding_types)
-        if (auto octets = stream_->channel_binding(type); !octets.empty())
-            out.emplace(type, std::move(octets));
-    return out;
+    if (!service_->auth) return {};
+    return sasl::bindings_of(*stream_);
 }
 
 bool SmtpConnection::may_log_in(const std::string& user) {

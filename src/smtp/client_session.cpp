@@ -184,8 +184,8 @@ ClientStep ClientSession::on_tls() {
 
 ClientStep ClientSession::authenticate() {
     const bool plaintext = settings_.encrypted || settings_.plaintext_in_clear;
-    sasl::MechanismRules rules{plaintext, settings_.mechanisms, settings_.nonce, settings_.server_name,
-                               settings_.port};
+    sasl::MechanismRules rules{plaintext,      settings_.mechanisms, settings_.nonce, settings_.server_name,
+                               settings_.port, settings_.bindings};
     mechanism_ = sasl::choose(mechanisms_, *settings_.credentials, rules);
     if (!mechanism_) {
         std::string offered;

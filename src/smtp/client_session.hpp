@@ -37,6 +37,7 @@ struct ClientSettings {
     std::string nonce;
     std::string server_name;
     std::uint16_t port = 25;
+    sasl::ChannelBindings bindings;               // of the TLS connection, when it is encrypted
     bool refused_greeting_is_temporary = true;    // smtp_skip_5xx_greeting
     std::vector<std::string> discarded_keywords;  // smtp_discard_ehlo_keywords
 };
@@ -77,6 +78,8 @@ class ClientSession {
     ClientStep start();
     ClientStep on_reply(const Reply& reply);
     ClientStep on_tls();
+    /// What this TLS connection binds a login to.
+    void bind_to(sasl::ChannelBindings bindings) { settings_.bindings = std::move(bindings); }
     /// From Ready, or Finished when reusable().
     ClientStep send(ClientMessage message);
     ClientStep on_content_sent();

@@ -218,7 +218,7 @@ class ServerSession {
     std::unique_ptr<sasl::ServerMechanism> mechanism_;
     sasl::ServerStep auth_step_;
     std::string_view refused_;  // a name of sasl::server_mechanisms()
-    std::string known_as_;  // of the user whose verifier was looked up
+    std::string known_as_;      // of the user whose verifier was looked up
     std::string user_, auth_method_;
     mail::ReplyText content_refusal_;
     std::uint64_t chunk_octets_ = 0;

@@ -3,6 +3,7 @@ import base64, contextlib, http.server, json, os, pathlib, re, smtplib, socket, 
 
 import pytest
 from conftest import need
+from peers import DovecotPeer
 from postrider_process import wait_for
 from test_submission import MESSAGE, PASSWORD, certificate, context, submission  # noqa: F401 (fixtures)
 
@@ -529,3 +530,30 @@ def test_half_a_handshake_is_ended(submission):
                     pass
     with encrypted(server) as c:
         assert c.noop()[0] == 250
+
+
+def test_a_relay_host_is_bound_to(submission, make_server, directory):
+    """Our own client side takes the bound mechanism, over STARTTLS and with TLS from the start."""
+    server = submission()
+    count = 0
+    for port, wrapped in ((server.ports.submission, "no"), (server.ports.smtps, "yes")):
+        (directory / "sasl").write_text(f"[127.0.0.1]:{port} {USER}:{PASSWORD}\n")
+        client = make_server(name=f"client{port}", main={
+            "myhostname": "client.example.net", "relayhost": f"[127.0.0.1]:{port}", "smtp_sasl_auth_enable": "yes", "smtp_tls_wrappermode": wrapped,
+            "smtp_sasl_password_maps": f"hash:{directory}/sasl", "smtp_tls_security_level": "encrypt", "virtual_mailbox_domains": ""})
+        with client.client() as c:
+            c.sendmail(USER, ["bob@example.org"], MESSAGE)
+        count += 1
+        server.wait_messages("bob", count)
+    assert server.log().count("sasl_method=SCRAM-SHA-256-PLUS") == count
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="Dovecot needs root")
+def test_many_logins_at_once_by_dovecot(submission, directory):
+    with DovecotPeer(directory / "dovecot") as dovecot:
+        server = submission(main={"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": dovecot.auth_socket, "smtpd_client_connection_count_limit": "100"}, users=())
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(encrypted(server)) for _ in range(20)]
+            for number, c in enumerate(clients):
+                c.putcmd("AUTH PLAIN " + b64(f"\0{USER}\0{'secret' if number % 4 else 'wrong'}"))
+            assert [c.getreply()[0] for c in clients] == [235 if number % 4 else 535 for number in range(20)], server.log()[-2000:]
