@@ -2,6 +2,7 @@
 
 #include "accounts/dovecot_authenticator.hpp"
 #include "accounts/file_authenticator.hpp"
+#include "app/message_rules.hpp"
 #include "app/tls_service.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
@@ -96,9 +97,27 @@ std::string log_name(const config::Configuration& configuration) {
     return slash == std::string::npos ? "smtpd" : name.substr(slash + 1) + "/smtpd";
 }
 
+/// Header and body checks, header rewriting, and what receive_override_options leaves of them.
+std::expected<void, std::string> add_message_rules(server::SmtpService& service,
+                                                   policy::FilterOptions options,
+                                                   const std::string& my_networks,
+                                                   LoopEnvironment environment, FrontGeneration& generation) {
+    routing::Routing& routing = *generation.routing;
+    const bool maps = !options.overridden("no_address_mappings");
+    TRY_ASSIGN(const auto rewriting, make_header_rewriting(options, my_networks, routing, *generation.factory,
+                                                           environment.files, generation.own_addresses));
+    TRY_ASSIGN(service.filter, policy::make_filter_rules(std::move(options), *generation.factory));
+    if (!maps) return {};
+    service.rewrite_for = [rewriting](policy::Facts client) {
+        return rewrite_for(rewriting, std::move(client));
+    };
+    service.expand = [&routing](mail::Envelope envelope) { return routing.expand(std::move(envelope)); };
+    return {};
+}
+
 std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_service(
-    const config::Configuration& configuration, LoopEnvironment environment,
-    std::shared_ptr<FrontGeneration> generation) {
+    const config::Configuration& configuration, const std::vector<config::Service>& services_of_site,
+    LoopEnvironment environment, std::shared_ptr<FrontGeneration> generation) {
     config::Diagnostics diagnostics;
     auto service = std::make_shared<server::SmtpService>();
     service->name = log_name(configuration);
@@ -106,7 +125,11 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         config::bind<smtp::ServerOptions>(configuration, diagnostics));
     service->limits = config::bind<server::ClientLimitOptions>(configuration, diagnostics);
     const auto tls_options = config::bind<TlsServerOptions>(configuration, diagnostics);
-    const auto policy_options = config::bind<policy::PolicyOptions>(configuration, diagnostics);
+    auto policy_options = config::bind<policy::PolicyOptions>(configuration, diagnostics);
+    auto filter_options =
+        config::bind<policy::FilterOptions>(with_cleanup(configuration, services_of_site), diagnostics);
+    if (filter_options.overridden("no_unknown_recipient_checks"))
+        policy_options.reject_unlisted_recipient = false;
     if (diagnostics.has_errors()) {
         for (const auto& d : diagnostics.list())
             if (d.severity == config::Severity::Error) return std::unexpected(d.render());
@@ -179,9 +202,8 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
                                                 environment.resolver, service->name};
     const auto class_text = [&](const std::string& name) { return configuration.get(name); };
     TRY_ASSIGN(service->judge, policy::RestrictionJudge::make(policy_options, services, class_text));
-    service->expand = [routing = generation->routing.get()](mail::Envelope envelope) {
-        return routing->expand(std::move(envelope));
-    };
+    TRY(add_message_rules(*service, std::move(filter_options), policy_options.my_networks, environment,
+                          *generation));
     return service;
 }
 
@@ -190,6 +212,7 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
 std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
     const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses) {
     auto out = std::make_shared<FrontGeneration>();
+    out->own_addresses = own_addresses;
     config::Diagnostics diagnostics;
     out->factory = std::make_unique<tables::Factory>(tables::TableServices{
         environment.files, environment.loop.clock(), environment.users, environment.events});
@@ -200,7 +223,7 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
     for (const auto& service : site.services) {
         if (service.type != "inet" || service.command != "smtpd") continue;
         const auto configuration = site.configuration->with_overrides(service);
-        auto made = make_service(configuration, environment, out);
+        auto made = make_service(configuration, site.services, environment, out);
         if (!made)
             return std::unexpected(
                 fmt::format("{}:{}: service {}: {}", service.file, service.line, service.name, made.error()));

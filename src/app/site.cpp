@@ -8,6 +8,7 @@
 #include "delivery/local_transport.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/virtual_transport.hpp"
+#include "policy/filter_options.hpp"
 #include "policy/options.hpp"
 #include "policy/sender_options.hpp"
 #include "queue/queue_manager.hpp"
@@ -52,9 +53,9 @@ std::shared_ptr<const config::Registry> make_registry() {
         config::Registry::collect<
             ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, RepairOptions,
             policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions, TransportLimitOptions,
-            smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions, routing::RoutingOptions,
-            queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
-            delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+            smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions, policy::FilterOptions,
+            routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions,
+            delivery::VirtualOptions, delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,
@@ -109,6 +110,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<delivery::SmtpClientOptions>(c, diagnostics);
     config::bind<server::ClientLimitOptions>(c, diagnostics);
     config::bind<policy::PolicyOptions>(c, diagnostics);
+    config::bind<policy::FilterOptions>(c, diagnostics);
     const auto tls = config::bind<TlsServerOptions>(c, diagnostics);
     static_cast<void>(tls);
     return site;

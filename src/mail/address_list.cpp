@@ -8,12 +8,23 @@ namespace {
 
 /// One list member, collected until its comma: what stands in <> wins over what stands outside.
 struct Member {
-    std::string outside, inside;
+    struct Text {
+        std::string text;
+        AddressList::Span place{0, 0};
+        void add(char c, std::size_t at) {
+            if (text.empty()) place.begin = at;
+            text += c;
+            if (c != ' ') place.end = at + 1;
+        }
+    };
+    Text outside, inside;
     bool bracketed = false;
 };
 
 void finish(Member& member, AddressList& out) {
-    const std::string text(base::trim(member.bracketed ? member.inside : member.outside));
+    const Member::Text& found = member.bracketed ? member.inside : member.outside;
+    const std::string text(base::trim(found.text));
+    const AddressList::Span place = found.place;
     const bool empty = text.empty();
     member = {};
     if (empty) return;
@@ -21,10 +32,12 @@ void finish(Member& member, AddressList& out) {
     // A source route ("@a,@b:user@c") is dropped (RFC 5322 §4.4).
     const auto colon = text.starts_with('@') ? text.find(':') : std::string::npos;
     auto address = parse_mailbox(colon == std::string::npos ? text : text.substr(colon + 1), tolerant);
-    if (address)
-        out.addresses.push_back(std::move(*address));
-    else
+    if (!address) {
         out.wrong.push_back(text);
+        return;
+    }
+    out.addresses.push_back(std::move(*address));
+    out.places.push_back(place);
 }
 
 }  // namespace
@@ -36,20 +49,20 @@ AddressList parse_address_list(std::string_view text) {
     bool quoted = false, angle = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
-        std::string& to = angle ? member.inside : member.outside;
+        Member::Text& to = angle ? member.inside : member.outside;
         if (c == '\\' && i + 1 < text.size()) {
             ++i;
             if (comment == 0) {
-                to += c;
-                to += text[i];
+                to.add(c, i - 1);
+                to.add(text[i], i);
             }
         } else if (comment > 0) {
             comment += c == '(' ? 1 : c == ')' ? -1 : 0;
         } else if (quoted) {
-            to += c;
+            to.add(c, i);
             quoted = c != '"';
         } else if (c == '"') {
-            to += c;
+            to.add(c, i);
             quoted = true;
         } else if (c == '(') {
             ++comment;
@@ -62,9 +75,9 @@ AddressList parse_address_list(std::string_view text) {
         } else if (c == ':' && !angle) {
             member = {};  // a group's name
         } else if (!base::is_space(c)) {
-            to += c;
-        } else if (!to.empty() && to.back() != ' ') {
-            to += ' ';
+            to.add(c, i);
+        } else if (!to.text.empty() && to.text.back() != ' ') {
+            to.add(' ', i);
         }
     }
     finish(member, out);

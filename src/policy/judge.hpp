@@ -7,6 +7,7 @@
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
 #include "mail/status.hpp"
+#include "policy/side_effects.hpp"
 
 #include <optional>
 #include <string>
@@ -42,18 +43,6 @@ struct Facts {
     std::string etrn_domain;
     /// The client sent more than it was allowed to before our reply (reject_unauth_pipelining).
     bool pipelined_early = false;
-};
-
-/// What an access table or restriction asked for beside accept and refuse.
-struct SideEffects {
-    std::vector<std::string> prepend;  // header lines, without CRLF
-    std::string filter;                // FILTER transport:destination
-    std::string redirect;              // REDIRECT user@domain
-    std::vector<std::string> bcc;
-    bool hold = false;
-    std::string hold_text;
-    bool discard = false;  // accepted and dropped
-    std::string discard_text;
 };
 
 struct Verdict {

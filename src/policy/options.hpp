@@ -15,8 +15,8 @@ struct PolicyOptions {
     std::string my_networks, sender_login_maps, recipient_delimiter;
     bool delay_reject = true, reject_unlisted_recipient = true, reject_unlisted_sender = false,
          relay_before_recipient = true;
-    std::uint32_t access_map_reject_code = 554, reject_code = 554, defer_code = 450,
-                  relay_domains_reject_code = 554, non_fqdn_reject_code = 504,
+    std::uint32_t access_map_reject_code = 554, access_map_defer_code = 450, reject_code = 554,
+                  defer_code = 450, relay_domains_reject_code = 554, non_fqdn_reject_code = 504,
                   invalid_hostname_reject_code = 501, multi_recipient_bounce_reject_code = 550,
                   unknown_address_reject_code = 450, unknown_client_reject_code = 450,
                   unknown_hostname_reject_code = 450, plaintext_reject_code = 450, maps_rbl_reject_code = 554;
@@ -54,6 +54,8 @@ struct PolicyOptions {
                   "Check smtpd_relay_restrictions before smtpd_recipient_restrictions.");
         parameter("access_map_reject_code", &O::access_map_reject_code, Between{400, 599},
                   "The reply code of REJECT in access tables.");
+        parameter("access_map_defer_code", &O::access_map_defer_code, Between{400, 499},
+                  "The reply code of DEFER in access tables.");
         parameter("reject_code", &O::reject_code, Between{400, 599}, "The reply code of reject.");
         parameter("defer_code", &O::defer_code, Between{400, 499}, "The reply code of defer.");
         parameter("relay_domains_reject_code", &O::relay_domains_reject_code, Between{400, 599},

@@ -21,6 +21,12 @@ namespace policy {
 
 struct Program;
 
+/// For the log: what a list did beside accept and refuse, "hold: RCPT from …: text; from=<…> …".
+struct Notice {
+    std::string action;  // "warn", "hold", "reject_warning", …; empty: a warning to the administrator
+    std::string text;
+};
+
 /// What one question is evaluated with.
 struct Context {
     const PolicyOptions& options;
@@ -31,7 +37,7 @@ struct Context {
     Stage stage;
     const Facts& facts;
     SideEffects& effects;
-    std::vector<std::string>& notes;  // for the log: warn_if_reject and WARN
+    std::vector<Notice>& notes;
     const std::map<std::string, std::shared_ptr<const Program>, std::less<>>& classes;
     int depth = 0;
     bool warn_only = false;  // the next refusal is only noted

@@ -65,9 +65,30 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     return out;
 }
 
+void RestrictionJudge::report(Stage stage, const Facts& facts, const Notice& notice) const {
+    if (notice.action.empty()) {
+        events_.note(base::Severity::Warning, service_, notice.text);
+        return;
+    }
+    base::Rejected event;
+    event.service = service_;
+    event.queue_id = facts.queue_id;
+    event.stage = to_text(stage);
+    event.name = facts.client_name;
+    event.address = facts.client.address.text();
+    event.reply = notice.text;
+    event.sender = facts.sender_text;
+    event.recipient = facts.recipient_text;
+    event.protocol = facts.helo.empty() ? "" : facts.protocol;
+    event.helo = facts.helo;
+    event.sasl_username = facts.sasl_username;
+    event.action = notice.action;
+    events_.emit(event);
+}
+
 env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
     Verdict verdict;
-    std::vector<std::string> notes;
+    std::vector<Notice> notes;
     struct Part {
         const Program* program;
         Stage stage;
@@ -121,10 +142,7 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
         verdict.reply = std::move(outcome.reply);
         break;
     }
-    for (auto& note : notes)
-        events_.note(
-            base::Severity::Info, service_,
-            fmt::format("NOQUEUE: {} from {}[{}]", note, facts.client_name, facts.client.address.text()));
+    for (const auto& notice : notes) report(stage, facts, notice);
     co_return verdict;
 }
 

@@ -30,6 +30,7 @@ class RestrictionJudge : public Judge {
           events_(services.events),
           resolver_(services.resolver),
           service_(services.service) {}
+    void report(Stage stage, const Facts& facts, const Notice& notice) const;
     PolicyOptions options_;
     routing::Directory& directory_;
     base::EventSink& events_;

@@ -20,6 +20,9 @@ struct Entry {
     env::Task<Outcome> (*run)(Context&, const Step&);
 };
 
+/// By name; nullptr: unknown.
+const Entry* find_entry(std::string_view name);
+
 /// Those that ask DNS.
 std::span<const Entry> dns_restrictions();
 

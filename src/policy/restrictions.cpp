@@ -22,7 +22,7 @@ Outcome refuse(std::uint32_t code, std::uint16_t subject, std::uint16_t detail, 
 }
 
 Outcome lookup_failed(const Context& context, const std::string& shown, const std::string& why) {
-    context.notes.push_back("table lookup problem: " + why);
+    context.notes.push_back({"", "table lookup problem: " + why});
     return refuse(451, 3, 0, fmt::format("<{}>: Temporary lookup failure", shown));
 }
 
@@ -409,14 +409,6 @@ Task run_defer_if_reject(Context& context, const Step&) {
     co_return Outcome{};
 }
 
-const Entry* find_entry(std::string_view name) {
-    const auto* found = std::ranges::find(entries, name, &Entry::name);
-    if (found != std::end(entries)) return found;
-    const auto asking = dns_restrictions();
-    const auto at = std::ranges::find(asking, name, &Entry::name);
-    return at == asking.end() ? nullptr : &*at;
-}
-
 std::string nearest(std::string_view word) {
     constexpr std::size_t distance_max = 4;
     std::string best;
@@ -433,6 +425,14 @@ std::string nearest(std::string_view word) {
 }
 
 }  // namespace
+
+const Entry* find_entry(std::string_view name) {
+    const auto* found = std::ranges::find(entries, name, &Entry::name);
+    if (found != std::end(entries)) return found;
+    const auto asking = dns_restrictions();
+    const auto at = std::ranges::find(asking, name, &Entry::name);
+    return at == asking.end() ? nullptr : &*at;
+}
 
 std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what,
                                                                    const std::string& text,
@@ -505,7 +505,7 @@ env::Task<Outcome> evaluate(Context& context, const Program& program) {
         Outcome out = co_await step.run(context, step);
         if (out.kind == dunno) continue;
         if (out.kind == Outcome::Kind::Refuse && context.warn_only) {
-            context.notes.push_back("reject_warning: " + out.reply.line());
+            context.notes.push_back({"reject_warning", out.reply.line()});
             context.warn_only = false;
             continue;
         }

@@ -1,8 +1,6 @@
 #include "server/smtp_connection.hpp"
 
 #include "base/text.hpp"
-#include "mail/date.hpp"
-#include "mail/received.hpp"
 
 #include <fmt/format.h>
 
@@ -31,18 +29,6 @@ policy::Stage to_policy(smtp::Stage stage) {
     return policy::Stage::Connect;
 }
 
-smtp::CommitFailure to_failure(queue::QueueError error) {
-    switch (error) {
-        case queue::QueueError::NoSpace:
-            return smtp::CommitFailure::NoSpace;
-        case queue::QueueError::Store:
-            return smtp::CommitFailure::Store;
-        case queue::QueueError::Closing:
-            return smtp::CommitFailure::Closing;
-    }
-    return smtp::CommitFailure::Store;
-}
-
 constexpr std::size_t auth_line_octets_max = 12288;  // RFC 4954 §4
 constexpr std::size_t input_kept_max = 1024;         // capacity an idle connection may keep
 
@@ -65,6 +51,18 @@ class ClosedStream : public env::Stream {
 };
 
 }  // namespace
+
+smtp::CommitFailure SmtpConnection::to_failure(queue::QueueError error) {
+    switch (error) {
+        case queue::QueueError::NoSpace:
+            return smtp::CommitFailure::NoSpace;
+        case queue::QueueError::Store:
+            return smtp::CommitFailure::Store;
+        case queue::QueueError::Closing:
+            return smtp::CommitFailure::Closing;
+    }
+    return smtp::CommitFailure::Store;
+}
 
 SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service,
                                std::unique_ptr<env::Stream> stream)
@@ -327,17 +325,9 @@ smtp::Judged SmtpConnection::to_judged(const policy::Verdict& verdict) {
     out.reply = verdict.reply;
     if (verdict.kind == policy::Verdict::Kind::Refuse) out.kind = smtp::Judged::Kind::Refuse;
     if (verdict.kind == policy::Verdict::Kind::RefuseAndClose) out.kind = smtp::Judged::Kind::RefuseAndClose;
-    const auto& wanted = verdict.effects;
-    const bool any = !wanted.prepend.empty() || !wanted.filter.empty() || !wanted.redirect.empty() ||
-                     !wanted.bcc.empty() || wanted.hold || wanted.discard;
-    if (!any) return out;
+    if (!verdict.effects.any()) return out;
     if (!effects_) effects_ = std::make_unique<policy::SideEffects>();
-    effects_->prepend.insert(effects_->prepend.end(), wanted.prepend.begin(), wanted.prepend.end());
-    effects_->bcc.insert(effects_->bcc.end(), wanted.bcc.begin(), wanted.bcc.end());
-    if (!wanted.filter.empty()) effects_->filter = wanted.filter;
-    if (!wanted.redirect.empty()) effects_->redirect = wanted.redirect;
-    effects_->hold = effects_->hold || wanted.hold;
-    effects_->discard = effects_->discard || wanted.discard;
+    effects_->add(verdict.effects);
     return out;
 }
 
@@ -356,6 +346,7 @@ void SmtpConnection::reject_event(smtp::Stage stage, const policy::Verdict& verd
         event.recipient = session_.envelope().recipients.front().address.text();
     event.protocol = session_.helo().empty() ? "" : session_.esmtp() ? "ESMTP" : "SMTP";
     event.helo = session_.helo();
+    event.sasl_username = session_.user();
     services_.events.emit(event);
 }
 
@@ -381,6 +372,7 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
     const policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
     if (verdict.accepted() && stage == smtp::Stage::EndOfData) {
         auto refused = co_await verify_content();
+        if (!refused) refused = filter_verdict();
         if (refused) co_return std::move(*refused);
     }
     if (!verdict.accepted()) {
@@ -404,6 +396,7 @@ env::Task<smtp::Step> SmtpConnection::begin() {
     message_ = std::move(*message);
     content_ = std::make_unique<Content>();
     content_->check = make_check();
+    co_await make_filter();
     services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
                                                client_.address.text(), session_.auth_method(),
                                                session_.user(), session_.envelope().origin.sasl_sender});
@@ -417,23 +410,14 @@ env::Task<bool> SmtpConnection::store(std::string_view piece) {
     const auto limit = service_->options->message_size_limit;
     if (limit > 0 && content_->size > limit) message_.reset();  // the rest is read and dropped
     if (!message_) co_return false;
-    if (!content_->check) {
-        const bool kept = co_await append(piece);
-        co_return kept;
-    }
-    content_->checked.clear();
-    content_->check->feed(piece, content_->checked);
-    const bool kept = co_await append(content_->checked);
-    co_return kept;
+    co_await pass_on(piece, LastPiece::No);
+    co_return message_ != nullptr;
 }
 
-/// Behind the last octet: what the check still holds back.
+/// Behind the last octet: what checks and filters still hold back.
 env::Task<void> SmtpConnection::end_content() {
     content_->header.finish();
-    if (!content_->check || !message_) co_return;
-    content_->checked.clear();
-    content_->check->end(content_->checked);
-    co_await append(content_->checked);
+    if (message_) co_await pass_on({}, LastPiece::Yes);
 }
 
 env::Task<bool> SmtpConnection::append(std::string_view piece) {
@@ -510,94 +494,6 @@ env::Task<smtp::Step> SmtpConnection::read_chunk(std::uint64_t octets, bool keep
         content_.reset();
     }
     co_return step;
-}
-
-mail::Envelope SmtpConnection::finished_envelope() {
-    mail::Envelope out = session_.take_envelope();
-    out.origin.client_address = client_.address.text();
-    out.origin.client_name = client_name_;
-    out.origin.reverse_name = reverse_name_;
-    out.origin.client_port = client_.port;
-    out.origin.helo = session_.helo();
-    out.origin.service = service_->name;
-    out.origin.sasl_username = session_.user();
-    out.origin.sasl_method = session_.auth_method();
-    out.origin.protocol = session_.esmtp() ? (out.smtputf8 ? "UTF8SMTP" : "ESMTP") : "SMTP";
-    if (const auto* tls = stream_->tls()) {
-        if (session_.esmtp()) out.origin.protocol += 'S';
-        out.origin.tls_protocol = tls->protocol;
-        out.origin.tls_cipher =
-            fmt::format("{} ({}/{} bits)", tls->cipher, tls->cipher_bits, tls->algorithm_bits);
-    }
-    if (session_.esmtp() && !session_.user().empty()) out.origin.protocol += 'A';  // RFC 3848
-    if (effects_) {
-        out.hold = effects_->hold;
-        out.content_filter = effects_->filter;
-    }
-    return out;
-}
-
-/// What a submission server may add (RFC 6409 §8): Date, Message-ID, From.
-std::string SmtpConnection::missing_fields(const mail::HeaderScanner& header, const mail::Envelope& envelope,
-                                           const std::string& queue_id) const {
-    const auto now = services_.loop.clock().wall();
-    std::string out;
-    if (!header.has_date())
-        out += fmt::format("Date: {}\r\n", mail::format_date(now, services_.loop.clock().zone_offset(now)));
-    if (header.message_id().empty())
-        out += fmt::format("Message-ID: <{}.{}@{}>\r\n", env::unix_time(now), queue_id,
-                           service_->options->host_name);
-    if (!header.has_from())
-        out += fmt::format("From: {}\r\n", envelope.sender.is_null()
-                                               ? fmt::format("MAILER-DAEMON@{}", service_->options->host_name)
-                                               : envelope.sender.address().text());
-    return out;
-}
-
-env::Task<smtp::Step> SmtpConnection::commit() {
-    const auto message = std::move(message_);
-    const auto content = std::move(content_);
-    services_.events.emit(base::MessageContents{message->id().text(), content->header.message_id()});
-    if (effects_ && effects_->discard) {
-        note(base::Severity::Info, fmt::format("{}: discarded by policy", message->id().text()));
-        co_return session_.on_discarded();
-    }
-    mail::Envelope envelope = finished_envelope();
-    mail::TraceOptions trace;
-    trace.host_name = service_->options->host_name;
-    trace.mail_name = service_->options->mail_name;
-    trace.tls_details = service_->options->tls_received_header;
-    trace.authenticated_user = service_->options->authenticated_header;
-    const auto now = services_.loop.clock().wall();
-    std::string prepend;
-    if (effects_)
-        for (const auto& line : effects_->prepend) prepend += line + "\r\n";
-    prepend += content->prepend;
-    prepend += mail::received_field(envelope, trace, message->id().text(), now,
-                                    services_.loop.clock().zone_offset(now));
-    std::string missing;
-    if (service_->repair_always || !session_.user().empty())
-        missing = missing_fields(content->header, envelope, message->id().text());
-    if (content->check && content->check->role() == policy::ContentCheck::Role::Sign) {
-        prepend += co_await content->check->sign(services_.workers, missing, env::unix_time(now));
-    }
-    prepend += missing;
-    envelope.hold = envelope.hold || content->hold;
-    if (service_->mark) message->mark(service_->mark(envelope, message->id()));
-    if (service_->expand) {
-        auto expanded = co_await service_->expand(std::move(envelope));
-        if (!expanded) {
-            note(base::Severity::Warning, fmt::format("{}: {}", message->id().text(), expanded.error()));
-            co_return session_.on_commit_failed(smtp::CommitFailure::Store);
-        }
-        envelope = std::move(*expanded);
-    }
-    auto receipt = co_await message->commit(std::move(envelope), std::move(prepend));
-    if (!receipt) {
-        note(base::Severity::Error, fmt::format("{}: the message could not be stored", message->id().text()));
-        co_return session_.on_commit_failed(to_failure(receipt.error()));
-    }
-    co_return session_.on_committed(receipt->id().text());
 }
 
 env::Task<bool> SmtpConnection::handshake() {

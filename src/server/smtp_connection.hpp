@@ -15,6 +15,7 @@
 #include "mail/header.hpp"
 #include "policy/content_check.hpp"
 #include "policy/judge.hpp"
+#include "policy/message_filter.hpp"
 #include "queue/intake.hpp"
 #include "server/client_limits.hpp"
 #include "smtp/dot_decoder.hpp"
@@ -59,6 +60,9 @@ struct SmtpService {
     /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
     /// reason.
     std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+    std::shared_ptr<const policy::FilterRules> filter;  // header_checks and their like; nullptr: none
+    /// How this client's header fields are rewritten; empty: not at all.
+    std::function<env::Task<policy::MessageFilter::Rewrite>(policy::Facts)> rewrite_for;
 };
 
 /// What every connection of a loop shares.
@@ -86,6 +90,21 @@ class SmtpConnection {
     void ask_to_stop();
 
  private:
+    enum class LastPiece { No, Yes };
+    /// The content that is coming in.
+    struct Content {
+        smtp::DotDecoder dots;
+        mail::HeaderScanner header;
+        std::string decoded;
+        std::uint64_t size = 0;
+        std::optional<smtp::CommitFailure> failure;
+        std::unique_ptr<policy::ContentCheck> check;
+        std::string checked;  // what the check lets through
+        std::unique_ptr<policy::MessageFilter> filter;
+        std::string filtered;  // what the filter lets through
+        std::string prepend;   // fields it wants
+        bool hold = false;
+    };
     env::Task<smtp::Step> check_password();
     env::Task<smtp::Step> look_up_verifier();
     env::Task<void> login_failed(std::string why);
@@ -102,15 +121,23 @@ class SmtpConnection {
     env::Task<smtp::Step> read_data();
     env::Task<smtp::Step> read_chunk(std::uint64_t octets, bool keep);
     env::Task<smtp::Step> commit();
+    env::Task<std::optional<std::string>> leading_fields(Content& content, const mail::Envelope& envelope,
+                                                         std::string queue_id);
+    static smtp::CommitFailure to_failure(queue::QueueError error);
+    static smtp::Judged refused(mail::ReplyText reply);
     env::Task<smtp::Step> start_tls();
     env::Task<bool> handshake();
     env::Task<bool> flush();
     env::Task<bool> fill();
     env::Task<bool> store(std::string_view content);
+    env::Task<void> pass_on(std::string_view content, LastPiece last);
     env::Task<bool> append(std::string_view content);
     env::Task<void> end_content();
     std::unique_ptr<policy::ContentCheck> make_check() const;
     env::Task<std::optional<smtp::Step>> verify_content();
+    env::Task<void> make_filter();
+    std::optional<smtp::Step> filter_verdict();
+    void report_filter_notes(Content& content, const mail::Envelope& envelope, const std::string& queue_id);
     bool is_report_mail() const;
     env::Task<void> look_up_name();
     env::Task<void> say_goodbye();
@@ -140,17 +167,6 @@ class SmtpConnection {
     std::size_t used_ = 0;
     std::string output_;  // replies not yet sent
     std::unique_ptr<queue::IncomingMessage> message_;
-    struct Content {
-        smtp::DotDecoder dots;
-        mail::HeaderScanner header;
-        std::string decoded;
-        std::uint64_t size = 0;
-        std::optional<smtp::CommitFailure> failure;
-        std::unique_ptr<policy::ContentCheck> check;
-        std::string checked;  // what the check lets through
-        std::string prepend;  // fields it wants
-        bool hold = false;
-    };
     std::unique_ptr<Content> content_;
     std::unique_ptr<policy::SideEffects> effects_;
     bool limited_ = true;

@@ -1,4 +1,7 @@
-// SmtpConnection: what the content itself says of its sender, and our signature under what we send.
+// SmtpConnection: what the content itself says of its sender, our signature under what we send, and what
+// header and body checks find. A verified message is looked at as it came, before the filter changes it; what
+// we sign is what the filter made of it.
+#include "base/text.hpp"
 #include "server/smtp_connection.hpp"
 
 #include <algorithm>
@@ -16,6 +19,67 @@ std::unique_ptr<policy::ContentCheck> SmtpConnection::make_check() const {
     const bool wanted = rules->options.check != policy::SenderCheck::No && services_.resolver &&
                         !service_->without_verify(client_.address);
     return wanted ? std::make_unique<policy::ContentCheck>(rules, Role::Verify) : nullptr;
+}
+
+env::Task<void> SmtpConnection::make_filter() {
+    if (!service_->filter) co_return;
+    policy::MessageFilter::Rewrite rewrite;
+    if (service_->rewrite_for) {
+        auto known = facts();
+        rewrite = co_await service_->rewrite_for(std::move(known));
+    }
+    content_->filter = std::make_unique<policy::MessageFilter>(service_->filter, std::move(rewrite));
+}
+
+/// Through check and filter, in the order of their roles, to the store.
+env::Task<void> SmtpConnection::pass_on(std::string_view piece, LastPiece last) {
+    Content& content = *content_;
+    const bool verify = content.check && content.check->role() == policy::ContentCheck::Role::Verify;
+    const auto check = [&](std::string_view text) -> std::string_view {
+        content.checked.clear();
+        content.check->feed(text, content.checked);
+        if (last == LastPiece::Yes) content.check->end(content.checked);
+        return content.checked;
+    };
+    if (verify) piece = check(piece);
+    if (content.filter && !content.filter->passes()) {
+        content.filtered.clear();
+        co_await content.filter->feed(piece, content.filtered);
+        if (last == LastPiece::Yes) co_await content.filter->end(content.filtered);
+        piece = content.filtered;
+    }
+    if (content.check && !verify) piece = check(piece);
+    co_await append(piece);
+}
+
+void SmtpConnection::report_filter_notes(Content& content, const mail::Envelope& envelope,
+                                         const std::string& queue_id) {
+    std::string whence = fmt::format("from {}; from=<{}>", who(), envelope.sender.text());
+    if (!envelope.recipients.empty())
+        whence += fmt::format(" to=<{}>", envelope.recipients.front().address.text());
+    whence += fmt::format(" proto={} helo=<{}>", session_.esmtp() ? "ESMTP" : "SMTP", session_.helo());
+    for (const auto& [word, what, text] : content.filter->take_notes())
+        services_.events.note(base::Severity::Info, "cleanup",
+                              fmt::format("{}: {}: {} {}{}{}", queue_id, word, base::printable(what, 320),
+                                          whence, text.empty() ? "" : ": ", text));
+}
+
+/// What header_checks and body_checks say of the finished message. A step: it was refused.
+std::optional<smtp::Step> SmtpConnection::filter_verdict() {
+    if (!content_ || !content_->filter) return std::nullopt;
+    report_filter_notes(*content_, session_.envelope(), message_ ? message_->id().text() : "NOQUEUE");
+    const auto refusal = content_->filter->refusal();
+    if (!refusal) return std::nullopt;
+    message_.reset();
+    content_.reset();
+    return session_.on_verdict(refused(*refusal));
+}
+
+smtp::Judged SmtpConnection::refused(mail::ReplyText reply) {
+    smtp::Judged out;
+    out.kind = smtp::Judged::Kind::Refuse;
+    out.reply = std::move(reply);
+    return out;
 }
 
 /// Reports about reports would go to and fro for ever.

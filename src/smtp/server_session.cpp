@@ -621,8 +621,8 @@ Step ServerSession::on_committed(std::string_view queue_id) {
     return out;
 }
 
-Step ServerSession::on_discarded() {
-    Step out = ok(250, {2, 0, 0}, "Ok: queued as DISCARD");
+Step ServerSession::on_discarded(std::string_view queue_id) {
+    Step out = ok(250, {2, 0, 0}, fmt::format("Ok: queued as {}", queue_id));
     reset_transaction();
     return out;
 }

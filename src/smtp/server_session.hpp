@@ -127,7 +127,7 @@ class ServerSession {
     /// The envelope of a finished message; the transaction is over.
     mail::Envelope take_envelope();
     /// Discarded by policy: answer as if it were queued.
-    Step on_discarded();
+    Step on_discarded(std::string_view queue_id);
     /// "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6".
     std::string counts() const;
     /// What Next::Xclient is about.
