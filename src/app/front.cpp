@@ -20,6 +20,43 @@ struct AuthChoice {
     std::shared_ptr<const smtp::AuthOffer> offer, loopback_offer;
 };
 
+/// What smtpd_sasl_security_options asks of a mechanism. noanonymous is always so here.
+struct SaslSecurity {
+    bool no_plaintext = false, no_active = false, no_dictionary = false, mutual = false;
+};
+std::expected<SaslSecurity, std::string> parse_sasl_security(std::string_view name,
+                                                             const std::vector<std::string>& words) {
+    SaslSecurity out;
+    for (const auto& word : words) {
+        if (word == "noplaintext")
+            out.no_plaintext = true;
+        else if (word == "noactive")
+            out.no_active = true;
+        else if (word == "nodictionary")
+            out.no_dictionary = true;
+        else if (word == "mutual_auth")
+            out.mutual = true;
+        else if (word != "noanonymous")
+            return std::unexpected(
+                fmt::format("{}: '{}' is none of noanonymous, noplaintext, noactive, "
+                            "nodictionary, mutual_auth",
+                            name, base::printable(word, 60)));
+    }
+    return out;
+}
+
+/// The mechanisms that keep to it: SCRAM proves both sides and shows no password, but can be guessed at.
+std::vector<std::string> allowed_by(const SaslSecurity& security, const std::vector<std::string>& names) {
+    std::vector<std::string> out;
+    for (const auto& name : names) {
+        const bool scram = name.starts_with("SCRAM-");
+        const bool fits = !security.no_dictionary &&
+                          (scram || (!security.no_plaintext && !security.no_active && !security.mutual));
+        if (fits) out.push_back(name);
+    }
+    return out;
+}
+
 std::expected<AuthChoice, std::string> make_auth(const config::Configuration& configuration,
                                                  const AuthOptions& options, smtp::TlsOffer tls,
                                                  LoopEnvironment environment) {
@@ -78,14 +115,18 @@ std::expected<AuthChoice, std::string> make_auth(const config::Configuration& co
         };
         if (said(name) || (!any_named && !said("!" + name))) names.push_back(name);
     }
+    TRY_ASSIGN(const SaslSecurity clear,
+               parse_sasl_security("smtpd_sasl_security_options", options.security));
+    TRY_ASSIGN(const SaslSecurity tls_security,
+               parse_sasl_security("smtpd_sasl_tls_security_options", options.tls_security));
     smtp::AuthOffer offer;
-    offer.encrypted = names;
+    offer.encrypted = allowed_by(tls_security, names);
     offer.old_clients = options.old_clients;
     constexpr std::size_t decoy_octets = 32;
     offer.decoy.resize(decoy_octets);
     environment.random.fill(offer.decoy);
     out.offer = std::make_shared<const smtp::AuthOffer>(offer);
-    if (!options.auth_only && tls != smtp::TlsOffer::Required) offer.in_clear = names;
+    if (!options.auth_only && tls != smtp::TlsOffer::Required) offer.in_clear = allowed_by(clear, names);
     out.loopback_offer = std::make_shared<const smtp::AuthOffer>(std::move(offer));
     return out;
 }
@@ -113,6 +154,12 @@ std::expected<void, std::string> add_message_rules(server::SmtpService& service,
     };
     service.expand = [&routing](mail::Envelope envelope) { return routing.expand(std::move(envelope)); };
     return {};
+}
+
+/// A list that cannot be asked now holds nobody.
+env::Task<bool> is_in(std::shared_ptr<routing::NetworkList> list, env::IpAddress address) {
+    auto inside = co_await list->contains(std::move(address));
+    co_return inside.value_or(false);
 }
 
 std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_service(
@@ -148,24 +195,31 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         if (!list) return std::unexpected(fmt::format("{}: {}", name, list.error()));
         return std::make_shared<routing::NetworkList>(std::move(*list));
     };
+    const auto in = [](std::shared_ptr<routing::NetworkList> list) -> server::AddressTest {
+        return [list](env::IpAddress address) { return is_in(list, std::move(address)); };
+    };
     TRY_ASSIGN(const auto unlimited,
                networks("smtpd_client_event_limit_exceptions", service->limits.exceptions));
     TRY_ASSIGN(const auto bare,
                networks("smtpd_forbid_bare_newline_exclusions", service->options->bare_newline_exclusions));
-    service->without_limits = [unlimited](const env::IpAddress& address) {
-        return unlimited->contains_now(address);
+    service->without_limits = in(unlimited);
+    service->bare_newline_allowed = in(bare);
+    const auto maps = [&](std::string_view name, const std::string& specs,
+                          tables::TableList& to) -> std::expected<void, std::string> {
+        auto made = generation->factory->open_list(specs);
+        if (!made) return std::unexpected(fmt::format("{}: {}", name, made.error().text));
+        to = std::move(*made);
+        return {};
     };
-    service->bare_newline_allowed = [bare](const env::IpAddress& address) {
-        return bare->contains_now(address);
-    };
+    TRY(maps("smtpd_discard_ehlo_keyword_address_maps", service->options->discard_ehlo_maps,
+             service->discard_ehlo_keyword_maps));
+    TRY(maps("smtpd_command_filter", service->options->command_filter, service->command_filter));
     TRY_ASSIGN(const auto xclient,
                networks("smtpd_authorized_xclient_hosts", service->options->xclient_hosts));
     TRY_ASSIGN(const auto proxies,
                networks("smtpd_upstream_proxy_hosts", service->options->upstream_proxy_hosts));
-    service->may_xclient = [xclient](const env::IpAddress& address) {
-        return xclient->contains_now(address);
-    };
-    service->may_proxy = [proxies](const env::IpAddress& address) { return proxies->contains_now(address); };
+    service->may_xclient = in(xclient);
+    service->may_proxy = in(proxies);
     const auto auth_options = config::bind<AuthOptions>(configuration, diagnostics);
     TRY_ASSIGN(auto auth, make_auth(configuration, auth_options, tls.offer, environment));
     service->authenticator = std::move(auth.authenticator);
@@ -174,17 +228,13 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->throttle = config::bind<accounts::ThrottleOptions>(configuration, diagnostics);
     service->repair_always = config::bind<RepairOptions>(configuration, diagnostics).always;
     TRY_ASSIGN(const auto without_auth, networks("smtpd_sasl_exceptions_networks", auth_options.exceptions));
-    service->without_auth = [without_auth](const env::IpAddress& address) {
-        return without_auth->contains_now(address);
-    };
+    service->without_auth = in(without_auth);
     auto sender_options = config::bind<policy::SenderOptions>(configuration, diagnostics);
     TRY_ASSIGN(const auto unverified,
                networks("sender_authentication_exempt_networks", sender_options.exempt_networks));
     TRY_ASSIGN(const auto ours, networks("dkim_sign_networks", sender_options.sign_networks));
-    service->without_verify = [unverified](const env::IpAddress& address) {
-        return unverified->contains_now(address);
-    };
-    service->signed_for = [ours](const env::IpAddress& address) { return ours->contains_now(address); };
+    service->without_verify = in(unverified);
+    service->signed_for = in(ours);
     const auto report_options = std::make_shared<const reports::ReportOptions>(
         config::bind<reports::ReportOptions>(configuration, diagnostics));
     service->takes_reports = [report_options](const mail::Address& address) {
@@ -197,9 +247,9 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         return report ? reports::unread_key(id) : std::string();
     };
     TRY_ASSIGN(service->content, policy::make_content_rules(std::move(sender_options), environment.files));
-    policy::RestrictionJudge::Services services{*generation->factory, environment.files,
-                                                *generation->routing, environment.events,
-                                                environment.resolver, service->name};
+    policy::RestrictionJudge::Services services{
+        *generation->factory, environment.files, *generation->routing, environment.events,
+        environment.resolver, service->name,     &environment.network, &environment.loop};
     const auto class_text = [&](const std::string& name) { return configuration.get(name); };
     TRY_ASSIGN(service->judge, policy::RestrictionJudge::make(policy_options, services, class_text));
     TRY(add_message_rules(*service, std::move(filter_options), policy_options.my_networks, environment,

@@ -182,7 +182,7 @@ struct AuthOptions {
     bool enable = false, auth_only = true, old_clients = false;
     SaslType type = SaslType::Postrider;
     std::string path, user_file, local_domain;
-    std::vector<std::string> mechanism_filter, exceptions;
+    std::vector<std::string> mechanism_filter, exceptions, security, tls_security;
     static constexpr void describe(auto& parameter) {
         using O = AuthOptions;
         using base::Default;
@@ -202,6 +202,11 @@ struct AuthOptions {
                   "Appended to login names without a domain.");
         parameter("smtpd_sasl_mechanism_filter", &O::mechanism_filter, Default{""},
                   "The mechanisms to offer; !name excludes; empty: all that the user store can serve.");
+        parameter("smtpd_sasl_security_options", &O::security, Default{"noanonymous"},
+                  "What a mechanism must keep to without TLS: noplaintext (no PLAIN, no LOGIN), noactive, "
+                  "nodictionary, mutual_auth; noanonymous always holds.");
+        parameter("smtpd_sasl_tls_security_options", &O::tls_security,
+                  Default{"$smtpd_sasl_security_options"}, "The same with TLS.");
         parameter("smtpd_sasl_exceptions_networks", &O::exceptions, Default{""},
                   "Clients that are not offered AUTH.");
         parameter("broken_sasl_auth_clients", &O::old_clients, Default{"no"},

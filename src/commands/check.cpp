@@ -108,8 +108,9 @@ void check_lists_and_tables(const app::Site& site, const app::LoopEnvironment& e
         if (!value) return;  // said already
         std::string problem;
         if (setting.name.ends_with("_restrictions")) {
-            const auto classes = config::split_list(configuration.get("smtpd_restriction_classes"));
-            const auto compiled = policy::compile(setting.name, *value, factory, classes);
+            config::Diagnostics said_already;
+            const auto options = config::bind<policy::PolicyOptions>(configuration, said_already);
+            const auto compiled = policy::compile(setting.name, *value, factory, options);
             if (!compiled) problem = compiled.error();
         } else if ((setting.name.ends_with("_maps") && setting.name != "local_recipient_maps") ||
                    setting.name.ends_with("_checks")) {

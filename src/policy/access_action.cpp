@@ -105,7 +105,7 @@ env::Task<Outcome> run_access_action(Context& context, std::string action, std::
             const auto found = context.classes.find(name);
             const Entry* entry = found == context.classes.end() ? find_entry(base::lower(name)) : nullptr;
             if (entry && entry->argument == Argument::None) {
-                const Step step{name, {}, nullptr, entry->run};
+                const Step step{name, {}, nullptr, nullptr, entry->run};
                 out = co_await entry->run(context, step);
                 if (out.kind != Outcome::Kind::Dunno) break;
                 continue;

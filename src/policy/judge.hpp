@@ -36,8 +36,10 @@ struct Facts {
     std::size_t recipient_count = 0;  // accepted so far
     std::uint64_t size = 0;           // declared, or at EndOfData the real one
     std::string queue_id;
+    std::string instance;  // the same for all questions about one message
     std::string sasl_method, sasl_username, sasl_sender;
     bool encrypted = false;
+    int tls_cipher_bits = 0;
     std::string tls_protocol, tls_cipher, client_certificate_fingerprint;
     bool client_certificate_verified = false;
     std::string etrn_domain;

@@ -5,6 +5,7 @@
 #include "env/resolver.hpp"
 #include "policy/judge.hpp"
 #include "policy/options.hpp"
+#include "policy/policy_service.hpp"
 #include "routing/directory.hpp"
 #include "routing/match_list.hpp"
 #include "tables/factory.hpp"
@@ -43,6 +44,9 @@ struct Context {
     bool warn_only = false;  // the next refusal is only noted
     std::optional<mail::ReplyText> defer_if_permit{};
     std::optional<mail::ReplyText> defer_if_reject{};
+    Stage asked = Stage::Connect;  // with smtpd_delay_reject, a list's own `stage` is an earlier one
+    env::Network* network = nullptr;
+    env::Loop* loop = nullptr;
 };
 
 struct Outcome {
@@ -54,6 +58,7 @@ struct Step {
     std::string name;
     std::string argument;
     std::shared_ptr<tables::Table> table;
+    std::shared_ptr<const PolicyService> service;
     env::Task<Outcome> (*run)(Context&, const Step&) = nullptr;
 };
 
@@ -65,7 +70,7 @@ struct Program {
 std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what,
                                                                    const std::string& text,
                                                                    tables::Factory& factory,
-                                                                   const std::vector<std::string>& classes);
+                                                                   const PolicyOptions& options);
 /// Whether a list can refuse relaying: one of reject_unauth_destination, defer_unauth_destination, reject,
 /// defer … is in it.
 bool stops_relaying(const Program& program);

@@ -40,11 +40,11 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     if (!logins) return std::unexpected("smtpd_sender_login_maps: " + logins.error().text);
     out->sender_logins_ = std::move(*logins);
     for (const auto& name : o.restriction_classes) {
-        TRY_ASSIGN(auto program, compile(name, class_text(name), services.factory, o.restriction_classes));
+        TRY_ASSIGN(auto program, compile(name, class_text(name), services.factory, o));
         out->classes_.emplace(name, std::move(program));
     }
     const auto build = [&](std::string_view name, const std::string& text) {
-        return compile(name, text, services.factory, o.restriction_classes);
+        return compile(name, text, services.factory, o);
     };
     TRY_ASSIGN(out->client_, build("smtpd_client_restrictions", o.client));
     TRY_ASSIGN(out->helo_, build("smtpd_helo_restrictions", o.helo));
@@ -129,6 +129,9 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
         if (part.program->steps.empty()) continue;
         Context context{options_,   my_networks_, directory_,      sender_logins_, resolver_,
                         part.stage, facts,        verdict.effects, notes,          classes_};
+        context.asked = stage;
+        context.network = network_;
+        context.loop = loop_;
         Outcome outcome = co_await evaluate(context, *part.program);
         if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500)
             outcome.reply = *context.defer_if_reject;

@@ -15,6 +15,8 @@ class RestrictionJudge : public Judge {
         base::EventSink& events;
         env::Resolver* resolver = nullptr;
         std::string service = "smtpd";
+        env::Network* network = nullptr;  // for policy servers
+        env::Loop* loop = nullptr;
     };
     /// `class_text`: the value of a restriction class by name. Refuses lists that would make an open relay,
     /// as Postfix does.
@@ -29,13 +31,17 @@ class RestrictionJudge : public Judge {
           directory_(services.directory),
           events_(services.events),
           resolver_(services.resolver),
-          service_(services.service) {}
+          service_(services.service),
+          network_(services.network),
+          loop_(services.loop) {}
     void report(Stage stage, const Facts& facts, const Notice& notice) const;
     PolicyOptions options_;
     routing::Directory& directory_;
     base::EventSink& events_;
     env::Resolver* resolver_;
     std::string service_;
+    env::Network* network_;
+    env::Loop* loop_;
     routing::NetworkList my_networks_;
     tables::TableList sender_logins_;
     std::shared_ptr<const Program> client_, helo_, sender_, relay_, recipient_, data_, end_of_data_;

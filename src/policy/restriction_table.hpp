@@ -10,8 +10,10 @@ namespace policy {
 
 enum class Argument {
     None,
-    Table,  // type:name
-    Domain  // of a DNS list: "dnsbl.example.org=127.0.0.[2;3]"
+    Table,    // type:name
+    Domain,   // of a DNS list: "dnsbl.example.org=127.0.0.[2;3]"
+    Service,  // a policy server
+    Time
 };
 
 struct Entry {

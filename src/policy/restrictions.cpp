@@ -286,6 +286,9 @@ Task address_access(Context& context, const Step& step, mail::Address address, s
     if (found && !*found && !step.table->takes_whole_key_only()) {
         found = co_await look_up_domain(*step.table, address.domain);
         if (found && !*found) found = co_await step.table->lookup(address.local_part + "@");
+        const auto user =
+            routing::split_extension(address.local_part, context.options.recipient_delimiter).first;
+        if (found && !*found && user != address.local_part) found = co_await step.table->lookup(user + "@");
     }
     Outcome out = co_await finish_access(context, std::move(found), std::move(shown), what);
     co_return out;
@@ -293,7 +296,7 @@ Task address_access(Context& context, const Step& step, mail::Address address, s
 Task run_sender_access(Context& context, const Step& step) {
     if (!context.facts.sender) co_return Outcome{};
     if (context.facts.sender->is_null()) {
-        auto found = co_await step.table->lookup("<>");  // smtpd_null_access_lookup_key
+        auto found = co_await step.table->lookup(context.options.null_access_key);
         Outcome out = co_await finish_access(context, std::move(found), "", "Sender address");
         co_return out;
     }
@@ -305,6 +308,73 @@ Task run_recipient_access(Context& context, const Step& step) {
     if (!context.facts.recipient) co_return Outcome{};
     Outcome out = co_await address_access(context, step, *context.facts.recipient, recipient_shown(context),
                                           "Recipient address");
+    co_return out;
+}
+
+Task run_sasl_access(Context& context, const Step& step) {
+    if (context.facts.sasl_username.empty()) co_return Outcome{};
+    auto found = co_await step.table->lookup(context.facts.sasl_username);
+    Outcome out =
+        co_await finish_access(context, std::move(found), context.facts.sasl_username, "SASL login name");
+    co_return out;
+}
+
+Task run_sleep(Context& context, const Step& step) {
+    if (context.loop) co_await context.loop->sleep(*config::parse_time(step.argument, 's'));
+    co_return Outcome{};
+}
+
+// --- Policy servers (SMTPD_POLICY_README) ---
+
+PolicyAttributes attributes_of(const Context& context, const PolicyService& service) {
+    const Facts& facts = context.facts;
+    const bool at_content = context.asked == Stage::Data || context.asked == Stage::EndOfData;
+    const bool at_ehlo = context.asked == Stage::Helo && facts.esmtp;
+    return {{"request", "smtpd_access_policy"},
+            {"protocol_state", at_ehlo ? "EHLO" : std::string(to_text(context.asked))},
+            {"protocol_name", facts.protocol},
+            {"client_address", facts.client.address.text()},
+            {"client_name", facts.client_name},
+            {"client_port", std::to_string(facts.client.port)},
+            {"reverse_client_name", facts.reverse_name},
+            {"server_address", facts.server.address.text()},
+            {"server_port", std::to_string(facts.server.port)},
+            {"helo_name", facts.helo},
+            {"sender", facts.sender_text},
+            {"recipient", facts.recipient_text},
+            {"recipient_count", std::to_string(at_content ? facts.recipient_count : 0)},
+            {"queue_id", facts.queue_id},
+            {"instance", facts.instance},
+            {"size", std::to_string(facts.size)},
+            {"etrn_domain", facts.etrn_domain},
+            {"stress", ""},
+            {"sasl_method", facts.sasl_method},
+            {"sasl_username", facts.sasl_username},
+            {"sasl_sender", facts.sasl_sender},
+            {"ccert_subject", ""},
+            {"ccert_issuer", ""},
+            {"ccert_fingerprint", facts.client_certificate_fingerprint},
+            {"ccert_pubkey_fingerprint", ""},
+            {"encryption_protocol", facts.tls_protocol},
+            {"encryption_cipher", facts.tls_cipher},
+            {"encryption_keysize", std::to_string(facts.tls_cipher_bits)},
+            {"policy_context", service.context}};
+}
+
+Task run_policy_service(Context& context, const Step& step) {
+    std::expected<std::string, std::string> answer = std::unexpected("there is no network");
+    if (context.network && context.loop) {
+        auto attributes = attributes_of(context, *step.service);
+        answer = co_await ask_policy_service(*step.service, std::move(attributes), *context.network,
+                                             *context.loop);
+    }
+    if (!answer) {
+        context.notes.push_back(
+            {"", fmt::format("problem talking to server {}: {}", step.service->text, answer.error())});
+        answer = step.service->default_action;
+    }
+    Outcome out =
+        co_await run_access_action(context, std::move(*answer), stage_shown(context), stage_word(context));
     co_return out;
 }
 
@@ -374,6 +444,9 @@ constexpr Entry entries[] = {
     {"reject_authenticated_sender_login_mismatch", Argument::None, run_authenticated_sender_login},
     {"reject_unauthenticated_sender_login_mismatch", Argument::None, run_unauthenticated_sender_login},
     {"reject_known_sender_login_mismatch", Argument::None, run_known_sender_login},
+    {"sleep", Argument::Time, run_sleep},
+    {"check_policy_service", Argument::Service, run_policy_service},
+    {"check_sasl_access", Argument::Table, run_sasl_access},
     {"check_client_access", Argument::Table, run_client_access},
     {"check_reverse_client_hostname_access", Argument::Table, run_reverse_client_access},
     {"check_helo_access", Argument::Table, run_helo_access},
@@ -434,10 +507,49 @@ const Entry* find_entry(std::string_view name) {
     return at == asking.end() ? nullptr : &*at;
 }
 
+namespace {
+
+std::string_view needed_by(Argument argument) {
+    switch (argument) {
+        case Argument::Table:
+            return "a table, type:name";
+        case Argument::Domain:
+            return "a domain";
+        case Argument::Service:
+            return "a policy server, inet:ADDRESS:PORT or unix:PATH";
+        case Argument::Time:
+            return "a time";
+        case Argument::None:
+            break;
+    }
+    return "nothing";
+}
+
+/// What step.argument means; the text: what is wrong with it.
+std::string read_argument(Argument argument, Step& step, tables::Factory& factory,
+                          const PolicyOptions& options) {
+    if (argument == Argument::Table) {
+        auto table = factory.open(step.argument);
+        if (!table) return table.error().text;
+        step.table = std::move(*table);
+    } else if (argument == Argument::Service) {
+        auto service = parse_policy_service(step.argument, options);
+        if (!service) return service.error();
+        step.service = std::make_shared<const PolicyService>(std::move(*service));
+    } else if (argument == Argument::Time) {
+        if (!config::parse_time(step.argument, 's'))
+            return fmt::format("sleep: '{}' is no time", step.argument);
+    }
+    return {};
+}
+
+}  // namespace
+
 std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what,
                                                                    const std::string& text,
                                                                    tables::Factory& factory,
-                                                                   const std::vector<std::string>& classes) {
+                                                                   const PolicyOptions& options) {
+    const auto& classes = options.restriction_classes;
     auto out = std::make_shared<Program>();
     const auto words = config::split_list(text);
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -474,18 +586,12 @@ std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_v
             }
             step.run = entry->run;
             if (entry->argument != Argument::None) {
-                const bool wants_table = entry->argument == Argument::Table;
                 if (i + 1 >= words.size())
-                    return std::unexpected(fmt::format("{}: {} needs {}", what, step.name,
-                                                       wants_table ? "a table, type:name" : "a domain"));
+                    return std::unexpected(
+                        fmt::format("{}: {} needs {}", what, step.name, needed_by(entry->argument)));
                 step.argument = words[++i];
-                if (!wants_table) {
-                    out->steps.push_back(std::move(step));
-                    continue;
-                }
-                auto table = factory.open(step.argument);
-                if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
-                step.table = std::move(*table);
+                auto problem = read_argument(entry->argument, step, factory, options);
+                if (!problem.empty()) return std::unexpected(fmt::format("{}: {}", what, problem));
             }
         }
         out->steps.push_back(std::move(step));

@@ -69,7 +69,10 @@ std::string Routing::masqueraded(const mail::Address& address) const {
 
 env::Task<std::expected<mail::Address, std::string>> Routing::mapped(mail::Address address,
                                                                      AddressRole role) {
-    address = rewrite(std::move(address));
+    if (role == AddressRole::EnvelopeRecipient)
+        address = co_await complete(std::move(address));
+    else
+        address = rewrite(std::move(address));
     const bool sender = role == AddressRole::EnvelopeSender || role == AddressRole::HeaderSender;
     const std::string_view word = to_text(role);
     const auto& specific = sender ? options_.sender_canonical_classes : options_.recipient_canonical_classes;

@@ -139,6 +139,17 @@ mail::Address Routing::rewrite(mail::Address address) const {
     return address;
 }
 
+env::Task<mail::Address> Routing::complete(mail::Address address) {
+    const bool bare_postmaster = address.domain.empty() && base::iequals(address.local_part, "postmaster");
+    if (bare_postmaster) {
+        auto meaning = co_await classify(options_.my_origin);
+        const bool elsewhere =
+            meaning && (*meaning == AddressClass::Default || *meaning == AddressClass::Relay);
+        if (elsewhere) address.domain = options_.my_host_name;
+    }
+    co_return rewrite(std::move(address));
+}
+
 env::Task<std::expected<AddressClass, LookupFailure>> Routing::classify(std::string domain) {
     if (domain.empty() || is_own_literal(domain)) co_return AddressClass::Local;
     const auto in = [](const DomainList& list, const std::string& name) { return list.contains(name); };
@@ -156,7 +167,7 @@ env::Task<std::expected<AddressClass, LookupFailure>> Routing::classify(std::str
 }
 
 env::Task<std::expected<bool, LookupFailure>> Routing::is_authorized_destination(mail::Address recipient) {
-    recipient = rewrite(std::move(recipient));
+    recipient = co_await complete(std::move(recipient));
     auto meaning = co_await classify(recipient.domain);
     if (!meaning) co_return std::unexpected(meaning.error());
     if (*meaning == AddressClass::Default) co_return false;

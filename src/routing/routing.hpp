@@ -56,6 +56,8 @@ class Routing : public Directory {
     const tables::TableList& alias_maps() const { return alias_maps_; }
     /// The address completed and source routing undone: user%dom@ours, dom!user, trailing dots.
     mail::Address rewrite(mail::Address address) const;
+    /// The same; "postmaster" alone is this machine's, whatever myorigin is (RFC 5321 §4.5.1).
+    env::Task<mail::Address> complete(mail::Address address);
 
  private:
     explicit Routing(RoutingOptions options) : options_(std::move(options)) {}

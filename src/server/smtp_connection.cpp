@@ -1,6 +1,9 @@
 #include "server/smtp_connection.hpp"
 
 #include "base/text.hpp"
+#include "config/values.hpp"
+#include "mail/date.hpp"
+#include "smtp/reject_footer.hpp"
 
 #include <fmt/format.h>
 
@@ -93,20 +96,37 @@ void SmtpConnection::lost(std::string_view how) {
 }
 
 /// Limits and exceptions of the client that client_ names. The text: it is over a limit.
-std::optional<std::string> SmtpConnection::begin_client() {
-    limited_ = !service_->without_limits(client_.address);
-    if (service_->bare_newline_allowed(client_.address)) session_.allow_bare_newline();
-    session_.allow_xclient(service_->may_xclient(client_.address));
-    offer_auth();
+env::Task<std::optional<std::string>> SmtpConnection::begin_client() {
+    const bool unlimited = co_await service_->without_limits(client_.address);
+    limited_ = !unlimited;
+    const bool bare_allowed = co_await service_->bare_newline_allowed(client_.address);
+    if (bare_allowed) session_.allow_bare_newline();
+    const bool trusted = co_await service_->may_xclient(client_.address);
+    session_.allow_xclient(trusted);
+    if (service_->auth) {
+        const bool exempt = co_await service_->without_auth(client_.address);
+        if (!exempt) offer_auth();
+    }
+    co_await apply_address_maps();
     services_.events.emit(
         base::ClientConnected{service_->name, client_name_, client_.address.text(), client_.port});
-    if (!limited_) return std::nullopt;
+    if (!limited_) co_return std::nullopt;
     auto over = services_.limits.count(client_.address, ClientLimits::Kind::Connection, service_->limits,
                                        services_.loop.clock().steady());
-    if (!over) return over;
+    if (!over) co_return over;
     note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
-    return fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n", service_->options->host_name,
-                       client_.address.text());
+    co_return fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n",
+                          service_->options->host_name, client_.address.text());
+}
+
+/// What is not offered to this client in particular.
+env::Task<void> SmtpConnection::apply_address_maps() {
+    const auto& maps = service_->discard_ehlo_keyword_maps;
+    if (maps.empty()) co_return;
+    auto found = co_await maps.lookup(client_.address.text());
+    if (!found)
+        note(base::Severity::Warning, "smtpd_discard_ehlo_keyword_address_maps: " + found.error().text);
+    if (found && *found) session_.discard_ehlo_keywords(config::split_list(**found));
 }
 
 env::Task<void> SmtpConnection::run() {
@@ -118,7 +138,8 @@ env::Task<void> SmtpConnection::run() {
         }
     }
     co_await look_up_name();
-    if (auto refusal = begin_client()) {
+    auto refusal = co_await begin_client();
+    if (refusal) {
         output_ = std::move(*refusal);
         co_await flush();
     } else {
@@ -159,13 +180,33 @@ env::Task<void> SmtpConnection::converse() {
             if (!sent) co_return;
             co_await services_.loop.sleep(step.delay);
         }
-        output_ += step.output;
-        if (step.closed_because)
+        output_ += service_->options->reject_footer.empty() ? step.output : with_reject_footer(step.output);
+        if (step.closed_because && !session_.offending_line().empty())
+            note(base::Severity::Warning,
+                 fmt::format("{} from {}: {}", step.closed_because, who(), session_.offending_line()));
+        else if (step.closed_because)
             note(base::Severity::Info,
                  fmt::format("{} after {} from {}", step.closed_because, session_.last_command(), who()));
         if (step.next == smtp::Step::Next::Close) co_return;
         step = co_await act(std::move(step));
     }
+}
+
+std::string SmtpConnection::with_reject_footer(const std::string& replies) const {
+    const auto now = services_.loop.clock().wall();
+    const std::string date = mail::format_date(now, services_.loop.clock().zone_offset(now));
+    const smtp::FooterValues values{{"client", who()},
+                                    {"client_address", client_.address.text()},
+                                    {"client_name", client_name_},
+                                    {"client_port", std::to_string(client_.port)},
+                                    {"helo_name", session_.helo()},
+                                    {"localtime", date},
+                                    {"queue_id", message_ ? message_->id().text() : "NOQUEUE"},
+                                    {"sender", session_.sender_text()},
+                                    {"server_address", server_.address.text()},
+                                    {"server_name", service_->options->host_name},
+                                    {"server_port", std::to_string(server_.port)}};
+    return smtp::with_footer(replies, smtp::expand_footer(service_->options->reject_footer, values));
 }
 
 env::Task<smtp::Step> SmtpConnection::act(smtp::Step step) {
@@ -243,6 +284,14 @@ env::Task<bool> SmtpConnection::fill() {
     co_return false;
 }
 
+/// What smtpd_command_filter makes of a command line.
+env::Task<std::string> SmtpConnection::filtered_command(std::string line) {
+    auto found = co_await service_->command_filter.lookup(line);
+    if (!found) note(base::Severity::Warning, "smtpd_command_filter: " + found.error().text);
+    if (found && *found) line = std::move(**found);
+    co_return line;
+}
+
 env::Task<smtp::Step> SmtpConnection::read_command() {
     for (;;) {
         const auto result = lines_.next(std::string_view(input_).substr(used_));
@@ -250,7 +299,14 @@ env::Task<smtp::Step> SmtpConnection::read_command() {
         if (result.kind == smtp::LineDecoder::Kind::TooLong) co_return session_.on_line_too_long();
         if (result.kind == smtp::LineDecoder::Kind::Line) {
             const bool proving = session_.in_auth() && session_.user().empty();
-            smtp::Step step = session_.on_line(result.line, used_ < input_.size(), result.bare_newline);
+            std::string_view line = result.line;
+            std::string changed;
+            if (!service_->command_filter.empty() && !session_.in_auth()) {
+                changed = co_await filtered_command(std::string(line));
+                line = changed;
+            }
+            smtp::Step step = session_.on_line(line, used_ < input_.size(), result.bare_newline);
+            if (!session_.in_transaction()) message_.reset();  // RSET or EHLO between chunks
             // A SCRAM proof that does not fit is refused inside the session.
             const bool refused = proving && !session_.in_auth() && session_.credentials_refused();
             std::string why = "wrong password";
@@ -309,11 +365,14 @@ policy::Facts SmtpConnection::facts() const {
     out.recipient_count = session_.recipient_count();
     out.size = content_ ? content_->size : session_.envelope().declared_size;
     if (message_) out.queue_id = message_->id().text();
+    out.instance = instance_;
+    out.sasl_sender = session_.envelope().origin.sasl_sender;
     out.pipelined_early = session_.pipelined_early();
     if (const auto* tls = stream_->tls()) {
         out.encrypted = true;
         out.tls_protocol = tls->protocol;
         out.tls_cipher = tls->cipher;
+        out.tls_cipher_bits = tls->cipher_bits;
         out.client_certificate_fingerprint = tls->peer_fingerprint;
         out.client_certificate_verified = !tls->peer_fingerprint.empty() && tls->peer_problem.empty();
     }
@@ -368,7 +427,11 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
             co_return session_.on_verdict(to_judged(verdict));
         }
     }
-    if (stage == smtp::Stage::Mail) effects_.reset();
+    if (stage == smtp::Stage::Mail) {
+        effects_.reset();
+        const auto since = services_.loop.clock().steady().time_since_epoch();
+        instance_ = fmt::format("{:x}.{:x}", client_.port, since.count());
+    }
     const policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
     if (verdict.accepted() && stage == smtp::Stage::EndOfData) {
         auto refused = co_await verify_content();
@@ -395,7 +458,7 @@ env::Task<smtp::Step> SmtpConnection::begin() {
     }
     message_ = std::move(*message);
     content_ = std::make_unique<Content>();
-    content_->check = make_check();
+    content_->check = co_await make_check();
     co_await make_filter();
     services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
                                                client_.address.text(), session_.auth_method(),

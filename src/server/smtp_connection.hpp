@@ -31,16 +31,19 @@
 
 namespace server {
 
+/// Whether a client's address is in a list of main.cf, which may name tables.
+using AddressTest = std::function<env::Task<bool>(env::IpAddress)>;
+
 /// One master.cf listener's settings: an immutable tree. A reload makes a new one.
 struct SmtpService {
     std::string name = "smtpd";  // for the log: "smtpd", "submission/smtpd"
     std::shared_ptr<const smtp::ServerOptions> options;
     ClientLimitOptions limits;
-    std::function<bool(const env::IpAddress&)> without_limits;        // smtpd_client_event_limit_exceptions
-    std::function<bool(const env::IpAddress&)> bare_newline_allowed;  // smtpd_forbid_bare_newline_exclusions
-    std::function<bool(const env::IpAddress&)> may_xclient;           // smtpd_authorized_xclient_hosts
-    std::function<bool(const env::IpAddress&)> may_proxy;             // smtpd_upstream_proxy_hosts
-    std::shared_ptr<const env::TlsServerContext> tls;                 // nullptr: no TLS
+    AddressTest without_limits;                        // smtpd_client_event_limit_exceptions
+    AddressTest bare_newline_allowed;                  // smtpd_forbid_bare_newline_exclusions
+    AddressTest may_xclient;                           // smtpd_authorized_xclient_hosts
+    AddressTest may_proxy;                             // smtpd_upstream_proxy_hosts
+    std::shared_ptr<const env::TlsServerContext> tls;  // nullptr: no TLS
     smtp::TlsOffer tls_offer = smtp::TlsOffer::No;
     bool tls_from_start = false;  // smtpd_tls_wrappermode
     std::uint32_t tls_log_level = 0;
@@ -48,18 +51,20 @@ struct SmtpService {
     std::shared_ptr<accounts::Authenticator> authenticator;  // nullptr: no AUTH
     std::shared_ptr<const smtp::AuthOffer> auth, auth_of_loopback;
     accounts::ThrottleOptions throttle;
-    std::function<bool(const env::IpAddress&)> without_auth;  // smtpd_sasl_exceptions_networks
-    bool repair_always = false;                               // always_add_missing_headers
+    AddressTest without_auth;    // smtpd_sasl_exceptions_networks
+    bool repair_always = false;  // always_add_missing_headers
     std::shared_ptr<policy::Judge> judge;
-    std::shared_ptr<const policy::ContentRules> content;        // nullptr: content is taken as it is
-    std::function<bool(const env::IpAddress&)> without_verify;  // sender_authentication_exempt_networks
-    std::function<bool(const env::IpAddress&)> signed_for;      // dkim_sign_networks
-    std::function<bool(const mail::Address&)> takes_reports;    // dmarc_report_address
+    std::shared_ptr<const policy::ContentRules> content;      // nullptr: content is taken as it is
+    AddressTest without_verify;                               // sender_authentication_exempt_networks
+    AddressTest signed_for;                                   // dkim_sign_networks
+    std::function<bool(const mail::Address&)> takes_reports;  // dmarc_report_address
     /// What is written with a message for who reads it later; "": nothing.
     std::function<std::string(const mail::Envelope&, const queue::QueueId&)> mark;
     /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
     /// reason.
     std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+    tables::TableList discard_ehlo_keyword_maps;        // smtpd_discard_ehlo_keyword_address_maps
+    tables::TableList command_filter;                   // smtpd_command_filter
     std::shared_ptr<const policy::FilterRules> filter;  // header_checks and their like; nullptr: none
     /// How this client's header fields are rewritten; empty: not at all.
     std::function<env::Task<policy::MessageFilter::Rewrite>(policy::Facts)> rewrite_for;
@@ -110,12 +115,15 @@ class SmtpConnection {
     env::Task<void> login_failed(std::string why);
     void offer_auth();
     env::Task<bool> read_proxy_header();
-    std::optional<std::string> begin_client();
+    env::Task<std::optional<std::string>> begin_client();
+    env::Task<void> apply_address_maps();
     env::Task<smtp::Step> meet();
     env::Task<smtp::Step> become_client();
     env::Task<void> converse();
     env::Task<smtp::Step> act(smtp::Step step);
     env::Task<smtp::Step> read_command();
+    env::Task<std::string> filtered_command(std::string line);
+    std::string with_reject_footer(const std::string& replies) const;
     env::Task<smtp::Step> judge(smtp::Stage stage);
     env::Task<smtp::Step> begin();
     env::Task<smtp::Step> read_data();
@@ -133,7 +141,7 @@ class SmtpConnection {
     env::Task<void> pass_on(std::string_view content, LastPiece last);
     env::Task<bool> append(std::string_view content);
     env::Task<void> end_content();
-    std::unique_ptr<policy::ContentCheck> make_check() const;
+    env::Task<std::unique_ptr<policy::ContentCheck>> make_check() const;
     env::Task<std::optional<smtp::Step>> verify_content();
     env::Task<void> make_filter();
     std::optional<smtp::Step> filter_verdict();
@@ -169,6 +177,7 @@ class SmtpConnection {
     std::unique_ptr<queue::IncomingMessage> message_;
     std::unique_ptr<Content> content_;
     std::unique_ptr<policy::SideEffects> effects_;
+    std::string instance_;  // of the message that comes, for policy servers
     bool limited_ = true;
     bool idle_ = false;
     bool stop_asked_ = false;

@@ -9,16 +9,20 @@
 
 namespace server {
 
-std::unique_ptr<policy::ContentCheck> SmtpConnection::make_check() const {
+env::Task<std::unique_ptr<policy::ContentCheck>> SmtpConnection::make_check() const {
     using Role = policy::ContentCheck::Role;
     const auto& rules = service_->content;
-    if (!rules) return nullptr;
-    const bool ours = !session_.user().empty() || service_->signed_for(client_.address);
-    if (ours)
-        return rules->keys.empty() ? nullptr : std::make_unique<policy::ContentCheck>(rules, Role::Sign);
-    const bool wanted = rules->options.check != policy::SenderCheck::No && services_.resolver &&
-                        !service_->without_verify(client_.address);
-    return wanted ? std::make_unique<policy::ContentCheck>(rules, Role::Verify) : nullptr;
+    if (!rules) co_return nullptr;
+    bool ours = !session_.user().empty();
+    if (!ours) ours = co_await service_->signed_for(client_.address);
+    if (ours) {
+        if (rules->keys.empty()) co_return nullptr;
+        co_return std::make_unique<policy::ContentCheck>(rules, Role::Sign);
+    }
+    if (rules->options.check == policy::SenderCheck::No || !services_.resolver) co_return nullptr;
+    const bool exempt = co_await service_->without_verify(client_.address);
+    if (exempt) co_return nullptr;
+    co_return std::make_unique<policy::ContentCheck>(rules, Role::Verify);
 }
 
 env::Task<void> SmtpConnection::make_filter() {

@@ -14,7 +14,6 @@ constexpr std::size_t nonce_octets = 18;
 }  // namespace
 
 void SmtpConnection::offer_auth() {
-    if (!service_->auth || service_->without_auth(client_.address)) return;
     std::string octets(nonce_octets, '\0');
     services_.random.fill(octets);
     session_.offer_auth(client_.address.is_loopback() ? service_->auth_of_loopback : service_->auth,
