@@ -36,6 +36,13 @@ std::expected<std::shared_ptr<const delivery::ArcSealing>, std::string> make_sea
                              std::move(key.key), options.header_size_limit});
 }
 
+/// What pickup's messages are subject to: main.cf, the pickup service's -o, its cleanup service's -o.
+config::Configuration of_pickup(const Site& site) {
+    const auto found = std::ranges::find(site.services, "pickup", &config::Service::command);
+    if (found == site.services.end()) return with_cleanup(*site.configuration, site.services);
+    return with_cleanup(site.configuration->with_overrides(*found), site.services);
+}
+
 }  // namespace
 
 struct Back::Generation {
@@ -45,6 +52,7 @@ struct Back::Generation {
     std::shared_ptr<const config::Configuration> configuration;
     std::shared_ptr<const policy::ContentRules> signing;  // for notifications
     TransportLimits limits;
+    std::shared_ptr<const policy::FilterRules> filter;  // of pickup
 };
 
 class Back::CurrentRouter : public queue::Router {
@@ -54,12 +62,24 @@ class Back::CurrentRouter : public queue::Router {
     env::Task<std::expected<queue::Route, queue::RouteError>> route(mail::ReversePath sender,
                                                                     mail::Address recipient) override {
         auto choice = co_await generations_.back()->routing->route(std::move(sender), std::move(recipient));
-        if (!choice) co_return std::unexpected(queue::RouteError{choice.error().status, choice.error().text});
-        co_return queue::Route{std::move(choice->transport), std::move(choice->next_hop),
-                               std::move(choice->recipient)};
+        co_return to_route(std::move(choice));
+    }
+    std::expected<queue::Route, queue::RouteError> filter_route(std::string_view filter,
+                                                                mail::Address recipient) override {
+        const std::string& next_hop = generations_.back()->filter->options.default_filter_next_hop;
+        auto choice =
+            routing::parse_transport(filter, "smtp", next_hop.empty() ? recipient.domain : next_hop);
+        choice.recipient = std::move(recipient);
+        return to_route(routing::settle(std::move(choice)));
     }
 
  private:
+    static std::expected<queue::Route, queue::RouteError> to_route(
+        std::expected<routing::RouteChoice, routing::RouteFailure> choice) {
+        if (!choice) return std::unexpected(queue::RouteError{choice.error().status, choice.error().text});
+        return queue::Route{std::move(choice->transport), std::move(choice->next_hop),
+                            std::move(choice->recipient)};
+    }
     std::vector<std::unique_ptr<Generation>>& generations_;
 };
 
@@ -94,6 +114,9 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     TRY_ASSIGN(generation->signing,
                policy::make_content_rules(config::bind<policy::SenderOptions>(configuration, diagnostics),
                                           environment_.files));
+    TRY_ASSIGN(generation->filter,
+               policy::make_filter_rules(config::bind<policy::FilterOptions>(of_pickup(site), diagnostics),
+                                         *generation->factory));
     const std::string queue_directory = configuration.get("queue_directory");
     TRY_ASSIGN(const auto sealing, make_sealing(configuration, environment_.files));
     auto services = site.services;
@@ -184,6 +207,20 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
 
 env::Task<std::expected<mail::Envelope, std::string>> Back::expand(mail::Envelope envelope) {
     return generations_.back()->routing->expand(std::move(envelope));
+}
+
+env::Task<std::expected<mail::Envelope, std::string>> Back::expand_submitted(mail::Envelope envelope) {
+    Generation& current = *generations_.back();
+    if (current.filter->options.overridden("no_address_mappings")) co_return envelope;
+    auto expanded = co_await current.routing->expand(std::move(envelope));
+    co_return expanded;
+}
+
+std::unique_ptr<policy::MessageFilter> Back::make_filter() {
+    Generation& current = *generations_.back();
+    const bool maps = !current.filter->options.overridden("no_address_mappings");
+    return std::make_unique<policy::MessageFilter>(
+        current.filter, maps ? rewrite_for_own_users(*current.routing) : policy::MessageFilter::Rewrite{});
 }
 
 }  // namespace app

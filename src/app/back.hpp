@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/front.hpp"
+#include "app/message_rules.hpp"
 #include "app/signing_intake.hpp"
 #include "delivery/agent.hpp"
 #include "delivery/local_transport.hpp"
@@ -26,6 +27,9 @@ class Back {
     /// Our own messages that carry a mark go to `reader` instead of the queue, which hands them on.
     void read_first(std::function<void(queue::Arrival)> reader) { reader_ = std::move(reader); }
     env::Task<std::expected<mail::Envelope, std::string>> expand(mail::Envelope envelope);
+    /// The same for messages of this machine's own users, as receive_override_options of pickup says.
+    env::Task<std::expected<mail::Envelope, std::string>> expand_submitted(mail::Envelope envelope);
+    std::unique_ptr<policy::MessageFilter> make_filter();
 
  private:
     struct Generation;

@@ -1,6 +1,7 @@
 #include "app/front.hpp"
 
 #include "app/login_service.hpp"
+#include "app/message_rules.hpp"
 #include "app/tls_service.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
@@ -19,9 +20,31 @@ std::string log_name(const config::Configuration& configuration) {
     return slash == std::string::npos ? "smtpd" : name.substr(slash + 1) + "/smtpd";
 }
 
+/// Header and body checks, header rewriting, and what receive_override_options leaves of them.
+std::expected<void, std::string> add_message_rules(server::SmtpService& service,
+                                                   policy::FilterOptions options,
+                                                   FrontGeneration& generation) {
+    routing::Routing& routing = *generation.routing;
+    const bool maps = !options.overridden("no_address_mappings");
+    const std::string remote_domain = options.remote_domain;
+    TRY_ASSIGN(service.filter, policy::make_filter_rules(std::move(options), *generation.factory));
+    if (!maps) return {};
+    service.rewrite_mended = rewrite_for_own_users(routing);
+    if (!remote_domain.empty()) service.rewrite_foreign = rewrite_for_others(routing, remote_domain);
+    service.expand = [&routing](mail::Envelope envelope) { return routing.expand(std::move(envelope)); };
+    return {};
+}
+
+/// A list that cannot be asked now holds nobody.
+env::Task<bool> is_in(std::shared_ptr<routing::NetworkList> list, env::IpAddress address) {
+    auto inside = co_await list->contains(std::move(address));
+    co_return inside.value_or(false);
+}
+
 std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_service(
-    const config::Configuration& configuration, LoopEnvironment environment,
-    std::shared_ptr<FrontGeneration> generation, const std::set<env::IpAddress>& own_addresses) {
+    const config::Configuration& configuration, const std::vector<config::Service>& services_of_site,
+    LoopEnvironment environment, std::shared_ptr<FrontGeneration> generation) {
+    const std::set<env::IpAddress>& own_addresses = generation->own_addresses;
     config::Diagnostics diagnostics;
     auto service = std::make_shared<server::SmtpService>();
     service->name = log_name(configuration);
@@ -29,7 +52,11 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         config::bind<smtp::ServerOptions>(configuration, diagnostics));
     service->limits = config::bind<server::ClientLimitOptions>(configuration, diagnostics);
     const auto tls_options = config::bind<TlsServerOptions>(configuration, diagnostics);
-    const auto policy_options = config::bind<policy::PolicyOptions>(configuration, diagnostics);
+    auto policy_options = config::bind<policy::PolicyOptions>(configuration, diagnostics);
+    auto filter_options =
+        config::bind<policy::FilterOptions>(with_cleanup(configuration, services_of_site), diagnostics);
+    if (filter_options.overridden("no_unknown_recipient_checks"))
+        policy_options.reject_unlisted_recipient = false;
     if (diagnostics.has_errors()) {
         for (const auto& d : diagnostics.list())
             if (d.severity == config::Severity::Error) return std::unexpected(d.render());
@@ -48,24 +75,31 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
         if (!list) return std::unexpected(fmt::format("{}: {}", name, list.error()));
         return std::make_shared<routing::NetworkList>(std::move(*list));
     };
+    const auto in = [](std::shared_ptr<routing::NetworkList> list) -> server::AddressTest {
+        return [list](env::IpAddress address) { return is_in(list, std::move(address)); };
+    };
     TRY_ASSIGN(const auto unlimited,
                networks("smtpd_client_event_limit_exceptions", service->limits.exceptions));
     TRY_ASSIGN(const auto bare,
                networks("smtpd_forbid_bare_newline_exclusions", service->options->bare_newline_exclusions));
-    service->without_limits = [unlimited](const env::IpAddress& address) {
-        return unlimited->contains_now(address);
+    service->without_limits = in(unlimited);
+    service->bare_newline_allowed = in(bare);
+    const auto maps = [&](std::string_view name, const std::string& specs,
+                          tables::TableList& to) -> std::expected<void, std::string> {
+        auto made = generation->factory->open_list(specs);
+        if (!made) return std::unexpected(fmt::format("{}: {}", name, made.error().text));
+        to = std::move(*made);
+        return {};
     };
-    service->bare_newline_allowed = [bare](const env::IpAddress& address) {
-        return bare->contains_now(address);
-    };
+    TRY(maps("smtpd_discard_ehlo_keyword_address_maps", service->options->discard_ehlo_maps,
+             service->discard_ehlo_keyword_maps));
+    TRY(maps("smtpd_command_filter", service->options->command_filter, service->command_filter));
     TRY_ASSIGN(const auto xclient,
                networks("smtpd_authorized_xclient_hosts", service->options->xclient_hosts));
     TRY_ASSIGN(const auto proxies,
                networks("smtpd_upstream_proxy_hosts", service->options->upstream_proxy_hosts));
-    service->may_xclient = [xclient](const env::IpAddress& address) {
-        return xclient->contains_now(address);
-    };
-    service->may_proxy = [proxies](const env::IpAddress& address) { return proxies->contains_now(address); };
+    service->may_xclient = in(xclient);
+    service->may_proxy = in(proxies);
     const auto auth_options = config::bind<AuthOptions>(configuration, diagnostics);
     TRY_ASSIGN(auto login, make_login(configuration, auth_options, tls.offer, environment));
     service->authenticator = std::move(login.authenticator);
@@ -75,7 +109,6 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->throttle = config::bind<accounts::ThrottleOptions>(configuration, diagnostics);
     const auto repair = config::bind<RepairOptions>(configuration, diagnostics);
     service->repair_always = repair.always;
-    service->drop_headers = {repair.drop.begin(), repair.drop.end()};
     if (repair.append_at_my_origin) service->append_domain = repair.my_origin;
     service->author_check = repair.author_check;
     auto mended = policy::RewriteClients::make(
@@ -89,19 +122,15 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     TRY_ASSIGN(service->sender_logins,
                policy::SenderLogins::make(policy_options, *generation->factory, *generation->routing));
     TRY_ASSIGN(const auto without_auth, networks("smtpd_sasl_exceptions_networks", auth_options.exceptions));
-    service->without_auth = [without_auth](const env::IpAddress& address) {
-        return without_auth->contains_now(address);
-    };
+    service->without_auth = in(without_auth);
     auto sender_options = config::bind<policy::SenderOptions>(configuration, diagnostics);
     TRY_ASSIGN(const auto unverified,
                networks("sender_authentication_exempt_networks", sender_options.exempt_networks));
     TRY_ASSIGN(const auto ours, networks("dkim_sign_networks", sender_options.sign_networks));
     TRY_ASSIGN(const auto sealed, networks("arc_seal_networks", sender_options.seal_networks));
-    service->without_verify = [unverified](const env::IpAddress& address) {
-        return unverified->contains_now(address);
-    };
-    service->signed_for = [ours](const env::IpAddress& address) { return ours->contains_now(address); };
-    service->sealed_for = [sealed](const env::IpAddress& address) { return sealed->contains_now(address); };
+    service->without_verify = in(unverified);
+    service->signed_for = in(ours);
+    service->sealed_for = in(sealed);
     const auto report_options = std::make_shared<const reports::ReportOptions>(
         config::bind<reports::ReportOptions>(configuration, diagnostics));
     service->takes_reports = [report_options](const mail::Address& address) {
@@ -118,14 +147,12 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     TRY_ASSIGN(auto rules, policy::make_content_rules(std::move(sender_options), environment.files));
     rules->authentication.overrides = std::make_shared<const policy::PolicyOverrides>(std::move(overrides));
     service->content = std::move(rules);
-    policy::RestrictionJudge::Services services{*generation->factory, environment.files,
-                                                *generation->routing, environment.events,
-                                                environment.resolver, service->name};
+    policy::RestrictionJudge::Services services{
+        *generation->factory, environment.files, *generation->routing, environment.events,
+        environment.resolver, service->name,     &environment.network, &environment.loop};
     const auto class_text = [&](const std::string& name) { return configuration.get(name); };
     TRY_ASSIGN(service->judge, policy::RestrictionJudge::make(policy_options, services, class_text));
-    service->expand = [routing = generation->routing.get()](mail::Envelope envelope) {
-        return routing->expand(std::move(envelope));
-    };
+    TRY(add_message_rules(*service, std::move(filter_options), *generation));
     return service;
 }
 
@@ -134,6 +161,7 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
 std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
     const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses) {
     auto out = std::make_shared<FrontGeneration>();
+    out->own_addresses = own_addresses;
     config::Diagnostics diagnostics;
     out->factory = std::make_unique<tables::Factory>(tables::TableServices{
         environment.files, environment.loop.clock(), environment.users, environment.events});
@@ -145,7 +173,7 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
     for (const auto& service : site.services) {
         if (service.type != "inet" || service.command != "smtpd") continue;
         const auto configuration = site.configuration->with_overrides(service);
-        auto made = make_service(configuration, environment, out, own_addresses);
+        auto made = make_service(configuration, site.services, environment, out);
         if (!made)
             return std::unexpected(
                 fmt::format("{}:{}: service {}: {}", service.file, service.line, service.name, made.error()));

@@ -41,6 +41,7 @@ struct LoopEnvironment {
 struct FrontGeneration {
     std::unique_ptr<tables::Factory> factory;
     std::unique_ptr<routing::Routing> routing;
+    std::set<env::IpAddress> own_addresses;
     std::map<std::string, std::shared_ptr<const server::SmtpService>> services;  // by master.cf name
 };
 

@@ -185,11 +185,8 @@ struct RepairOptions {
     bool always = false, append_at_my_origin = true;
     policy::AuthorCheck author_check = policy::AuthorCheck::None;
     std::string my_origin;
-    std::vector<std::string> drop, clients;
+    std::vector<std::string> clients;
     static constexpr void describe(auto& parameter) {
-        parameter("message_drop_headers", &RepairOptions::drop,
-                  base::Default{"bcc, content-length, resent-bcc, return-path"},
-                  "Header fields that are taken out of every message that comes in.");
         parameter(
             "smtpd_from_login_mismatch_action", &RepairOptions::author_check, base::Default{"none"},
             "What is done with a message of a client that logged in when an address in its From: or "

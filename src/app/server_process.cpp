@@ -357,9 +357,6 @@ void Server::start_pickup(std::uint64_t message_size_limit) {
         (message_size_limit == 0 ? UINT32_MAX : message_size_limit) + envelope_octets_max;
     options.trace.host_name = smtp.host_name;
     options.trace.mail_name = smtp.mail_name;
-    config::Diagnostics unsaid;
-    const auto repair = config::bind<RepairOptions>(*site_->configuration, unsaid);
-    options.drop_headers = {repair.drop.begin(), repair.drop.end()};
     options.content = content_rules(*site_);
     server::Pickup::Services services{
         back_world_->loop,
@@ -367,7 +364,8 @@ void Server::start_pickup(std::uint64_t message_size_limit) {
         files_,
         back_->intake(),
         *log_,
-        [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); }};
+        [this](mail::Envelope envelope) { return back_->expand_submitted(std::move(envelope)); },
+        [this] { return back_->make_filter(); }};
     pickup_ = std::make_unique<server::Pickup>(std::move(services), std::move(options));
     pickup_->start(back_world_->network.adopt_listener(pickup_descriptor_));
 }
@@ -556,7 +554,7 @@ static std::set<std::string> files_named_in(const Site& site, env::FileSystem& f
         for (const auto& setting : configuration.settings()) {
             const std::string_view name = setting.name;
             if (!name.ends_with("_file") && !name.ends_with("_files") && !name.ends_with("CAfile") &&
-                !name.ends_with("_maps") && !name.starts_with("dkim_"))
+                !name.ends_with("_maps") && !name.ends_with("_checks") && !name.starts_with("dkim_"))
                 continue;
             for (const auto& word : config::split_list(configuration.get(name)))
                 if (const auto slash = word.find('/');

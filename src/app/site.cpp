@@ -10,6 +10,7 @@
 #include "delivery/smtp_options.hpp"
 #include "delivery/virtual_transport.hpp"
 #include "policy/account_options.hpp"
+#include "policy/filter_options.hpp"
 #include "policy/options.hpp"
 #include "policy/sender_options.hpp"
 #include "queue/queue_manager.hpp"
@@ -51,12 +52,13 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<
-            ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, TokenOptions,
-            RepairOptions, policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions, policy::AccountOptions,
-            TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
-            routing::RoutingOptions, queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions,
-            delivery::VirtualOptions, delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+        config::Registry::collect<ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions,
+                                  TokenOptions, RepairOptions, policy::SenderOptions, reports::ReportOptions,
+                                  accounts::ThrottleOptions, policy::AccountOptions, TransportLimitOptions,
+                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
+                                  policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
+                                  queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
+                                  delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,
@@ -113,6 +115,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<delivery::SmtpClientOptions>(c, diagnostics);
     config::bind<server::ClientLimitOptions>(c, diagnostics);
     config::bind<policy::PolicyOptions>(c, diagnostics);
+    config::bind<policy::FilterOptions>(c, diagnostics);
     const auto tls = config::bind<TlsServerOptions>(c, diagnostics);
     static_cast<void>(tls);
     return site;

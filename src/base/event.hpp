@@ -27,14 +27,14 @@ struct ClientDisconnected {
     std::string service, name, address;
     std::string counts;  // "ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5"
 };
-/// A rejected attempt. queue_id empty: NOQUEUE.
+/// A rejected attempt, or what a restriction list did instead. queue_id empty: NOQUEUE.
 struct Rejected {
     std::string service, queue_id;
     std::string stage;  // "CONNECT", "HELO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE"
     std::string name, address;
     std::string reply;  // "554 5.7.1 <ann@example.org>: Relay access denied"
     std::string sender, recipient, protocol, helo, sasl_username;
-    bool warning_only = false;  // warn_if_reject, soft_bounce notes
+    std::string action = "reject";  // "reject_warning", "hold", "discard", "warn", …: nothing was refused
 };
 /// smtpd knows the queue id: "ID: client=name[address]".
 struct MessageStarted {

@@ -202,7 +202,7 @@ void for_all_settings(
     const std::function<void(const config::Configuration&, const config::Setting&)>& judge) {
     for (const auto& setting : site.configuration->settings()) judge(*site.configuration, setting);
     for (const auto& service : site.services) {
-        if (service.type != "inet") continue;
+        if (service.type != "inet" && service.command != "cleanup") continue;
         const auto own = site.configuration->with_overrides(service);
         for (const auto& [name, value] : service.overrides) {
             const config::Setting setting{name, value, service.file, service.line};
@@ -222,10 +222,12 @@ void check_lists_and_tables(const app::Site& site, const app::LoopEnvironment& e
         if (!value) return;  // said already
         std::string problem;
         if (setting.name.ends_with("_restrictions")) {
-            const auto classes = config::split_list(configuration.get("smtpd_restriction_classes"));
-            const auto compiled = policy::compile(setting.name, *value, factory, classes);
+            config::Diagnostics said_already;
+            const auto options = config::bind<policy::PolicyOptions>(configuration, said_already);
+            const auto compiled = policy::compile(setting.name, *value, factory, options);
             if (!compiled) problem = compiled.error();
-        } else if (setting.name.ends_with("_maps") && setting.name != "local_recipient_maps") {
+        } else if ((setting.name.ends_with("_maps") && setting.name != "local_recipient_maps") ||
+                   setting.name.ends_with("_checks")) {
             const auto format =
                 setting.name == "alias_maps" ? tables::SourceFormat::Alias : tables::SourceFormat::Map;
             const auto opened = factory.open_list(*value, format);

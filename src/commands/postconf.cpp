@@ -18,7 +18,18 @@ namespace commands {
 namespace {
 
 struct Wishes {
-    enum class What { All, Set, Defaults, Master, TableTypes, Edit, CommentOut, Remove } what = What::All;
+    enum class What {
+        All,
+        Set,
+        Defaults,
+        Master,
+        MasterParameters,
+        TableTypes,
+        Edit,
+        CommentOut,
+        Remove
+    } what = What::All;
+    bool folded = false;       // -f
     bool values_only = false;  // -h
     bool names_only = false;   // -H
     bool expand = false;       // -x
@@ -50,7 +61,6 @@ int print_parameters(const Wishes& wishes, const app::Site& site) {
         if (wishes.what != Wishes::What::Set)
             for (const auto& [name, info] : configuration.registry().all()) names.insert(name);
     }
-    int status = exit_ok;
     // In the order asked for; everything is by name.
     for (const auto& name : named ? wishes.words : std::vector<std::string>(names.begin(), names.end())) {
         if (named && wishes.what == Wishes::What::Set && !configuration.is_set(name)) continue;
@@ -62,12 +72,17 @@ int print_parameters(const Wishes& wishes, const app::Site& site) {
         const auto near = configuration.registry().nearest(name);
         fmt::print(stderr, "postconf: warning: {}: unknown parameter{}\n", name,
                    near.empty() ? "" : "; did you mean " + near + "?");
-        status = exit_failed;
     }
-    return status;
+    return exit_ok;
 }
 
-void print_service(const config::Service& service) {
+/// "-o name=value", with the braces that a value with white space needs.
+std::string override_text(const std::pair<std::string, std::string>& item) {
+    const bool braces = item.second.find_first_of(" \t") != std::string::npos;
+    return fmt::format("-o {}{}={}{}", braces ? "{" : "", item.first, item.second, braces ? "}" : "");
+}
+
+void print_service(const config::Service& service, const Wishes& wishes) {
     // postconf -M's columns.
     constexpr std::size_t columns[] = {11, 17, 25, 33, 41, 49, 57};
     const std::string fields[] = {service.name,   service.type,   service.private_,     service.unprivileged,
@@ -80,7 +95,7 @@ void print_service(const config::Service& service) {
     }
     line += service.command;
     for (const auto& argument : service.arguments) line += " " + argument;
-    for (const auto& [name, value] : service.overrides) line += fmt::format("\n    -o {}={}", name, value);
+    for (const auto& item : service.overrides) line += (wishes.folded ? "\n    " : " ") + override_text(item);
     fmt::print("{}\n", line);
 }
 
@@ -91,7 +106,11 @@ int print_services(const Wishes& wishes, const app::Site& site) {
             return word == service.name || word == service.name + "/" + service.type;
         };
         if (!wishes.words.empty() && std::ranges::none_of(wishes.words, wanted)) continue;
-        print_service(service);
+        if (wishes.what == Wishes::What::MasterParameters)
+            for (const auto& [name, value] : service.overrides)
+                print_parameter(wishes, fmt::format("{}/{}/{}", service.name, service.type, name), value);
+        else
+            print_service(service, wishes);
         found = true;
     }
     if (found) return exit_ok;
@@ -209,6 +228,9 @@ int postconf(const Invocation& invocation) {
                 case 'M':
                     wishes.what = What::Master;
                     break;
+                case 'P':
+                    wishes.what = What::MasterParameters;
+                    break;
                 case 'm':
                     wishes.what = What::TableTypes;
                     break;
@@ -221,8 +243,11 @@ int postconf(const Invocation& invocation) {
                 case 'x':
                     wishes.expand = true;
                     break;
-                case 'v':
                 case 'f':
+                    wishes.folded = true;
+                    break;
+                case 'v':
+                case 'p':
                     break;
                 default:
                     fmt::print(stderr, "postconf: -{} is not known; --help lists what is\n", letter);
@@ -231,8 +256,8 @@ int postconf(const Invocation& invocation) {
         }
     }
     if (wishes.what == What::TableTypes) {
-        for (const auto* type : {"btree", "cidr", "hash", "inline", "lmdb", "pcre", "proxy", "regexp",
-                                 "static", "texthash", "unix"})
+        for (const auto* type : {"btree", "cidr", "fail", "hash", "inline", "lmdb", "pcre", "proxy", "regexp",
+                                 "static", "texthash", "unionmap", "unix"})
             fmt::print("{}\n", type);
         return exit_ok;
     }
@@ -245,7 +270,8 @@ int postconf(const Invocation& invocation) {
     }
     const auto site = read_site(invocation.directory);
     if (!site) return exit_failed;
-    return wishes.what == What::Master ? print_services(wishes, *site) : print_parameters(wishes, *site);
+    const bool services = wishes.what == What::Master || wishes.what == What::MasterParameters;
+    return services ? print_services(wishes, *site) : print_parameters(wishes, *site);
 }
 
 }  // namespace commands

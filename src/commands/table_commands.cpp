@@ -51,8 +51,10 @@ int check_source(const std::string& program, const std::string& spec, tables::So
     return exit_ok;
 }
 
+enum class Shown { Values, KeysToo };
+
 env::Task<int> look_up(std::string program, std::shared_ptr<tables::Table> table,
-                       std::vector<std::string> keys) {
+                       std::vector<std::string> keys, Shown shown) {
     int status = exit_failed;
     for (const auto& key : keys) {
         auto found = co_await table->lookup(key);
@@ -61,7 +63,7 @@ env::Task<int> look_up(std::string program, std::shared_ptr<tables::Table> table
             co_return exit_failed;
         }
         if (!*found) continue;
-        if (keys.size() > 1)
+        if (shown == Shown::KeysToo)
             fmt::print("{}\t{}\n", key, **found);
         else
             fmt::print("{}\n", **found);
@@ -78,7 +80,8 @@ int query(const Invocation& invocation, const std::string& key, const std::vecto
     StderrEvents events;
     tables::Factory factory(tables::TableServices{files, world.clock, users, events});
     std::vector<std::string> keys{key};
-    if (key == "-") {
+    const Shown shown = key == "-" ? Shown::KeysToo : Shown::Values;
+    if (shown == Shown::KeysToo) {
         keys.clear();
         for (std::string line; std::getline(std::cin, line);) keys.push_back(line);
     }
@@ -88,7 +91,7 @@ int query(const Invocation& invocation, const std::string& key, const std::vecto
             fmt::print(stderr, "{}: fatal: {}\n", invocation.name, table.error().text);
             return exit_failed;
         }
-        if (world.run(look_up(invocation.name, *table, keys)) == exit_ok) return exit_ok;
+        if (world.run(look_up(invocation.name, *table, keys, shown)) == exit_ok) return exit_ok;
     }
     return exit_failed;
 }

@@ -148,18 +148,18 @@ constexpr Verb program_table[] = {
      false},
     {"newaliases", "check the alias files (they are read as they are)", newaliases, "usage: newaliases\n"},
     {"postmap", "check a table's source text, or look a key up", postmap,
-     "usage: postmap TYPE:FILE...\n       postmap -q KEY TYPE:FILE...   (-q - reads keys from standard "
-     "input)\n",
-     false},
+     "usage: postmap [-c DIR] TYPE:FILE...\n       postmap [-c DIR] -q KEY TYPE:FILE...   (-q - reads keys "
+     "from standard input)\n"},
     {"postalias", "check an alias file, or look a key up", postalias,
-     "usage: postalias TYPE:FILE...\n       postalias -q KEY TYPE:FILE...\n", false},
+     "usage: postalias [-c DIR] TYPE:FILE...\n       postalias [-c DIR] -q KEY TYPE:FILE...\n"},
     {"postfix", "start, stop, reload, check, status, flush", postfix,
      "usage: postfix [-c DIR] start | start-fg | stop | reload | check | status | flush\n"},
     {"postconf", "print or change parameters", postconf,
      "usage: postconf [-c DIR] [-n | -d] [-h | -H] [-x] [NAME...]\n       postconf [-c DIR] -e "
      "NAME=VALUE...\n       postconf [-c DIR] -# NAME...   (comment out)\n"
-     "       postconf [-c DIR] -X NAME...   (remove)\n       postconf [-c DIR] -M [SERVICE/TYPE...]\n       "
-     "postconf -m   (table types)\n\n"
+     "       postconf [-c DIR] -X NAME...   (remove)\n       postconf [-c DIR] -M [-f] [SERVICE/TYPE...]\n   "
+     "    "
+     "postconf [-c DIR] -P [SERVICE/TYPE...]   (-o settings)\n       postconf -m   (table types)\n\n"
      "Examples: postconf -n\n          postconf myhostname\n          postconf -e 'message_size_limit = "
      "50000000'\n"},
     {"mailq", "list the queue", mailq, "usage: mailq\n"},

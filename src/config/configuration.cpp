@@ -5,6 +5,7 @@
 #include "config/values.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 
 namespace config {
@@ -143,18 +144,43 @@ std::expected<std::string, std::string> Configuration::expand(std::string_view t
     return out;
 }
 
-// "3.6" against "3.10": number by number; what is missing is 0.
-static int compare_levels(std::string_view left, std::string_view right) {
-    const auto a = base::split(left, '.'), b = base::split(right, '.');
-    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-        const auto x = i < a.size() ? base::parse_number(a[i]).value_or(0) : 0;
-        const auto y = i < b.size() ? base::parse_number(b[i]).value_or(0) : 0;
-        if (x != y) return x < y ? -1 : 1;
+// What stands inside ${…}: name, name?text, name:text, name?{x}:{y}, {a} op {b} ? {x} : {y}.
+namespace {
+
+/// "3.6" or "3.6.1" as numbers; nullopt: no compatibility level.
+std::optional<std::array<std::uint64_t, 3>> parse_level(std::string_view text) {
+    const auto parts = base::split(text, '.');
+    std::array<std::uint64_t, 3> out{};
+    if (parts.size() > out.size()) return std::nullopt;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const auto number = base::parse_number(parts[i], 1000000);
+        if (!number) return std::nullopt;
+        out[i] = *number;
     }
-    return 0;
+    return out;
 }
 
-// What stands inside ${…}: name, name?text, name:text, name?{x}:{y}, {a} op {b} ? {x} : {y}.
+template <class T>
+int order_of(const T& a, const T& b) {
+    return a < b ? -1 : b < a ? 1 : 0;
+}
+
+enum class Comparison { Values, Levels };
+/// How two values of a comparison stand to each other: as levels, as numbers, or as text.
+std::expected<int, std::string> compare(const std::string& left, const std::string& right, Comparison how) {
+    if (how == Comparison::Levels) {
+        const auto a = parse_level(left), b = parse_level(right);
+        if (!a || !b)
+            return std::unexpected(
+                fmt::format("'{}' is not a compatibility level", base::printable(a ? right : left, 40)));
+        return order_of(*a, *b);
+    }
+    const auto a = base::parse_number(left), b = base::parse_number(right);
+    return a && b ? order_of(*a, *b) : left.compare(right);
+}
+
+}  // namespace
+
 std::expected<std::string, std::string> Configuration::expand_macro(std::string_view body, int depth) const {
     body = base::trim(body);
     bool truth = false;
@@ -164,29 +190,25 @@ std::expected<std::string, std::string> Configuration::expand_macro(std::string_
         const auto left_end = closing(body, 0, '{', '}');
         if (left_end == std::string_view::npos) return std::unexpected("a comparison is not closed");
         std::string_view after = base::trim(body.substr(left_end));
-        constexpr std::string_view operators[] = {"==", "!=", "<=", ">=", "<", ">"};
+        constexpr std::string_view operators[] = {
+            "==level", "!=level", "<=level", ">=level", "<level", ">level", "==", "!=", "<=", ">=", "<", ">"};
         const auto* op = std::ranges::find_if(operators, [&](auto o) { return after.starts_with(o); });
         if (op == std::end(operators)) return std::unexpected("a comparison without ==, !=, <, <=, >, >=");
-        after = after.substr(op->size());
-        const bool levels = after.starts_with("level");  // "<=level": of compatibility_level (postconf(5))
-        after = base::trim(after.substr(levels ? 5 : 0));
+        after = base::trim(after.substr(op->size()));
         const auto right_end = closing(after, 0, '{', '}');
         if (!after.starts_with('{') || right_end == std::string_view::npos)
             return std::unexpected("a comparison's right side is not in braces");
         TRY_ASSIGN(const std::string left, expand(base::trim(body.substr(1, left_end - 2)), depth + 1));
         TRY_ASSIGN(const std::string right, expand(base::trim(after.substr(1, right_end - 2)), depth + 1));
-        const auto a = base::parse_number(left), b = base::parse_number(right);
-        const int order = levels   ? compare_levels(left, right)
-                          : a && b ? (*a < *b   ? -1
-                                      : *a > *b ? 1
-                                                : 0)
-                                   : left.compare(right);
-        truth = *op == "=="   ? order == 0
-                : *op == "!=" ? order != 0
-                : *op == "<=" ? order <= 0
-                : *op == ">=" ? order >= 0
-                : *op == "<"  ? order < 0
-                              : order > 0;
+        TRY_ASSIGN(const int order,
+                   compare(left, right, op->ends_with("level") ? Comparison::Levels : Comparison::Values));
+        const std::string_view relation = op->substr(0, op->find('l'));
+        truth = relation == "=="   ? order == 0
+                : relation == "!=" ? order != 0
+                : relation == "<=" ? order <= 0
+                : relation == ">=" ? order >= 0
+                : relation == "<"  ? order < 0
+                                   : order > 0;
         rest = base::trim(after.substr(right_end));
         if (!rest.starts_with('?')) return std::string(truth ? "bogus" : "");
     } else {

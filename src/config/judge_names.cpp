@@ -57,8 +57,8 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
     std::set<std::string, std::less<>> referenced;
     std::vector<Setting> settings = configuration.settings();
     for (const auto& service : services) {
-        // Of the services that are Postfix's inner workings nothing is used: their overrides need no word.
-        if (service.type != "inet") continue;
+        // Of most services that are Postfix's inner workings nothing is used: their overrides need no word.
+        if (service.type != "inet" && service.command != "cleanup" && service.command != "pickup") continue;
         for (const auto& [name, value] : service.overrides)
             settings.push_back({name, value, service.file, service.line});
     }

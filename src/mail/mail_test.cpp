@@ -1,4 +1,5 @@
 // Status codes, xtext, dates, the header scanner and the trace field.
+#include "mail/address_list.hpp"
 #include "mail/authentication_results.hpp"
 #include "mail/author.hpp"
 #include "mail/date.hpp"
@@ -192,6 +193,25 @@ TEST(Author, Domains) {
                           "cher.example\r\n")
                   .domains,
               std::vector<std::string>{"xn--bcher-kva.example"});
+}
+
+TEST(AddressList, SaysWhereAddressesStand) {
+    struct Case {
+        std::string_view text;
+        std::vector<std::string_view> places;
+    };
+    for (const auto& [text, places] :
+         {Case{" root (Cron Daemon)\r\n", {"root"}},
+          Case{" \"A, B\" <ann@example.org>, bob", {"ann@example.org", "bob"}},
+          Case{" team: a@b, (x) c@d ;\r\n", {"a@b", "c@d"}}, Case{" <@r.example:a@b>", {"@r.example:a@b"}},
+          Case{" two words, <>, undisclosed:;", {}}, Case{" \"a b\"@c.example\r\n", {"\"a b\"@c.example"}}}) {
+        const auto list = parse_address_list(text);
+        ASSERT_EQ(list.places.size(), places.size()) << text;
+        ASSERT_EQ(list.addresses.size(), places.size()) << text;
+        for (std::size_t i = 0; i < places.size(); ++i)
+            EXPECT_EQ(text.substr(list.places[i].begin, list.places[i].end - list.places[i].begin),
+                      places[i]);
+    }
 }
 
 }  // namespace

@@ -64,8 +64,7 @@ struct Format {
     }
     LogLine operator()(const base::Rejected& e) const {
         std::string out = fmt::format("{}: {}: {} from {}: {};", e.queue_id.empty() ? "NOQUEUE" : e.queue_id,
-                                      e.warning_only ? "reject_warning" : "reject", e.stage,
-                                      client(e.name, e.address), clean(e.reply, text_max));
+                                      e.action, e.stage, client(e.name, e.address), clean(e.reply, text_max));
         if (e.stage != "CONNECT" && e.stage != "HELO") {
             out += fmt::format(" from=<{}>", clean(e.sender));
             if (!e.recipient.empty()) out += fmt::format(" to=<{}>", clean(e.recipient));
@@ -160,7 +159,7 @@ std::string json_line(const base::Event& event, env::WallTime at) {
         out["relay"] = base::printable(e->relay);
         out["delay"] = e->delay;
     } else if (const auto* rejected = std::get_if<base::Rejected>(&event)) {
-        out["event"] = "reject";
+        out["event"] = rejected->action;
         out["stage"] = rejected->stage;
         out["client"] = rejected->address;
         out["reply"] = base::printable(rejected->reply);

@@ -7,6 +7,7 @@
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
 #include "mail/status.hpp"
+#include "policy/side_effects.hpp"
 
 #include <optional>
 #include <string>
@@ -35,8 +36,10 @@ struct Facts {
     std::size_t recipient_count = 0;  // accepted so far
     std::uint64_t size = 0;           // declared, or at EndOfData the real one
     std::string queue_id;
+    std::string instance;  // the same for all questions about one message
     std::string sasl_method, sasl_username, sasl_sender;
     bool encrypted = false;
+    int tls_cipher_bits = 0;
     std::string tls_protocol, tls_cipher;
     /// Of the client's certificate and its public key, in smtpd_tls_fingerprint_digest; empty: none.
     std::string client_certificate_fingerprint, client_key_fingerprint;
@@ -44,18 +47,6 @@ struct Facts {
     std::string etrn_domain;
     /// The client sent more than it was allowed to before our reply (reject_unauth_pipelining).
     bool pipelined_early = false;
-};
-
-/// What an access table or restriction asked for beside accept and refuse.
-struct SideEffects {
-    std::vector<std::string> prepend;  // header lines, without CRLF
-    std::string filter;                // FILTER transport:destination
-    std::string redirect;              // REDIRECT user@domain
-    std::vector<std::string> bcc;
-    bool hold = false;
-    std::string hold_text;
-    bool discard = false;  // accepted and dropped
-    std::string discard_text;
 };
 
 struct Verdict {

@@ -4,6 +4,7 @@
 #include "base/parameter.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,16 +25,20 @@ struct PolicyOptions {
     std::vector<std::string> restriction_classes;
     std::string my_networks, sender_login_maps, recipient_delimiter, relay_client_certificates;
     bool sender_login_own_address = false;
+    std::string null_access_key, queue_directory, policy_default_action, policy_context;
+    std::chrono::seconds policy_timeout{100}, policy_retry_delay{1};
+    std::uint32_t policy_tries = 2;
     bool delay_reject = true, reject_unlisted_recipient = true, reject_unlisted_sender = false,
          relay_before_recipient = true;
-    std::uint32_t access_map_reject_code = 554, reject_code = 554, defer_code = 450,
-                  relay_domains_reject_code = 554, non_fqdn_reject_code = 504,
+    std::uint32_t access_map_reject_code = 554, access_map_defer_code = 450, reject_code = 554,
+                  defer_code = 450, relay_domains_reject_code = 554, non_fqdn_reject_code = 504,
                   invalid_hostname_reject_code = 501, multi_recipient_bounce_reject_code = 550,
                   unknown_address_reject_code = 450, unknown_client_reject_code = 450,
                   unknown_hostname_reject_code = 450, plaintext_reject_code = 450, maps_rbl_reject_code = 554;
 
     static constexpr void describe(auto& parameter) {
         using O = PolicyOptions;
+        using namespace std::chrono_literals;
         using base::Between;
         using base::Default;
         parameter("smtpd_client_restrictions", &O::client, Default{""},
@@ -69,8 +74,25 @@ struct PolicyOptions {
                   "Refuse senders in our domains that do not exist.");
         parameter("smtpd_relay_before_recipient_restrictions", &O::relay_before_recipient, Default{"yes"},
                   "Check smtpd_relay_restrictions before smtpd_recipient_restrictions.");
+        parameter("smtpd_null_access_lookup_key", &O::null_access_key, Default{"<>"},
+                  "What check_sender_access looks up for the null sender.");
+        parameter("queue_directory", &O::queue_directory, Default{"/var/spool/postfix"},
+                  "The folder of the queue and of relative socket names.");
+        parameter("smtpd_policy_service_timeout", &O::policy_timeout, Between{1s, 3600s}, Default{"100s"},
+                  "How long check_policy_service waits for the policy server.");
+        parameter("smtpd_policy_service_try_limit", &O::policy_tries, Between{1, 100},
+                  "How often check_policy_service asks a policy server that fails.");
+        parameter("smtpd_policy_service_retry_delay", &O::policy_retry_delay, Between{0s, 3600s},
+                  Default{"1s"}, "The wait before check_policy_service asks again.");
+        parameter("smtpd_policy_service_default_action", &O::policy_default_action,
+                  Default{"451 4.3.5 Server configuration problem"},
+                  "What counts when a policy server gives no answer.");
+        parameter("smtpd_policy_service_policy_context", &O::policy_context, Default{""},
+                  "policy_context= in the questions to policy servers.");
         parameter("access_map_reject_code", &O::access_map_reject_code, Between{400, 599},
                   "The reply code of REJECT in access tables.");
+        parameter("access_map_defer_code", &O::access_map_defer_code, Between{400, 499},
+                  "The reply code of DEFER in access tables.");
         parameter("reject_code", &O::reject_code, Between{400, 599}, "The reply code of reject.");
         parameter("defer_code", &O::defer_code, Between{400, 499}, "The reply code of defer.");
         parameter("relay_domains_reject_code", &O::relay_domains_reject_code, Between{400, 599},

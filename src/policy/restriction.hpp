@@ -5,6 +5,7 @@
 #include "env/resolver.hpp"
 #include "policy/judge.hpp"
 #include "policy/options.hpp"
+#include "policy/policy_service.hpp"
 #include "policy/sender_login.hpp"
 #include "routing/directory.hpp"
 #include "routing/match_list.hpp"
@@ -22,6 +23,12 @@ namespace policy {
 
 struct Program;
 
+/// For the log: what a list did beside accept and refuse, "hold: RCPT from …: text; from=<…> …".
+struct Notice {
+    std::string action;  // "warn", "hold", "reject_warning", …; empty: a warning to the administrator
+    std::string text;
+};
+
 /// What one question is evaluated with.
 struct Context {
     const PolicyOptions& options;
@@ -33,12 +40,15 @@ struct Context {
     Stage stage;
     const Facts& facts;
     SideEffects& effects;
-    std::vector<std::string>& notes;  // for the log: warn_if_reject and WARN
+    std::vector<Notice>& notes;
     const std::map<std::string, std::shared_ptr<const Program>, std::less<>>& classes;
     int depth = 0;
     bool warn_only = false;  // the next refusal is only noted
     std::optional<mail::ReplyText> defer_if_permit{};
     std::optional<mail::ReplyText> defer_if_reject{};
+    Stage asked = Stage::Connect;  // with smtpd_delay_reject, a list's own `stage` is an earlier one
+    env::Network* network = nullptr;
+    env::Loop* loop = nullptr;
 };
 
 struct Outcome {
@@ -50,6 +60,7 @@ struct Step {
     std::string name;
     std::string argument;
     std::shared_ptr<tables::Table> table;
+    std::shared_ptr<const PolicyService> service;
     env::Task<Outcome> (*run)(Context&, const Step&) = nullptr;
 };
 
@@ -61,7 +72,7 @@ struct Program {
 std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what,
                                                                    const std::string& text,
                                                                    tables::Factory& factory,
-                                                                   const std::vector<std::string>& classes);
+                                                                   const PolicyOptions& options);
 /// Whether a list can refuse relaying: one of reject_unauth_destination, defer_unauth_destination, reject,
 /// defer … is in it.
 bool stops_relaying(const Program& program);

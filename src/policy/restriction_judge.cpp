@@ -41,11 +41,11 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     if (!certificates) return std::unexpected("relay_clientcerts: " + certificates.error().text);
     out->relay_client_certificates_ = std::move(*certificates);
     for (const auto& name : o.restriction_classes) {
-        TRY_ASSIGN(auto program, compile(name, class_text(name), services.factory, o.restriction_classes));
+        TRY_ASSIGN(auto program, compile(name, class_text(name), services.factory, o));
         out->classes_.emplace(name, std::move(program));
     }
     const auto build = [&](std::string_view name, const std::string& text) {
-        return compile(name, text, services.factory, o.restriction_classes);
+        return compile(name, text, services.factory, o);
     };
     TRY_ASSIGN(out->client_, build("smtpd_client_restrictions", o.client));
     TRY_ASSIGN(out->helo_, build("smtpd_helo_restrictions", o.helo));
@@ -66,9 +66,30 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     return out;
 }
 
+void RestrictionJudge::report(Stage stage, const Facts& facts, const Notice& notice) const {
+    if (notice.action.empty()) {
+        events_.note(base::Severity::Warning, service_, notice.text);
+        return;
+    }
+    base::Rejected event;
+    event.service = service_;
+    event.queue_id = facts.queue_id;
+    event.stage = to_text(stage);
+    event.name = facts.client_name;
+    event.address = facts.client.address.text();
+    event.reply = notice.text;
+    event.sender = facts.sender_text;
+    event.recipient = facts.recipient_text;
+    event.protocol = facts.helo.empty() ? "" : facts.protocol;
+    event.helo = facts.helo;
+    event.sasl_username = facts.sasl_username;
+    event.action = notice.action;
+    events_.emit(event);
+}
+
 env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
     Verdict verdict;
-    std::vector<std::string> notes;
+    std::vector<Notice> notes;
     struct Part {
         const Program* program;
         Stage stage;
@@ -110,6 +131,9 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
         Context context{options_,  my_networks_, directory_, *sender_logins_, relay_client_certificates_,
                         resolver_, part.stage,   facts,      verdict.effects, notes,
                         classes_};
+        context.asked = stage;
+        context.network = network_;
+        context.loop = loop_;
         Outcome outcome = co_await evaluate(context, *part.program);
         if (outcome.kind == Outcome::Kind::Refuse && context.defer_if_reject && outcome.reply.code >= 500)
             outcome.reply = *context.defer_if_reject;
@@ -123,10 +147,7 @@ env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
         verdict.reply = std::move(outcome.reply);
         break;
     }
-    for (auto& note : notes)
-        events_.note(
-            base::Severity::Info, service_,
-            fmt::format("NOQUEUE: {} from {}[{}]", note, facts.client_name, facts.client.address.text()));
+    for (const auto& notice : notes) report(stage, facts, notice);
     co_return verdict;
 }
 

@@ -15,6 +15,8 @@ class RestrictionJudge : public Judge {
         base::EventSink& events;
         env::Resolver* resolver = nullptr;
         std::string service = "smtpd";
+        env::Network* network = nullptr;  // for policy servers
+        env::Loop* loop = nullptr;
     };
     /// `class_text`: the value of a restriction class by name. Refuses lists that would make an open relay,
     /// as Postfix does.
@@ -29,12 +31,17 @@ class RestrictionJudge : public Judge {
           directory_(services.directory),
           events_(services.events),
           resolver_(services.resolver),
-          service_(services.service) {}
+          service_(services.service),
+          network_(services.network),
+          loop_(services.loop) {}
+    void report(Stage stage, const Facts& facts, const Notice& notice) const;
     PolicyOptions options_;
     routing::Directory& directory_;
     base::EventSink& events_;
     env::Resolver* resolver_;
     std::string service_;
+    env::Network* network_;
+    env::Loop* loop_;
     routing::NetworkList my_networks_;
     std::shared_ptr<const SenderLogins> sender_logins_;
     tables::TableList relay_client_certificates_;

@@ -11,8 +11,10 @@ namespace policy {
 
 enum class Argument {
     None,
-    Table,  // type:name
-    Domain  // of a DNS list: "dnsbl.example.org=127.0.0.[2;3]"
+    Table,    // type:name
+    Domain,   // of a DNS list: "dnsbl.example.org=127.0.0.[2;3]"
+    Service,  // a policy server
+    Time
 };
 
 struct Entry {
@@ -20,6 +22,9 @@ struct Entry {
     Argument argument;
     env::Task<Outcome> (*run)(Context&, const Step&);
 };
+
+/// By name; nullptr: unknown.
+const Entry* find_entry(std::string_view name);
 
 /// Those that ask DNS.
 std::span<const Entry> dns_restrictions();

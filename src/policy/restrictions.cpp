@@ -22,7 +22,7 @@ Outcome refuse(std::uint32_t code, std::uint16_t subject, std::uint16_t detail, 
 }
 
 Outcome lookup_failed(const Context& context, const std::string& shown, const std::string& why) {
-    context.notes.push_back("table lookup problem: " + why);
+    context.notes.push_back({"", "table lookup problem: " + why});
     return refuse(451, 3, 0, fmt::format("<{}>: Temporary lookup failure", shown));
 }
 
@@ -279,6 +279,9 @@ Task address_access(Context& context, const Step& step, mail::Address address, s
     if (found && !*found && !step.table->takes_whole_key_only()) {
         found = co_await look_up_domain(*step.table, address.domain);
         if (found && !*found) found = co_await step.table->lookup(address.local_part + "@");
+        const auto user =
+            routing::split_extension(address.local_part, context.options.recipient_delimiter).first;
+        if (found && !*found && user != address.local_part) found = co_await step.table->lookup(user + "@");
     }
     Outcome out = co_await finish_access(context, std::move(found), std::move(shown), what);
     co_return out;
@@ -286,7 +289,7 @@ Task address_access(Context& context, const Step& step, mail::Address address, s
 Task run_sender_access(Context& context, const Step& step) {
     if (!context.facts.sender) co_return Outcome{};
     if (context.facts.sender->is_null()) {
-        auto found = co_await step.table->lookup("<>");  // smtpd_null_access_lookup_key
+        auto found = co_await step.table->lookup(context.options.null_access_key);
         Outcome out = co_await finish_access(context, std::move(found), "", "Sender address");
         co_return out;
     }
@@ -298,6 +301,65 @@ Task run_recipient_access(Context& context, const Step& step) {
     if (!context.facts.recipient) co_return Outcome{};
     Outcome out = co_await address_access(context, step, *context.facts.recipient, recipient_shown(context),
                                           "Recipient address");
+    co_return out;
+}
+
+Task run_sleep(Context& context, const Step& step) {
+    if (context.loop) co_await context.loop->sleep(*config::parse_time(step.argument, 's'));
+    co_return Outcome{};
+}
+
+// --- Policy servers (SMTPD_POLICY_README) ---
+
+PolicyAttributes attributes_of(const Context& context, const PolicyService& service) {
+    const Facts& facts = context.facts;
+    const bool at_content = context.asked == Stage::Data || context.asked == Stage::EndOfData;
+    const bool at_ehlo = context.asked == Stage::Helo && facts.esmtp;
+    return {{"request", "smtpd_access_policy"},
+            {"protocol_state", at_ehlo ? "EHLO" : std::string(to_text(context.asked))},
+            {"protocol_name", facts.protocol},
+            {"client_address", facts.client.address.text()},
+            {"client_name", facts.client_name},
+            {"client_port", std::to_string(facts.client.port)},
+            {"reverse_client_name", facts.reverse_name},
+            {"server_address", facts.server.address.text()},
+            {"server_port", std::to_string(facts.server.port)},
+            {"helo_name", facts.helo},
+            {"sender", facts.sender_text},
+            {"recipient", facts.recipient_text},
+            {"recipient_count", std::to_string(at_content ? facts.recipient_count : 0)},
+            {"queue_id", facts.queue_id},
+            {"instance", facts.instance},
+            {"size", std::to_string(facts.size)},
+            {"etrn_domain", facts.etrn_domain},
+            {"stress", ""},
+            {"sasl_method", facts.sasl_method},
+            {"sasl_username", facts.sasl_username},
+            {"sasl_sender", facts.sasl_sender},
+            {"ccert_subject", ""},
+            {"ccert_issuer", ""},
+            {"ccert_fingerprint", facts.client_certificate_fingerprint},
+            {"ccert_pubkey_fingerprint", ""},
+            {"encryption_protocol", facts.tls_protocol},
+            {"encryption_cipher", facts.tls_cipher},
+            {"encryption_keysize", std::to_string(facts.tls_cipher_bits)},
+            {"policy_context", service.context}};
+}
+
+Task run_policy_service(Context& context, const Step& step) {
+    std::expected<std::string, std::string> answer = std::unexpected("there is no network");
+    if (context.network && context.loop) {
+        auto attributes = attributes_of(context, *step.service);
+        answer = co_await ask_policy_service(*step.service, std::move(attributes), *context.network,
+                                             *context.loop);
+    }
+    if (!answer) {
+        context.notes.push_back(
+            {"", fmt::format("problem talking to server {}: {}", step.service->text, answer.error())});
+        answer = step.service->default_action;
+    }
+    Outcome out =
+        co_await run_access_action(context, std::move(*answer), stage_shown(context), stage_word(context));
     co_return out;
 }
 
@@ -325,6 +387,8 @@ constexpr Entry entries[] = {
     {"reject_unknown_client_hostname", Argument::None, run_unknown_client},
     {"reject_unknown_client", Argument::None, run_unknown_client},
     {"reject_unknown_reverse_client_hostname", Argument::None, run_unknown_reverse_client},
+    {"sleep", Argument::Time, run_sleep},
+    {"check_policy_service", Argument::Service, run_policy_service},
     {"check_client_access", Argument::Table, run_client_access},
     {"check_reverse_client_hostname_access", Argument::Table, run_reverse_client_access},
     {"check_helo_access", Argument::Table, run_helo_access},
@@ -360,16 +424,6 @@ Task run_defer_if_reject(Context& context, const Step&) {
     co_return Outcome{};
 }
 
-const Entry* find_entry(std::string_view name) {
-    const auto* found = std::ranges::find(entries, name, &Entry::name);
-    if (found != std::end(entries)) return found;
-    for (const auto others : {dns_restrictions(), login_restrictions()}) {
-        const auto at = std::ranges::find(others, name, &Entry::name);
-        if (at != others.end()) return &*at;
-    }
-    return nullptr;
-}
-
 std::string nearest(std::string_view word) {
     constexpr std::size_t distance_max = 4;
     std::string best;
@@ -388,10 +442,59 @@ std::string nearest(std::string_view word) {
 
 }  // namespace
 
+const Entry* find_entry(std::string_view name) {
+    const auto* found = std::ranges::find(entries, name, &Entry::name);
+    if (found != std::end(entries)) return found;
+    for (const auto others : {dns_restrictions(), login_restrictions()}) {
+        const auto at = std::ranges::find(others, name, &Entry::name);
+        if (at != others.end()) return &*at;
+    }
+    return nullptr;
+}
+
+namespace {
+
+std::string_view needed_by(Argument argument) {
+    switch (argument) {
+        case Argument::Table:
+            return "a table, type:name";
+        case Argument::Domain:
+            return "a domain";
+        case Argument::Service:
+            return "a policy server, inet:ADDRESS:PORT or unix:PATH";
+        case Argument::Time:
+            return "a time";
+        case Argument::None:
+            break;
+    }
+    return "nothing";
+}
+
+/// What step.argument means; the text: what is wrong with it.
+std::string read_argument(Argument argument, Step& step, tables::Factory& factory,
+                          const PolicyOptions& options) {
+    if (argument == Argument::Table) {
+        auto table = factory.open(step.argument);
+        if (!table) return table.error().text;
+        step.table = std::move(*table);
+    } else if (argument == Argument::Service) {
+        auto service = parse_policy_service(step.argument, options);
+        if (!service) return service.error();
+        step.service = std::make_shared<const PolicyService>(std::move(*service));
+    } else if (argument == Argument::Time) {
+        if (!config::parse_time(step.argument, 's'))
+            return fmt::format("sleep: '{}' is no time", step.argument);
+    }
+    return {};
+}
+
+}  // namespace
+
 std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_view what,
                                                                    const std::string& text,
                                                                    tables::Factory& factory,
-                                                                   const std::vector<std::string>& classes) {
+                                                                   const PolicyOptions& options) {
+    const auto& classes = options.restriction_classes;
     auto out = std::make_shared<Program>();
     const auto words = config::split_list(text);
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -428,18 +531,12 @@ std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_v
             }
             step.run = entry->run;
             if (entry->argument != Argument::None) {
-                const bool wants_table = entry->argument == Argument::Table;
                 if (i + 1 >= words.size())
-                    return std::unexpected(fmt::format("{}: {} needs {}", what, step.name,
-                                                       wants_table ? "a table, type:name" : "a domain"));
+                    return std::unexpected(
+                        fmt::format("{}: {} needs {}", what, step.name, needed_by(entry->argument)));
                 step.argument = words[++i];
-                if (!wants_table) {
-                    out->steps.push_back(std::move(step));
-                    continue;
-                }
-                auto table = factory.open(step.argument);
-                if (!table) return std::unexpected(fmt::format("{}: {}", what, table.error().text));
-                step.table = std::move(*table);
+                auto problem = read_argument(entry->argument, step, factory, options);
+                if (!problem.empty()) return std::unexpected(fmt::format("{}: {}", what, problem));
             }
         }
         out->steps.push_back(std::move(step));
@@ -459,7 +556,7 @@ env::Task<Outcome> evaluate(Context& context, const Program& program) {
         Outcome out = co_await step.run(context, step);
         if (out.kind == dunno) continue;
         if (out.kind == Outcome::Kind::Refuse && context.warn_only) {
-            context.notes.push_back("reject_warning: " + out.reply.line());
+            context.notes.push_back({"reject_warning", out.reply.line()});
             context.warn_only = false;
             continue;
         }

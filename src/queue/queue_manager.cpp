@@ -107,6 +107,15 @@ env::Task<std::expected<std::shared_ptr<QueueManager::Active>, std::string>> Que
     co_return active;
 }
 
+env::Task<std::expected<Route, RouteError>> QueueManager::route_of(const mail::Envelope& envelope,
+                                                                   std::uint32_t index) {
+    const mail::Address& recipient = envelope.recipients[index].address;
+    if (!envelope.content_filter.empty())
+        co_return services_.router.filter_route(envelope.content_filter, recipient);
+    auto route = co_await services_.router.route(envelope.sender, recipient);
+    co_return route;
+}
+
 env::Task<void> QueueManager::activate(MessageKey key) {
     std::shared_ptr<Active> active;
     QueueId id;
@@ -141,7 +150,7 @@ env::Task<void> QueueManager::activate(MessageKey key) {
     for (std::uint32_t i = 0; i < active->progress.size(); ++i) {
         if (active->progress[i] == Progress::Done) continue;
         active->progress[i] = Progress::Pending;
-        auto route = co_await services_.router.route(envelope.sender, envelope.recipients[i].address);
+        auto route = co_await route_of(envelope, i);
         Entry* entry = find(key);
         if (!entry || entry->doomed) break;
         if (!route) {

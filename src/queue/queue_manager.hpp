@@ -153,6 +153,7 @@ class QueueManager {
     void take_due();
     env::Task<void> wait_for_due();
     env::Task<void> activate(MessageKey key);
+    env::Task<std::expected<Route, RouteError>> route_of(const mail::Envelope& envelope, std::uint32_t index);
     env::Task<std::expected<std::shared_ptr<Active>, std::string>> load_active(QueueId id);
     env::Task<void> run_delivery(Scheduler::Start start);
     void apply(Entry& entry, std::uint32_t index, const RecipientResult& result, const std::string& service,

@@ -89,6 +89,9 @@ class Router {
     virtual ~Router() = default;
     virtual env::Task<std::expected<Route, RouteError>> route(mail::ReversePath sender,
                                                               mail::Address recipient) = 0;
+    /// Through a content filter, "transport:nexthop", whoever the recipient is.
+    virtual std::expected<Route, RouteError> filter_route(std::string_view filter,
+                                                          mail::Address recipient) = 0;
 };
 
 }  // namespace queue

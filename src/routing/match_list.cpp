@@ -137,10 +137,4 @@ env::Task<std::expected<bool, tables::TableError>> NetworkList::contains(env::Ip
     co_return false;
 }
 
-bool NetworkList::contains_now(const env::IpAddress& address) const {
-    for (const auto& item : items_)
-        if (!item.table && address.in_network(item.network, item.prefix)) return !item.negated;
-    return false;
-}
-
 }  // namespace routing

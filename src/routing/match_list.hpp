@@ -37,8 +37,6 @@ class NetworkList {
     static std::expected<NetworkList, std::string> make(const std::string& text, tables::Factory& factory,
                                                         env::FileSystem& files);
     env::Task<std::expected<bool, tables::TableError>> contains(env::IpAddress address) const;
-    /// Without asking tables: for limits and exceptions, which must answer at once.
-    bool contains_now(const env::IpAddress& address) const;
 
  private:
     struct Item {

@@ -16,6 +16,9 @@ struct RoutingOptions {
     std::string virtual_alias_domains, virtual_alias_maps, virtual_mailbox_domains, virtual_mailbox_maps;
     std::string relay_domains, relay_recipient_maps, local_recipient_maps, alias_maps;
     std::string canonical_maps, sender_canonical_maps, recipient_canonical_maps;
+    std::vector<std::string> canonical_classes, sender_canonical_classes, recipient_canonical_classes;
+    std::vector<std::string> masquerade_domains, masquerade_classes, masquerade_exceptions;
+    std::vector<std::string> propagated_extensions;
     std::string recipient_delimiter, transport_maps, relocated_maps;
     std::string local_transport, virtual_transport, relay_transport, default_transport, relay_host;
     std::string sender_dependent_relay_host_maps, always_bcc, recipient_bcc_maps, sender_bcc_maps,
@@ -69,6 +72,27 @@ struct RoutingOptions {
                   "Tables that rewrite sender addresses.");
         parameter("recipient_canonical_maps", &O::recipient_canonical_maps, Default{""},
                   "Tables that rewrite recipient addresses.");
+        parameter("canonical_classes", &O::canonical_classes,
+                  Default{"envelope_sender, envelope_recipient, header_sender, header_recipient"},
+                  "Which addresses canonical_maps rewrites.");
+        parameter("sender_canonical_classes", &O::sender_canonical_classes,
+                  Default{"envelope_sender, header_sender"},
+                  "Which addresses sender_canonical_maps rewrites.");
+        parameter("recipient_canonical_classes", &O::recipient_canonical_classes,
+                  Default{"envelope_recipient, header_recipient"},
+                  "Which addresses recipient_canonical_maps rewrites.");
+        parameter(
+            "masquerade_domains", &O::masquerade_domains, Default{""},
+            "Domains whose hosts are hidden: user@host.example.com becomes user@example.com; !host is left "
+            "as it is.");
+        parameter("masquerade_classes", &O::masquerade_classes,
+                  Default{"envelope_sender, header_sender, header_recipient"},
+                  "Which addresses masquerade_domains changes.");
+        parameter("masquerade_exceptions", &O::masquerade_exceptions, Default{""},
+                  "Users, such as root, whose host is not hidden.");
+        parameter("propagate_unmatched_extensions", &O::propagated_extensions, Default{"canonical, virtual"},
+                  "Tables whose results keep the recipient's +extension when only the address without it was "
+                  "found.");
         parameter("recipient_delimiter", &O::recipient_delimiter, Default{""},
                   "What separates user and extension (user+ext).");
         parameter("transport_maps", &O::transport_maps, Default{""},

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <span>
 
 namespace routing {
 namespace {
@@ -16,6 +18,20 @@ LookupFailure failure(const tables::TableError& error) { return {error.text}; }
 // "!#%&*… user@elsewhere" in a local part: the sender tells the route.
 bool has_routing_operators(std::string_view local_part) {
     return local_part.find_first_of("@%!") != std::string_view::npos;
+}
+
+constexpr std::string_view address_class_words[] = {"envelope_sender", "envelope_recipient", "header_sender",
+                                                    "header_recipient"};
+constexpr std::string_view propagation_words[] = {"canonical", "virtual", "alias",
+                                                  "forward",   "include", "generic"};
+
+std::expected<void, std::string> check_words(std::string_view name, const std::vector<std::string>& words,
+                                             std::span<const std::string_view> known) {
+    for (const auto& word : words)
+        if (std::ranges::find(known, word) == known.end())
+            return std::unexpected(fmt::format("{}: '{}' is none of {}", name, base::printable(word, 60),
+                                               fmt::join(known, ", ")));
+    return {};
 }
 
 }  // namespace
@@ -28,6 +44,17 @@ RouteChoice parse_transport(std::string_view text, std::string default_transport
     if (!name.empty()) out.transport = name;
     if (colon != std::string_view::npos && colon + 1 < text.size()) out.next_hop = text.substr(colon + 1);
     return out;
+}
+
+std::expected<RouteChoice, RouteFailure> settle(RouteChoice choice) {
+    const bool error = choice.transport == "error";
+    if (!error && choice.transport != "retry") return choice;
+    const auto status = mail::Status::parse_prefix(choice.next_hop);
+    std::string text = choice.next_hop;
+    if (status) text = base::trim(std::string_view(text).substr(status->text().size()));
+    const mail::Status fallback = error ? mail::Status{5, 0, 0} : mail::Status{4, 0, 0};
+    return std::unexpected(
+        RouteFailure{status.value_or(fallback), text.empty() ? "mail to this address is disabled" : text});
 }
 
 std::vector<mail::Address> parse_address_values(std::string_view text) {
@@ -76,6 +103,11 @@ std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOption
     TRY(map("canonical_maps", o.canonical_maps, out->canonical_maps_));
     TRY(map("sender_canonical_maps", o.sender_canonical_maps, out->sender_canonical_maps_));
     TRY(map("recipient_canonical_maps", o.recipient_canonical_maps, out->recipient_canonical_maps_));
+    TRY(check_words("canonical_classes", o.canonical_classes, address_class_words));
+    TRY(check_words("sender_canonical_classes", o.sender_canonical_classes, address_class_words));
+    TRY(check_words("recipient_canonical_classes", o.recipient_canonical_classes, address_class_words));
+    TRY(check_words("masquerade_classes", o.masquerade_classes, address_class_words));
+    TRY(check_words("propagate_unmatched_extensions", o.propagated_extensions, propagation_words));
     TRY(map("transport_maps", o.transport_maps, out->transport_maps_));
     TRY(map("relocated_maps", o.relocated_maps, out->relocated_maps_));
     TRY(map("sender_dependent_relayhost_maps", o.sender_dependent_relay_host_maps,
@@ -109,6 +141,17 @@ mail::Address Routing::rewrite(mail::Address address) const {
     return address;
 }
 
+env::Task<mail::Address> Routing::complete(mail::Address address) {
+    const bool bare_postmaster = address.domain.empty() && base::iequals(address.local_part, "postmaster");
+    if (bare_postmaster) {
+        auto meaning = co_await classify(options_.my_origin);
+        const bool elsewhere =
+            meaning && (*meaning == AddressClass::Default || *meaning == AddressClass::Relay);
+        if (elsewhere) address.domain = options_.my_host_name;
+    }
+    co_return rewrite(std::move(address));
+}
+
 env::Task<std::expected<AddressClass, LookupFailure>> Routing::classify(std::string domain) {
     if (domain.empty() || is_own_literal(domain)) co_return AddressClass::Local;
     const auto in = [](const DomainList& list, const std::string& name) { return list.contains(name); };
@@ -128,7 +171,7 @@ env::Task<std::expected<AddressClass, LookupFailure>> Routing::classify(std::str
 }
 
 env::Task<std::expected<bool, LookupFailure>> Routing::is_authorized_destination(mail::Address recipient) {
-    recipient = rewrite(std::move(recipient));
+    recipient = co_await complete(std::move(recipient));
     if (is_rewritten_sender(recipient)) co_return true;  // whether it is genuine, the listing says
     auto meaning = co_await classify(recipient.domain);
     if (!meaning) co_return std::unexpected(meaning.error());
@@ -219,126 +262,6 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::sender_listing(mail::A
     return listing(std::move(sender), "Sender");
 }
 
-env::Task<std::expected<mail::Address, std::string>> Routing::canonical(mail::Address address,
-                                                                        const tables::TableList& specific) {
-    address = rewrite(std::move(address));
-    for (const auto* tables : {&specific, static_cast<const tables::TableList*>(&canonical_maps_)}) {
-        if (tables->empty()) continue;
-        auto meaning = co_await classify(address.domain);
-        if (!meaning) co_return std::unexpected(meaning.error().text);
-        auto found = co_await look_up_address(*tables, address, forms(*meaning));
-        if (!found) co_return std::unexpected(found.error().text);
-        if (!*found) continue;
-        std::string value = (*found)->value;
-        if (value.starts_with('@')) value = mail::quote_local_part(address.local_part) + value;
-        auto addresses = parse_address_values(value);
-        if (!addresses.empty()) address = rewrite(std::move(addresses.front()));
-    }
-    co_return address;
-}
-
-env::Task<std::expected<std::vector<mail::Address>, std::string>> Routing::virtual_expansion(
-    mail::Address first) {
-    std::vector<mail::Address> done;
-    if (virtual_alias_maps_.empty()) {
-        done.push_back(std::move(first));
-        co_return done;
-    }
-    struct Pending {
-        mail::Address address;
-        std::uint32_t depth;
-    };
-    std::vector<Pending> todo{{std::move(first), 0}};
-    std::set<std::string> seen;
-    while (!todo.empty()) {
-        auto [address, depth] = std::move(todo.back());
-        todo.pop_back();
-        auto meaning = co_await classify(address.domain);
-        if (!meaning) co_return std::unexpected(meaning.error().text);
-        auto found = co_await look_up_address(virtual_alias_maps_, address, forms(*meaning));
-        if (!found) co_return std::unexpected(found.error().text);
-        if (!*found) {
-            done.push_back(std::move(address));
-            continue;
-        }
-        if (depth >= options_.virtual_alias_recursion_limit)
-            co_return std::unexpected("virtual_alias_maps nest too deep at " + address.text());
-        if (!seen.insert(base::lower(address.key())).second) {
-            continue;  // expanded already on another way
-        }
-        std::string value = (*found)->value;
-        if (value.starts_with('@')) value = mail::quote_local_part(address.local_part) + value;
-        auto targets = parse_address_values(value);
-        std::ranges::reverse(targets);  // a stack: the first is taken first
-        for (auto& target : targets) {
-            if (!(*found)->extension.empty() &&
-                options_.recipient_delimiter.find((*found)->extension.front()) != std::string::npos &&
-                !target.domain.empty() &&
-                target.local_part.find((*found)->extension.front()) == std::string::npos)
-                target.local_part += (*found)->extension;
-            target = rewrite(std::move(target));
-            // "user -> user": itself ends the expansion.
-            if (base::iequals(target.key(), address.key()))
-                done.push_back(std::move(target));
-            else
-                todo.push_back({std::move(target), depth + 1});
-        }
-        if (done.size() + todo.size() > options_.virtual_alias_expansion_limit)
-            co_return std::unexpected("virtual_alias_maps make too many addresses of " + address.text());
-    }
-    co_return done;
-}
-
-env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Envelope envelope) {
-    if (!envelope.sender.is_null()) {
-        auto sender = co_await canonical(envelope.sender.address(), sender_canonical_maps_);
-        if (!sender) co_return std::unexpected(sender.error());
-        envelope.sender = mail::ReversePath(std::move(*sender));
-    }
-    std::vector<mail::Recipient> out;
-    std::set<std::string> seen;
-    const auto add = [&](mail::Recipient recipient) {
-        if (seen.insert(recipient.address.key()).second) out.push_back(std::move(recipient));
-    };
-    const auto blind_copy = [&](const std::string& text) {
-        for (auto& address : parse_address_values(text)) {
-            mail::Recipient recipient;
-            recipient.address = recipient.original = rewrite(std::move(address));
-            recipient.notify = mail::Notify::Never;
-            add(std::move(recipient));
-        }
-    };
-    for (auto& recipient : envelope.recipients) {
-        // A forged one stays as it is, and is unknown when its turn comes.
-        if (is_rewritten_sender(recipient.address))
-            if (auto original = original_sender(recipient.address)) recipient.address = std::move(*original);
-        auto address = co_await canonical(recipient.address, recipient_canonical_maps_);
-        if (!address) co_return std::unexpected(address.error());
-        auto expanded = co_await virtual_expansion(std::move(*address));
-        if (!expanded) co_return std::unexpected(expanded.error());
-        for (auto& target : *expanded) {
-            mail::Recipient copy = recipient;
-            copy.address = std::move(target);
-            add(std::move(copy));
-        }
-        if (!recipient_bcc_maps_.empty()) {
-            auto found = co_await look_up_address(recipient_bcc_maps_, rewrite(recipient.address),
-                                                  forms(AddressClass::Local));
-            if (!found) co_return std::unexpected(found.error().text);
-            if (*found) blind_copy((*found)->value);
-        }
-    }
-    if (!sender_bcc_maps_.empty() && !envelope.sender.is_null()) {
-        auto found =
-            co_await look_up_address(sender_bcc_maps_, envelope.sender.address(), forms(AddressClass::Local));
-        if (!found) co_return std::unexpected(found.error().text);
-        if (*found) blind_copy((*found)->value);
-    }
-    if (!options_.always_bcc.empty()) blind_copy(options_.always_bcc);
-    envelope.recipients = std::move(out);
-    co_return envelope;
-}
-
 env::Task<std::expected<std::optional<std::string>, tables::TableError>> Routing::transport_entry(
     mail::Address recipient) {
     if (transport_maps_.empty()) co_return std::optional<std::string>{};
@@ -416,17 +339,8 @@ env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::Reverse
         out = parse_transport(**entry, out.transport,
                               names_hop && !(*entry)->starts_with(':') ? domain : out.next_hop);
     }
-    if (out.transport == "error" || out.transport == "retry") {
-        const auto status = mail::Status::parse_prefix(out.next_hop);
-        std::string text = out.next_hop;
-        if (status) text = base::trim(std::string_view(text).substr(status->text().size()));
-        const mail::Status fallback =
-            out.transport == "error" ? mail::Status{5, 0, 0} : mail::Status{4, 0, 0};
-        co_return std::unexpected(RouteFailure{status.value_or(fallback),
-                                               text.empty() ? "mail to this address is disabled" : text});
-    }
     out.recipient = std::move(recipient);
-    co_return out;
+    co_return settle(std::move(out));
 }
 
 }  // namespace routing

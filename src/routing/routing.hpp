@@ -28,6 +28,9 @@ struct RouteFailure {
     std::string text;
 };
 
+/// Where an address stands: canonical_classes and masquerade_classes choose among these.
+enum class AddressRole { EnvelopeSender, EnvelopeRecipient, HeaderSender, HeaderRecipient };
+
 class Routing : public Directory {
  public:
     struct Services {
@@ -44,6 +47,8 @@ class Routing : public Directory {
     env::Task<std::expected<Listing, LookupFailure>> recipient_listing(mail::Address recipient) override;
     env::Task<std::expected<Listing, LookupFailure>> sender_listing(mail::Address sender) override;
 
+    /// An address as it stands in the message from now on: completed, canonical, its host hidden.
+    env::Task<std::expected<mail::Address, std::string>> mapped(mail::Address address, AddressRole role);
     /// Rewriting and expansion of a new message's envelope (canonical, virtual aliases, blind copies).
     env::Task<std::expected<mail::Envelope, std::string>> expand(mail::Envelope envelope);
     /// Transport and next hop of a recipient.
@@ -58,6 +63,8 @@ class Routing : public Directory {
     const tables::TableList& alias_maps() const { return alias_maps_; }
     /// The address completed and source routing undone: user%dom@ours, dom!user, trailing dots.
     mail::Address rewrite(mail::Address address) const;
+    /// The same; "postmaster" alone is this machine's, whatever myorigin is (RFC 5321 §4.5.1).
+    env::Task<mail::Address> complete(mail::Address address);
 
  private:
     Routing(RoutingOptions options, const env::Clock& clock) : options_(std::move(options)), clock_(&clock) {}
@@ -69,8 +76,9 @@ class Routing : public Directory {
     env::Task<std::expected<Listing, LookupFailure>> listing(mail::Address address, std::string_view what);
     env::Task<std::expected<std::vector<mail::Address>, std::string>> virtual_expansion(
         mail::Address address);
-    env::Task<std::expected<mail::Address, std::string>> canonical(mail::Address address,
-                                                                   const tables::TableList& specific);
+    env::Task<std::expected<mail::Address, std::string>> look_up_canonical(mail::Address address,
+                                                                           const tables::TableList& tables);
+    std::string masqueraded(const mail::Address& address) const;
     env::Task<std::expected<std::optional<std::string>, tables::TableError>> transport_entry(
         mail::Address recipient);
 
@@ -89,6 +97,8 @@ class Routing : public Directory {
 /// "transport:nexthop", either part may be missing.
 RouteChoice parse_transport(std::string_view text, std::string default_transport,
                             std::string default_next_hop);
+/// The transports error: and retry: are a failure with their text: "error:5.1.1 no such user".
+std::expected<RouteChoice, RouteFailure> settle(RouteChoice choice);
 /// A comma-separated list of addresses as tables hold them; what is no address is left out.
 std::vector<mail::Address> parse_address_values(std::string_view text);
 

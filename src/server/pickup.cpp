@@ -110,6 +110,71 @@ env::Task<void> Pickup::scan(std::shared_ptr<State> state) {
     }
 }
 
+/// What header and body checks make of the content: it is changed in place. The effects say what becomes of
+/// the envelope; a refusal means a bounce (there is nobody left to say it to).
+env::Task<policy::SideEffects> Pickup::clean(std::shared_ptr<State> state, std::string id, std::string sender,
+                                             std::string& content, std::string& received) {
+    const auto filter = state->services.make_filter();
+    std::string kept;
+    co_await filter->feed(content, kept);
+    co_await filter->end(kept);
+    received = co_await filter->own_field(std::move(received));
+    for (const auto& [word, what, text] : filter->take_notes())
+        state->services.events.note(
+            base::Severity::Info, "cleanup",
+            fmt::format("{}: {}: {} from local; from=<{}>{}{}", id, word, base::printable(what, 320), sender,
+                        text.empty() ? "" : ": ", text));
+    policy::SideEffects effects = filter->effects();
+    effects.filter = effects.filter.empty() ? filter->content_filter() : effects.filter;
+    if (const auto& refusal = filter->refusal()) {
+        const bool temporary = refusal->code < 500;
+        effects = {};
+        effects.filter =
+            fmt::format("{}:{} {}", temporary ? "retry" : "error", refusal->status.text(), refusal->text);
+        co_return effects;
+    }
+    content = std::move(kept);
+    co_return effects;
+}
+
+env::Task<Pickup::Stored> Pickup::store(std::shared_ptr<State> state, queue::IncomingMessage& message,
+                                        queue::DroppedMessage dropped, std::uint32_t owner) {
+    auto& services = state->services;
+    const std::string id = message.id().text();
+    mail::Envelope envelope = std::move(dropped.envelope);
+    envelope.origin.client_address = "local";
+    envelope.origin.client_name = "localhost";
+    envelope.origin.helo = std::to_string(owner);  // "from userid N"
+    envelope.origin.service = "pickup";
+    const std::string sender = base::printable(envelope.sender.text(), 300);
+    services.events.note(base::Severity::Info, "pickup",
+                         fmt::format("{}: uid={} from=<{}>", id, owner, sender));
+    mail::HeaderScanner scanner;
+    scanner.feed(dropped.content);
+    scanner.finish();
+    services.events.emit(base::MessageContents{id, scanner.message_id()});
+    const auto now = services.loop.clock().wall();
+    std::string prepend =
+        mail::received_field(envelope, state->options.trace, id, now, services.loop.clock().zone_offset(now));
+    const auto effects = co_await clean(state, id, sender, dropped.content, prepend);
+    if (effects.discard) co_return Stored{true, {}};
+    if (state->options.content && !state->options.content->keys.empty()) {
+        policy::ContentCheck check(state->options.content, policy::ContentCheck::Role::Sign);
+        std::string same;
+        check.feed(dropped.content, same);
+        check.end(same);
+        prepend += co_await check.sign(services.workers, std::string(), env::unix_time(now));
+    }
+    effects.apply_early(envelope);
+    auto expanded = co_await services.expand(std::move(envelope));
+    if (!expanded) co_return Stored{false, expanded.error()};
+    effects.apply_late(*expanded);
+    auto kept = co_await message.append(dropped.content);
+    if (!kept) co_return Stored{};
+    auto receipt = co_await message.commit(std::move(*expanded), std::move(prepend));
+    co_return Stored{receipt.has_value(), {}};
+}
+
 env::Task<bool> Pickup::take(std::shared_ptr<State> state, std::string name) {
     auto& services = state->services;
     const std::string path = state->options.folder + "/" + name;
@@ -133,42 +198,9 @@ env::Task<bool> Pickup::take(std::shared_ptr<State> state, std::string name) {
     }
     auto message = services.intake.begin();
     if (!message) co_return false;  // no room now: later
-    const std::string id = (*message)->id().text();
-    mail::Envelope envelope = std::move(dropped->envelope);
-    envelope.origin.client_address = "local";
-    envelope.origin.client_name = "localhost";
-    envelope.origin.helo = std::to_string(opened->stat.owner);  // "from userid N"
-    envelope.origin.service = "pickup";
-    services.events.note(base::Severity::Info, "pickup",
-                         fmt::format("{}: uid={} from=<{}>", id, opened->stat.owner,
-                                     base::printable(envelope.sender.text(), 300)));
-    std::string content;
-    mail::HeaderFilter filter(state->options.drop_headers, {}, {});
-    filter.feed(dropped->content, content);
-    filter.end(content);
-    mail::HeaderScanner scanner;
-    scanner.feed(content);
-    scanner.finish();
-    services.events.emit(base::MessageContents{id, scanner.message_id()});
-    const auto now = services.loop.clock().wall();
-    std::string prepend =
-        mail::received_field(envelope, state->options.trace, id, now, services.loop.clock().zone_offset(now));
-    if (state->options.content && !state->options.content->keys.empty()) {
-        policy::ContentCheck check(state->options.content, policy::ContentCheck::Role::Sign);
-        std::string same;
-        check.feed(content, same);
-        check.end(same);
-        prepend += co_await check.sign(services.workers, std::string(), env::unix_time(now));
-    }
-    auto expanded = co_await services.expand(std::move(envelope));
-    if (!expanded) {
-        state->complain(name, expanded.error());
-        co_return true;
-    }
-    auto kept = co_await (*message)->append(content);
-    if (!kept) co_return false;
-    auto receipt = co_await (*message)->commit(std::move(*expanded), std::move(prepend));
-    if (!receipt) co_return false;
+    const Stored stored = co_await store(state, **message, std::move(*dropped), opened->stat.owner);
+    if (!stored.problem.empty()) state->complain(name, stored.problem);
+    if (!stored.done) co_return !stored.problem.empty();
     RemoveTrip remove{&services.files, path};
     auto removed = co_await services.workers.run(std::move(remove));
     if (!removed) {

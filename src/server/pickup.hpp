@@ -8,9 +8,9 @@
 #include "env/loop.hpp"
 #include "env/network.hpp"
 #include "env/workers.hpp"
-#include "mail/header_filter.hpp"
 #include "mail/received.hpp"
 #include "policy/content_check.hpp"
+#include "policy/message_filter.hpp"
 #include "queue/intake.hpp"
 #include "queue/maildrop.hpp"
 
@@ -24,7 +24,6 @@ struct PickupOptions {
     std::string folder;
     std::uint64_t file_octets_max = 0;  // message_size_limit and its envelope
     mail::TraceOptions trace;
-    mail::HeaderFilter::Names drop_headers;  // message_drop_headers
     std::chrono::seconds poll_interval{10};
     std::shared_ptr<const policy::ContentRules> content;  // what is signed; nullptr: nothing
 };
@@ -38,6 +37,7 @@ class Pickup {
         queue::Intake& intake;
         base::EventSink& events;
         std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+        std::function<std::unique_ptr<policy::MessageFilter>()> make_filter;
     };
     Pickup(Services services, PickupOptions options);
     ~Pickup();
@@ -52,6 +52,15 @@ class Pickup {
     static env::Task<void> work(std::shared_ptr<State> state);
     static env::Task<void> scan(std::shared_ptr<State> state);
     static env::Task<bool> take(std::shared_ptr<State> state, std::string name);
+    struct Stored {
+        bool done = false;
+        std::string problem;  // when not done; empty: the store's, and all wait for it
+    };
+    static env::Task<Stored> store(std::shared_ptr<State> state, queue::IncomingMessage& message,
+                                   queue::DroppedMessage dropped, std::uint32_t owner);
+    static env::Task<policy::SideEffects> clean(std::shared_ptr<State> state, std::string id,
+                                                std::string sender, std::string& content,
+                                                std::string& received);
     std::shared_ptr<State> state_;
 };
 

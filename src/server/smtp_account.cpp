@@ -7,7 +7,7 @@
 namespace server {
 namespace {
 
-policy::Verdict refused(mail::ReplyText reply) {
+policy::Verdict refusal_verdict(mail::ReplyText reply) {
     policy::Verdict out;
     out.kind = policy::Verdict::Kind::Refuse;
     out.reply = std::move(reply);
@@ -25,9 +25,9 @@ env::Task<policy::Verdict> SmtpConnection::judge_account(smtp::Stage stage, poli
         auto rule = co_await service_->accounts->rule_of(user);
         if (!rule) {
             note(base::Severity::Warning, rule.error());
-            co_return refused({451, {4, 3, 0}, "Temporary lookup failure"});
+            co_return refusal_verdict({451, {4, 3, 0}, "Temporary lookup failure"});
         }
-        if (rule->blocked) co_return refused(policy::AccountPolicy::blocked(user));
+        if (rule->blocked) co_return refusal_verdict(policy::AccountPolicy::blocked(user));
         account_ = std::make_unique<policy::AccountTicket>(services_.accounts, user, *rule);
     }
     if (!account_) co_return verdict;
@@ -35,7 +35,8 @@ env::Task<policy::Verdict> SmtpConnection::judge_account(smtp::Stage stage, poli
     const auto exceeded =
         account_->reserve(stage == smtp::Stage::Mail ? Unit::Message : Unit::Recipient, env::unix_time(now));
     if (!exceeded) co_return verdict;
-    co_return refused(service_->accounts->refusal(user, *exceeded, services_.loop.clock().zone_offset(now)));
+    co_return refusal_verdict(
+        service_->accounts->refusal(user, *exceeded, services_.loop.clock().zone_offset(now)));
 }
 
 /// Whose the addresses in From: and Sender: are.
@@ -45,10 +46,10 @@ env::Task<policy::Verdict> SmtpConnection::judge_authors(policy::Verdict verdict
         co_return verdict;
     auto authors = content_->authors;
     // A field that is too long to be read must not pass unseen.
-    if (content_->filter && content_->filter->overflowed()) authors.emplace_back();
+    if (content_->author_reader && content_->author_reader->overflowed()) authors.emplace_back();
     auto wrong = co_await service_->sender_logins->judge_authors(std::move(authors), session_.user());
     if (!wrong) co_return verdict;
-    if (service_->author_check == Action::Reject) co_return refused(std::move(*wrong));
+    if (service_->author_check == Action::Reject) co_return refusal_verdict(std::move(*wrong));
     note(base::Severity::Warning,
          fmt::format("{}: from {}: {}", message_ ? message_->id().text() : "NOQUEUE", who(), wrong->text));
     co_return verdict;

@@ -9,7 +9,8 @@ namespace server {
 
 /// Reads the load balancer's header and not one octet more: a TLS handshake may follow.
 env::Task<bool> SmtpConnection::read_proxy_header() {
-    if (!service_->may_proxy(client_.address)) {
+    const bool believed = co_await service_->may_proxy(client_.address);
+    if (!believed) {
         note(base::Severity::Warning,
              fmt::format("haproxy read: {} is not in smtpd_upstream_proxy_hosts", client_.address.text()));
         co_return false;
@@ -73,13 +74,15 @@ env::Task<smtp::Step> SmtpConnection::become_client() {
         if (address) co_await look_up_name();
         if (said.reverse_name) reverse_name_ = *said.reverse_name;
     }
-    if (auto refusal = begin_client()) {
+    auto refusal = co_await begin_client();
+    if (refusal) {
         smtp::Step out;
         out.output = std::move(*refusal);
         out.next = smtp::Step::Next::Close;
         co_return out;
     }
-    const bool trusted = service_->may_xclient(stream_->peer().address);  // it may speak for the next one too
+    // It may speak for the next one too.
+    const bool trusted = co_await service_->may_xclient(stream_->peer().address);
     session_.allow_xclient(trusted);
     smtp::Step step = co_await meet();
     co_return step;

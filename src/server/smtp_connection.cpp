@@ -1,7 +1,8 @@
 #include "server/smtp_connection.hpp"
 
 #include "base/text.hpp"
-#include "mail/received.hpp"
+#include "config/values.hpp"
+#include "smtp/reject_footer.hpp"
 
 #include <fmt/format.h>
 
@@ -30,18 +31,6 @@ policy::Stage to_policy(smtp::Stage stage) {
     return policy::Stage::Connect;
 }
 
-smtp::CommitFailure to_failure(queue::QueueError error) {
-    switch (error) {
-        case queue::QueueError::NoSpace:
-            return smtp::CommitFailure::NoSpace;
-        case queue::QueueError::Store:
-            return smtp::CommitFailure::Store;
-        case queue::QueueError::Closing:
-            return smtp::CommitFailure::Closing;
-    }
-    return smtp::CommitFailure::Store;
-}
-
 constexpr std::size_t input_kept_max = 1024;  // capacity an idle connection may keep
 
 /// Stands in when a failed handshake took the stream with it.
@@ -63,6 +52,18 @@ class ClosedStream : public env::Stream {
 };
 
 }  // namespace
+
+smtp::CommitFailure SmtpConnection::to_failure(queue::QueueError error) {
+    switch (error) {
+        case queue::QueueError::NoSpace:
+            return smtp::CommitFailure::NoSpace;
+        case queue::QueueError::Store:
+            return smtp::CommitFailure::Store;
+        case queue::QueueError::Closing:
+            return smtp::CommitFailure::Closing;
+    }
+    return smtp::CommitFailure::Store;
+}
 
 SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const SmtpService> service,
                                std::unique_ptr<env::Stream> stream)
@@ -93,20 +94,37 @@ void SmtpConnection::lost(std::string_view how) {
 }
 
 /// Limits and exceptions of the client that client_ names. The text: it is over a limit.
-std::optional<std::string> SmtpConnection::begin_client() {
-    limited_ = !service_->without_limits(client_.address);
-    if (service_->bare_newline_allowed(client_.address)) session_.allow_bare_newline();
-    session_.allow_xclient(service_->may_xclient(client_.address));
-    offer_auth();
+env::Task<std::optional<std::string>> SmtpConnection::begin_client() {
+    const bool unlimited = co_await service_->without_limits(client_.address);
+    limited_ = !unlimited;
+    const bool bare_allowed = co_await service_->bare_newline_allowed(client_.address);
+    if (bare_allowed) session_.allow_bare_newline();
+    const bool trusted = co_await service_->may_xclient(client_.address);
+    session_.allow_xclient(trusted);
+    if (service_->auth) {
+        const bool exempt = co_await service_->without_auth(client_.address);
+        if (!exempt) offer_auth();
+    }
+    co_await apply_address_maps();
     services_.events.emit(
         base::ClientConnected{service_->name, client_name_, client_.address.text(), client_.port});
-    if (!limited_) return std::nullopt;
+    if (!limited_) co_return std::nullopt;
     auto over = services_.limits.count(client_.address, ClientLimits::Kind::Connection, service_->limits,
                                        services_.loop.clock().steady());
-    if (!over) return over;
+    if (!over) co_return over;
     note(base::Severity::Warning, fmt::format("{} for service {}", *over, service_->name));
-    return fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n", service_->options->host_name,
-                       client_.address.text());
+    co_return fmt::format("421 4.7.0 {} Error: too many connections from {}\r\n",
+                          service_->options->host_name, client_.address.text());
+}
+
+/// What is not offered to this client in particular.
+env::Task<void> SmtpConnection::apply_address_maps() {
+    const auto& maps = service_->discard_ehlo_keyword_maps;
+    if (maps.empty()) co_return;
+    auto found = co_await maps.lookup(client_.address.text());
+    if (!found)
+        note(base::Severity::Warning, "smtpd_discard_ehlo_keyword_address_maps: " + found.error().text);
+    if (found && *found) session_.discard_ehlo_keywords(config::split_list(**found));
 }
 
 env::Task<void> SmtpConnection::run() {
@@ -118,7 +136,8 @@ env::Task<void> SmtpConnection::run() {
         }
     }
     co_await look_up_name();
-    if (auto refusal = begin_client()) {
+    auto refusal = co_await begin_client();
+    if (refusal) {
         output_ = std::move(*refusal);
         co_await flush();
     } else {
@@ -159,13 +178,33 @@ env::Task<void> SmtpConnection::converse() {
             if (!sent) co_return;
             co_await services_.loop.sleep(step.delay);
         }
-        output_ += step.output;
-        if (step.closed_because)
+        output_ += service_->options->reject_footer.empty() ? step.output : with_reject_footer(step.output);
+        if (step.closed_because && !session_.offending_line().empty())
+            note(base::Severity::Warning,
+                 fmt::format("{} from {}: {}", step.closed_because, who(), session_.offending_line()));
+        else if (step.closed_because)
             note(base::Severity::Info,
                  fmt::format("{} after {} from {}", step.closed_because, session_.last_command(), who()));
         if (step.next == smtp::Step::Next::Close) co_return;
         step = co_await act(std::move(step));
     }
+}
+
+std::string SmtpConnection::with_reject_footer(const std::string& replies) const {
+    const auto now = services_.loop.clock().wall();
+    const std::string date = mail::format_date(now, services_.loop.clock().zone_offset(now));
+    const smtp::FooterValues values{{"client", who()},
+                                    {"client_address", client_.address.text()},
+                                    {"client_name", client_name_},
+                                    {"client_port", std::to_string(client_.port)},
+                                    {"helo_name", session_.helo()},
+                                    {"localtime", date},
+                                    {"queue_id", message_ ? message_->id().text() : "NOQUEUE"},
+                                    {"sender", session_.sender_text()},
+                                    {"server_address", server_.address.text()},
+                                    {"server_name", service_->options->host_name},
+                                    {"server_port", std::to_string(server_.port)}};
+    return smtp::with_footer(replies, smtp::expand_footer(service_->options->reject_footer, values));
 }
 
 env::Task<smtp::Step> SmtpConnection::act(smtp::Step step) {
@@ -243,6 +282,14 @@ env::Task<bool> SmtpConnection::fill() {
     co_return false;
 }
 
+/// What smtpd_command_filter makes of a command line.
+env::Task<std::string> SmtpConnection::filtered_command(std::string line) {
+    auto found = co_await service_->command_filter.lookup(line);
+    if (!found) note(base::Severity::Warning, "smtpd_command_filter: " + found.error().text);
+    if (found && *found) line = std::move(**found);
+    co_return line;
+}
+
 env::Task<smtp::Step> SmtpConnection::read_command() {
     for (;;) {
         const auto result = lines_.next(std::string_view(input_).substr(used_));
@@ -250,7 +297,14 @@ env::Task<smtp::Step> SmtpConnection::read_command() {
         if (result.kind == smtp::LineDecoder::Kind::TooLong) co_return session_.on_line_too_long();
         if (result.kind == smtp::LineDecoder::Kind::Line) {
             const bool anonymous = session_.user().empty();
-            smtp::Step step = session_.on_line(result.line, used_ < input_.size(), result.bare_newline);
+            std::string_view line = result.line;
+            std::string changed;
+            if (!service_->command_filter.empty() && !session_.in_auth()) {
+                changed = co_await filtered_command(std::string(line));
+                line = changed;
+            }
+            smtp::Step step = session_.on_line(line, used_ < input_.size(), result.bare_newline);
+            if (!session_.in_transaction()) message_.reset();  // RSET or EHLO between chunks
             if (anonymous) co_await after_proof();
             co_return step;
         }
@@ -306,11 +360,14 @@ policy::Facts SmtpConnection::facts() const {
     out.recipient_count = session_.recipient_count();
     out.size = content_ ? content_->size : session_.envelope().declared_size;
     if (message_) out.queue_id = message_->id().text();
+    out.instance = instance_;
+    out.sasl_sender = session_.envelope().origin.sasl_sender;
     out.pipelined_early = session_.pipelined_early();
     if (const auto* tls = stream_->tls()) {
         out.encrypted = true;
         out.tls_protocol = tls->protocol;
         out.tls_cipher = tls->cipher;
+        out.tls_cipher_bits = tls->cipher_bits;
         out.client_certificate_fingerprint = tls->peer_fingerprint;
         out.client_key_fingerprint = tls->peer_key_fingerprint;
         out.client_certificate_verified = !tls->peer_fingerprint.empty() && tls->peer_problem.empty();
@@ -323,17 +380,9 @@ smtp::Judged SmtpConnection::to_judged(const policy::Verdict& verdict) {
     out.reply = verdict.reply;
     if (verdict.kind == policy::Verdict::Kind::Refuse) out.kind = smtp::Judged::Kind::Refuse;
     if (verdict.kind == policy::Verdict::Kind::RefuseAndClose) out.kind = smtp::Judged::Kind::RefuseAndClose;
-    const auto& wanted = verdict.effects;
-    const bool any = !wanted.prepend.empty() || !wanted.filter.empty() || !wanted.redirect.empty() ||
-                     !wanted.bcc.empty() || wanted.hold || wanted.discard;
-    if (!any) return out;
+    if (!verdict.effects.any()) return out;
     if (!effects_) effects_ = std::make_unique<policy::SideEffects>();
-    effects_->prepend.insert(effects_->prepend.end(), wanted.prepend.begin(), wanted.prepend.end());
-    effects_->bcc.insert(effects_->bcc.end(), wanted.bcc.begin(), wanted.bcc.end());
-    if (!wanted.filter.empty()) effects_->filter = wanted.filter;
-    if (!wanted.redirect.empty()) effects_->redirect = wanted.redirect;
-    effects_->hold = effects_->hold || wanted.hold;
-    effects_->discard = effects_->discard || wanted.discard;
+    effects_->add(verdict.effects);
     return out;
 }
 
@@ -352,6 +401,7 @@ void SmtpConnection::reject_event(smtp::Stage stage, const policy::Verdict& verd
         event.recipient = session_.envelope().recipients.front().address.text();
     event.protocol = session_.helo().empty() ? "" : session_.esmtp() ? "ESMTP" : "SMTP";
     event.helo = session_.helo();
+    event.sasl_username = session_.user();
     services_.events.emit(event);
 }
 
@@ -373,7 +423,11 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
             co_return session_.on_verdict(to_judged(verdict));
         }
     }
-    if (stage == smtp::Stage::Mail) effects_.reset();
+    if (stage == smtp::Stage::Mail) {
+        effects_.reset();
+        const auto since = services_.loop.clock().steady().time_since_epoch();
+        instance_ = fmt::format("{:x}.{:x}", client_.port, since.count());
+    }
     policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
     const bool logged_in = !session_.user().empty();
     if (verdict.accepted() && logged_in && (stage == smtp::Stage::Mail || stage == smtp::Stage::Rcpt))
@@ -382,6 +436,7 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
         verdict = co_await judge_authors(std::move(verdict));
     if (verdict.accepted() && stage == smtp::Stage::EndOfData) {
         auto refused = co_await verify_content();
+        if (!refused) refused = filter_verdict();
         if (refused) co_return std::move(*refused);
     }
     if (!verdict.accepted()) {
@@ -405,11 +460,10 @@ env::Task<smtp::Step> SmtpConnection::begin() {
     }
     message_ = std::move(*message);
     content_ = std::make_unique<Content>();
-    content_->check = make_check();
-    auto mended = co_await service_->mended_for.contains(facts());
-    if (!mended) note(base::Severity::Warning, "local_header_rewrite_clients: " + mended.error());
-    content_->mended = mended.value_or(false);
-    content_->filter = make_filter();
+    content_->check = co_await make_check();
+    co_await note_clients();
+    make_filter();
+    make_author_reader();
     services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
                                                client_.address.text(), session_.auth_method(),
                                                session_.user(), session_.envelope().origin.sasl_sender});
@@ -423,23 +477,14 @@ env::Task<bool> SmtpConnection::store(std::string_view piece) {
     const auto limit = service_->options->message_size_limit;
     if (limit > 0 && content_->size > limit) message_.reset();  // the rest is read and dropped
     if (!message_) co_return false;
-    if (!content_->check && !content_->filter) {
-        const bool kept = co_await append(piece);
-        co_return kept;
-    }
-    content_->checked.clear();
-    refine(piece, content_->checked);
-    const bool kept = co_await append(content_->checked);
-    co_return kept;
+    co_await pass_on(piece, LastPiece::No);
+    co_return message_ != nullptr;
 }
 
-/// Behind the last octet: what the check and the filter still hold back.
+/// Behind the last octet: what checks and filters still hold back.
 env::Task<void> SmtpConnection::end_content() {
     content_->header.finish();
-    if ((!content_->check && !content_->filter) || !message_) co_return;
-    content_->checked.clear();
-    refine_end(content_->checked);
-    co_await append(content_->checked);
+    if (message_) co_await pass_on({}, LastPiece::Yes);
 }
 
 env::Task<bool> SmtpConnection::append(std::string_view piece) {
@@ -516,73 +561,6 @@ env::Task<smtp::Step> SmtpConnection::read_chunk(std::uint64_t octets, bool keep
         content_.reset();
     }
     co_return step;
-}
-
-mail::Envelope SmtpConnection::finished_envelope() {
-    mail::Envelope out = session_.take_envelope();
-    out.origin.client_address = client_.address.text();
-    out.origin.client_name = client_name_;
-    out.origin.reverse_name = reverse_name_;
-    out.origin.client_port = client_.port;
-    out.origin.helo = session_.helo();
-    out.origin.service = service_->name;
-    out.origin.sasl_username = session_.user();
-    out.origin.sasl_method = session_.auth_method();
-    out.origin.protocol = session_.esmtp() ? (out.smtputf8 ? "UTF8SMTP" : "ESMTP") : "SMTP";
-    if (const auto* tls = stream_->tls()) {
-        if (session_.esmtp()) out.origin.protocol += 'S';
-        out.origin.tls_protocol = tls->protocol;
-        out.origin.tls_cipher =
-            fmt::format("{} ({}/{} bits)", tls->cipher, tls->cipher_bits, tls->algorithm_bits);
-    }
-    if (session_.esmtp() && !session_.user().empty()) out.origin.protocol += 'A';  // RFC 3848
-    if (effects_) {
-        out.hold = effects_->hold;
-        out.content_filter = effects_->filter;
-    }
-    return out;
-}
-
-env::Task<smtp::Step> SmtpConnection::commit() {
-    const auto message = std::move(message_);
-    const auto content = std::move(content_);
-    services_.events.emit(base::MessageContents{message->id().text(), content->header.message_id()});
-    if (effects_ && effects_->discard) {
-        note(base::Severity::Info, fmt::format("{}: discarded by policy", message->id().text()));
-        co_return session_.on_discarded();
-    }
-    mail::Envelope envelope = finished_envelope();
-    const auto now = services_.loop.clock().wall();
-    std::string prepend;
-    if (effects_)
-        for (const auto& line : effects_->prepend) prepend += line + "\r\n";
-    prepend += content->prepend;
-    prepend += mail::received_field(envelope, trace_options(), message->id().text(), now,
-                                    services_.loop.clock().zone_offset(now));
-    std::string missing;
-    if (service_->repair_always || content->mended)
-        missing = missing_fields(content->header, envelope, message->id().text());
-    if (content->check && content->check->role() == policy::ContentCheck::Role::Sign) {
-        prepend += co_await content->check->sign(services_.workers, missing, env::unix_time(now));
-    }
-    prepend += missing;
-    note_origin(*content, envelope);
-    if (service_->mark) message->mark(service_->mark(envelope, message->id()));
-    if (service_->expand) {
-        auto expanded = co_await service_->expand(std::move(envelope));
-        if (!expanded) {
-            note(base::Severity::Warning, fmt::format("{}: {}", message->id().text(), expanded.error()));
-            co_return session_.on_commit_failed(smtp::CommitFailure::Store);
-        }
-        envelope = std::move(*expanded);
-    }
-    auto receipt = co_await message->commit(std::move(envelope), std::move(prepend));
-    if (!receipt) {
-        note(base::Severity::Error, fmt::format("{}: the message could not be stored", message->id().text()));
-        co_return session_.on_commit_failed(to_failure(receipt.error()));
-    }
-    settle_account();
-    co_return session_.on_committed(receipt->id().text());
 }
 
 env::Task<bool> SmtpConnection::handshake() {

@@ -18,6 +18,7 @@
 #include "policy/account_policy.hpp"
 #include "policy/content_check.hpp"
 #include "policy/judge.hpp"
+#include "policy/message_filter.hpp"
 #include "policy/rewrite_clients.hpp"
 #include "policy/sender_login.hpp"
 #include "queue/intake.hpp"
@@ -35,16 +36,19 @@
 
 namespace server {
 
+/// Whether a client's address is in a list of main.cf, which may name tables.
+using AddressTest = std::function<env::Task<bool>(env::IpAddress)>;
+
 /// One master.cf listener's settings: an immutable tree. A reload makes a new one.
 struct SmtpService {
     std::string name = "smtpd";  // for the log: "smtpd", "submission/smtpd"
     std::shared_ptr<const smtp::ServerOptions> options;
     ClientLimitOptions limits;
-    std::function<bool(const env::IpAddress&)> without_limits;        // smtpd_client_event_limit_exceptions
-    std::function<bool(const env::IpAddress&)> bare_newline_allowed;  // smtpd_forbid_bare_newline_exclusions
-    std::function<bool(const env::IpAddress&)> may_xclient;           // smtpd_authorized_xclient_hosts
-    std::function<bool(const env::IpAddress&)> may_proxy;             // smtpd_upstream_proxy_hosts
-    std::shared_ptr<const env::TlsServerContext> tls;                 // nullptr: no TLS
+    AddressTest without_limits;                        // smtpd_client_event_limit_exceptions
+    AddressTest bare_newline_allowed;                  // smtpd_forbid_bare_newline_exclusions
+    AddressTest may_xclient;                           // smtpd_authorized_xclient_hosts
+    AddressTest may_proxy;                             // smtpd_upstream_proxy_hosts
+    std::shared_ptr<const env::TlsServerContext> tls;  // nullptr: no TLS
     smtp::TlsOffer tls_offer = smtp::TlsOffer::No;
     bool tls_from_start = false;  // smtpd_tls_wrappermode
     std::uint32_t tls_log_level = 0;
@@ -53,26 +57,31 @@ struct SmtpService {
     std::shared_ptr<accounts::TokenValidator> tokens;        // nullptr: no bearer tokens
     std::shared_ptr<const smtp::AuthOffer> auth, auth_of_loopback;
     accounts::ThrottleOptions throttle;
-    std::function<bool(const env::IpAddress&)> without_auth;  // smtpd_sasl_exceptions_networks
-    bool repair_always = false;                               // always_add_missing_headers
-    mail::HeaderFilter::Names drop_headers;                   // message_drop_headers
-    policy::RewriteClients mended_for;                        // local_header_rewrite_clients
-    std::string append_domain;      // myorigin, for submitted addresses without a domain; "": they stay
-    bool asks_certificate = false;  // of clients, for Received:
+    AddressTest without_auth;           // smtpd_sasl_exceptions_networks
+    bool repair_always = false;         // always_add_missing_headers
+    policy::RewriteClients mended_for;  // local_header_rewrite_clients
+    std::string append_domain;          // myorigin, for submitted addresses without a domain; "": they stay
+    bool asks_certificate = false;      // of clients, for Received:
     std::shared_ptr<const policy::AccountPolicy> accounts;
     std::shared_ptr<const policy::SenderLogins> sender_logins;
     policy::AuthorCheck author_check = policy::AuthorCheck::None;
     std::shared_ptr<policy::Judge> judge;
-    std::shared_ptr<const policy::ContentRules> content;        // nullptr: content is taken as it is
-    std::function<bool(const env::IpAddress&)> without_verify;  // sender_authentication_exempt_networks
-    std::function<bool(const env::IpAddress&)> signed_for;      // dkim_sign_networks
-    std::function<bool(const env::IpAddress&)> sealed_for;      // arc_seal_networks
-    std::function<bool(const mail::Address&)> takes_reports;    // dmarc_report_address
+    std::shared_ptr<const policy::ContentRules> content;      // nullptr: content is taken as it is
+    AddressTest without_verify;                               // sender_authentication_exempt_networks
+    AddressTest signed_for;                                   // dkim_sign_networks
+    AddressTest sealed_for;                                   // arc_seal_networks
+    std::function<bool(const mail::Address&)> takes_reports;  // dmarc_report_address
     /// What is written with a message for who reads it later; "": nothing.
     std::function<std::string(const mail::Envelope&, const queue::QueueId&)> mark;
     /// Aliases, canonical forms, blind copies: what the envelope becomes. The error is a temporary failure's
     /// reason.
     std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+    tables::TableList discard_ehlo_keyword_maps;        // smtpd_discard_ehlo_keyword_address_maps
+    tables::TableList command_filter;                   // smtpd_command_filter
+    std::shared_ptr<const policy::FilterRules> filter;  // header_checks and their like; nullptr: none
+    /// What addresses in header fields become, of clients whose messages are mended and of others; empty:
+    /// they stay.
+    policy::MessageFilter::Rewrite rewrite_mended, rewrite_foreign;
 };
 
 /// What every connection of a loop shares.
@@ -103,6 +112,26 @@ class SmtpConnection {
     void ask_to_stop();
 
  private:
+    enum class LastPiece { No, Yes };
+    /// The content that is coming in.
+    struct Content {
+        smtp::DotDecoder dots;
+        mail::HeaderScanner header;
+        std::string decoded;
+        std::uint64_t size = 0;
+        std::optional<smtp::CommitFailure> failure;
+        std::unique_ptr<policy::ContentCheck> check;
+        std::string checked;  // what the check lets through
+        std::unique_ptr<policy::MessageFilter> filter;
+        std::string filtered;                               // what the filter lets through
+        std::unique_ptr<mail::HeaderFilter> author_reader;  // of what was submitted, where authors are judged
+        std::string read;                                   // what it lets through: all of it
+        std::vector<std::string> authors;                   // the addresses in From: and Sender:
+        std::string prepend;                                // fields the check wants
+        bool mended = false;                                // of a client whose messages are
+        bool hold = false, junk = false, verified = false;
+        bool from_outside = false, passed_on = false;  // for who forwards it
+    };
     env::Task<smtp::Step> check_password();
     env::Task<smtp::Step> look_up_verifier();
     env::Task<accounts::LoginAnswer> judge_credentials();
@@ -113,17 +142,24 @@ class SmtpConnection {
     sasl::ChannelBindings channel_bindings() const;
     void offer_auth();
     env::Task<bool> read_proxy_header();
-    std::optional<std::string> begin_client();
+    env::Task<std::optional<std::string>> begin_client();
+    env::Task<void> apply_address_maps();
     env::Task<smtp::Step> meet();
     env::Task<smtp::Step> become_client();
     env::Task<void> converse();
     env::Task<smtp::Step> act(smtp::Step step);
     env::Task<smtp::Step> read_command();
+    env::Task<std::string> filtered_command(std::string line);
+    std::string with_reject_footer(const std::string& replies) const;
     env::Task<smtp::Step> judge(smtp::Stage stage);
     env::Task<smtp::Step> begin();
     env::Task<smtp::Step> read_data();
     env::Task<smtp::Step> read_chunk(std::uint64_t octets, bool keep);
     env::Task<smtp::Step> commit();
+    env::Task<std::optional<std::string>> leading_fields(Content& content, const mail::Envelope& envelope,
+                                                         std::string queue_id);
+    static smtp::CommitFailure to_failure(queue::QueueError error);
+    static smtp::Judged refused(mail::ReplyText reply);
     env::Task<smtp::Step> start_tls();
     env::Task<bool> handshake();
     env::Task<bool> flush();
@@ -131,15 +167,19 @@ class SmtpConnection {
     env::Task<policy::Verdict> judge_account(smtp::Stage stage, policy::Verdict verdict);
     env::Task<policy::Verdict> judge_authors(policy::Verdict verdict);
     void settle_account();
-    std::unique_ptr<mail::HeaderFilter> make_filter();
-    void refine(std::string_view piece, std::string& out);
-    void refine_end(std::string& out);
     mail::TraceOptions trace_options() const;
     env::Task<bool> store(std::string_view content);
+    env::Task<void> pass_on(std::string_view content, LastPiece last);
     env::Task<bool> append(std::string_view content);
     env::Task<void> end_content();
-    std::unique_ptr<policy::ContentCheck> make_check() const;
+    env::Task<std::unique_ptr<policy::ContentCheck>> make_check() const;
     env::Task<std::optional<smtp::Step>> verify_content();
+    env::Task<void> make_filter();
+    void make_author_reader();
+    env::Task<void> note_clients();
+    void note_origin(const Content& content, mail::Envelope& envelope) const;
+    std::optional<smtp::Step> filter_verdict();
+    void report_filter_notes(Content& content, const mail::Envelope& envelope, const std::string& queue_id);
     bool is_report_mail() const;
     env::Task<void> look_up_name();
     env::Task<void> say_goodbye();
@@ -170,25 +210,10 @@ class SmtpConnection {
     std::size_t used_ = 0;
     std::string output_;  // replies not yet sent
     std::unique_ptr<queue::IncomingMessage> message_;
-    struct Content {
-        smtp::DotDecoder dots;
-        mail::HeaderScanner header;
-        std::string decoded;
-        std::uint64_t size = 0;
-        std::optional<smtp::CommitFailure> failure;
-        std::unique_ptr<policy::ContentCheck> check;
-        std::unique_ptr<mail::HeaderFilter> filter;
-        bool mended = false;               // of a client whose messages are
-        std::vector<std::string> authors;  // of what was submitted: the addresses in From: and Sender:
-        std::string between;               // what check and filter hand to each other
-        std::string checked;               // what they let through
-        std::string prepend;               // fields it wants
-        bool hold = false, junk = false, verified = false;
-    };
-    void note_origin(const Content& content, mail::Envelope& envelope) const;
     std::unique_ptr<Content> content_;
     std::unique_ptr<policy::SideEffects> effects_;
     std::unique_ptr<policy::AccountTicket> account_;  // of the transaction, when the client logged in
+    std::string instance_;                            // of the message that comes, for policy servers
     bool limited_ = true;
     bool idle_ = false;
     bool stop_asked_ = false;

@@ -1,4 +1,7 @@
-// SmtpConnection: what the content itself says of its sender, and our signature under what we send.
+// SmtpConnection: what the content itself says of its sender, our signature under what we send, and what
+// header and body checks find. A verified message is looked at as it came, before the filter changes it; what
+// we sign is what the filter made of it.
+#include "base/text.hpp"
 #include "server/smtp_connection.hpp"
 
 #include <algorithm>
@@ -6,16 +9,95 @@
 
 namespace server {
 
-std::unique_ptr<policy::ContentCheck> SmtpConnection::make_check() const {
+env::Task<std::unique_ptr<policy::ContentCheck>> SmtpConnection::make_check() const {
     using Role = policy::ContentCheck::Role;
     const auto& rules = service_->content;
-    if (!rules) return nullptr;
-    const bool ours = !session_.user().empty() || service_->signed_for(client_.address);
-    if (ours)
-        return rules->keys.empty() ? nullptr : std::make_unique<policy::ContentCheck>(rules, Role::Sign);
-    const bool wanted = rules->options.check != policy::SenderCheck::No && services_.resolver &&
-                        !service_->without_verify(client_.address);
-    return wanted ? std::make_unique<policy::ContentCheck>(rules, Role::Verify) : nullptr;
+    if (!rules) co_return nullptr;
+    bool ours = !session_.user().empty();
+    if (!ours) ours = co_await service_->signed_for(client_.address);
+    if (ours) {
+        if (rules->keys.empty()) co_return nullptr;
+        co_return std::make_unique<policy::ContentCheck>(rules, Role::Sign);
+    }
+    if (rules->options.check == policy::SenderCheck::No || !services_.resolver) co_return nullptr;
+    const bool exempt = co_await service_->without_verify(client_.address);
+    if (exempt) co_return nullptr;
+    co_return std::make_unique<policy::ContentCheck>(rules, Role::Verify);
+}
+
+/// What main.cf's lists of clients say of this one, for its message.
+env::Task<void> SmtpConnection::note_clients() {
+    auto known = facts();
+    auto mended = co_await service_->mended_for.contains(std::move(known));
+    if (!mended) note(base::Severity::Warning, "local_header_rewrite_clients: " + mended.error());
+    content_->mended = mended.value_or(false);
+    if (!session_.user().empty()) co_return;
+    const bool ours = co_await service_->signed_for(client_.address);
+    content_->from_outside = !ours;
+    content_->passed_on = co_await service_->sealed_for(client_.address);
+}
+
+void SmtpConnection::make_filter() {
+    if (!service_->filter) return;
+    content_->filter = std::make_unique<policy::MessageFilter>(
+        service_->filter, content_->mended ? service_->rewrite_mended : service_->rewrite_foreign);
+}
+
+/// Through check and filter, in the order of their roles, to the store.
+env::Task<void> SmtpConnection::pass_on(std::string_view piece, LastPiece last) {
+    Content& content = *content_;
+    const bool verify = content.check && content.check->role() == policy::ContentCheck::Role::Verify;
+    const auto check = [&](std::string_view text) -> std::string_view {
+        content.checked.clear();
+        content.check->feed(text, content.checked);
+        if (last == LastPiece::Yes) content.check->end(content.checked);
+        return content.checked;
+    };
+    if (verify) piece = check(piece);
+    if (content.filter && !content.filter->passes()) {
+        content.filtered.clear();
+        co_await content.filter->feed(piece, content.filtered);
+        if (last == LastPiece::Yes) co_await content.filter->end(content.filtered);
+        piece = content.filtered;
+    }
+    if (content.author_reader) {
+        content.read.clear();
+        content.author_reader->feed(piece, content.read);
+        if (last == LastPiece::Yes) content.author_reader->end(content.read);
+        piece = content.read;
+    }
+    if (content.check && !verify) piece = check(piece);
+    co_await append(piece);
+}
+
+void SmtpConnection::report_filter_notes(Content& content, const mail::Envelope& envelope,
+                                         const std::string& queue_id) {
+    std::string whence = fmt::format("from {}; from=<{}>", who(), envelope.sender.text());
+    if (!envelope.recipients.empty())
+        whence += fmt::format(" to=<{}>", envelope.recipients.front().address.text());
+    whence += fmt::format(" proto={} helo=<{}>", session_.esmtp() ? "ESMTP" : "SMTP", session_.helo());
+    for (const auto& [word, what, text] : content.filter->take_notes())
+        services_.events.note(base::Severity::Info, "cleanup",
+                              fmt::format("{}: {}: {} {}{}{}", queue_id, word, base::printable(what, 320),
+                                          whence, text.empty() ? "" : ": ", text));
+}
+
+/// What header_checks and body_checks say of the finished message. A step: it was refused.
+std::optional<smtp::Step> SmtpConnection::filter_verdict() {
+    if (!content_ || !content_->filter) return std::nullopt;
+    report_filter_notes(*content_, session_.envelope(), message_ ? message_->id().text() : "NOQUEUE");
+    const auto refusal = content_->filter->refusal();
+    if (!refusal) return std::nullopt;
+    message_.reset();
+    content_.reset();
+    return session_.on_verdict(refused(*refusal));
+}
+
+smtp::Judged SmtpConnection::refused(mail::ReplyText reply) {
+    smtp::Judged out;
+    out.kind = smtp::Judged::Kind::Refuse;
+    out.reply = std::move(reply);
+    return out;
 }
 
 /// Reports about reports would go to and fro for ever.
@@ -58,10 +140,10 @@ env::Task<std::optional<smtp::Step>> SmtpConnection::verify_content() {
 
 /// What the queue must know to forward this, and to file it.
 void SmtpConnection::note_origin(const Content& content, mail::Envelope& envelope) const {
-    const bool passed_on = session_.user().empty() && service_->sealed_for(client_.address) &&
-                           !(content.check && content.check->role() == policy::ContentCheck::Role::Sign &&
-                             content.check->signs());
-    envelope.from_outside = passed_on || (session_.user().empty() && !service_->signed_for(client_.address));
+    const bool signs =
+        content.check && content.check->role() == policy::ContentCheck::Role::Sign && content.check->signs();
+    const bool passed_on = content.passed_on && !signs;
+    envelope.from_outside = passed_on || content.from_outside;
     envelope.verified = passed_on || content.verified;
     envelope.junk = content.junk;
     envelope.hold = envelope.hold || content.hold;

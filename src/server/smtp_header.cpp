@@ -1,6 +1,5 @@
-// SmtpConnection: the header of what comes in: fields that are dropped, missing ones that a submission server
-// adds, addresses without a domain, the trace field on top.
-#include "mail/address_field.hpp"
+// SmtpConnection: the header of what comes in: who its authors are, missing fields that a submission server
+// adds, the trace field on top.
 #include "mail/address_list.hpp"
 #include "mail/date.hpp"
 #include "server/smtp_connection.hpp"
@@ -9,14 +8,6 @@
 
 namespace server {
 namespace {
-
-const mail::HeaderFilter::Names address_fields{"From",        "Sender",        "Reply-To",  "To",       "Cc",
-                                               "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc"};
-
-bool names_author(std::string_view field) {
-    const auto name = base::trim(field.substr(0, field.find(':')));
-    return base::iequals(name, "From") || base::iequals(name, "Sender");
-}
 
 /// What is no address stands in the list as it is, and is nobody's.
 void collect_authors(std::string_view field, std::vector<std::string>& out) {
@@ -32,56 +23,14 @@ void collect_authors(std::string_view field, std::vector<std::string>& out) {
 
 }  // namespace
 
-/// What was submitted has its address fields looked at; what only passes through keeps them as they are.
-std::unique_ptr<mail::HeaderFilter> SmtpConnection::make_filter() {
-    static const mail::HeaderFilter::Names none;
-    const bool submitted = content_->mended || !session_.user().empty();
-    if (!submitted && service_->drop_headers.empty()) return nullptr;
-    auto rewrite = [content = content_.get(), &origin = service_->append_domain](std::string_view field) {
-        const bool completed = content->mended && !origin.empty();
-        std::string out = completed ? mail::qualify_addresses(field, origin) : std::string(field);
-        if (names_author(field)) collect_authors(out, content->authors);
-        return out;
+void SmtpConnection::make_author_reader() {
+    if (session_.user().empty() || service_->author_check == policy::AuthorCheck::None) return;
+    static const mail::HeaderFilter::Names none, author_fields{"From", "Sender"};
+    auto read = [content = content_.get()](std::string_view field) {
+        collect_authors(field, content->authors);
+        return std::string(field);
     };
-    return std::make_unique<mail::HeaderFilter>(service_->drop_headers, submitted ? address_fields : none,
-                                                std::move(rewrite));
-}
-
-/// The content on its way to the store. What is verified is read as it came, what is signed as it goes on.
-void SmtpConnection::refine(std::string_view piece, std::string& out) {
-    auto& content = *content_;
-    const bool verify = content.check && content.check->role() == policy::ContentCheck::Role::Verify;
-    if (!content.filter) {
-        content.check->feed(piece, out);
-        return;
-    }
-    content.between.clear();
-    if (verify) {
-        content.check->feed(piece, content.between);
-        content.filter->feed(content.between, out);
-    } else if (content.check) {
-        content.filter->feed(piece, content.between);
-        content.check->feed(content.between, out);
-    } else {
-        content.filter->feed(piece, out);
-    }
-}
-
-void SmtpConnection::refine_end(std::string& out) {
-    auto& content = *content_;
-    const bool verify = content.check && content.check->role() == policy::ContentCheck::Role::Verify;
-    content.between.clear();
-    if (verify) content.check->end(content.between);
-    if (content.filter) {
-        std::string& filtered = verify || !content.check ? out : content.between;
-        if (verify) content.filter->feed(content.between, out);
-        content.filter->end(filtered);
-    } else if (verify) {
-        out += content.between;
-    }
-    if (!content.check || verify) return;
-    content.check->feed(content.between, out);
-    content.check->end(out);
+    content_->author_reader = std::make_unique<mail::HeaderFilter>(none, author_fields, std::move(read));
 }
 
 /// What a submission server may add (RFC 6409 §8): Date, Message-ID, From.

@@ -13,7 +13,7 @@ constexpr std::size_t seed_octets = 32;
 }  // namespace
 
 void SmtpConnection::offer_auth() {
-    if (!service_->auth || service_->without_auth(client_.address)) return;
+    if (!service_->auth) return;
     std::string seed(seed_octets, '\0');
     services_.random.fill(seed);
     session_.offer_auth(client_.address.is_loopback() ? service_->auth_of_loopback : service_->auth,

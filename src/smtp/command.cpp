@@ -42,7 +42,7 @@ using Refusal = mail::ReplyText;
 Refusal unsupported(std::string_view parameter) {
     return {555, {5, 5, 4}, fmt::format("Unsupported option: {}", base::printable(parameter, 64))};
 }
-Refusal bad(std::string_view what) { return {501, {5, 5, 4}, fmt::format("Error: Bad {}", what)}; }
+Refusal bad(std::string_view what) { return {501, {5, 5, 4}, fmt::format("Bad {}", what)}; }
 
 Refusal bad_path(std::string_view syntax, mail::PathError error, bool sender) {
     if (error == mail::PathError::NonAscii)
@@ -123,13 +123,13 @@ std::optional<Refusal> mail_parameter(std::string_view word, const GrammarOption
         else if (options.chunking && base::iequals(value, "BINARYMIME"))
             out.body = mail::BodyType::BinaryMime;
         else
-            return bad("BODY parameter");
+            return unsupported(word);
         return std::nullopt;
     }
     if (options.smtputf8 && base::iequals(word, "SMTPUTF8"))
         return std::nullopt;  // seen before the path was parsed
     if (options.dsn && base::iequals(name, "RET")) {
-        if (out.dsn_return != mail::DsnReturn::Unspecified) return bad("RET parameter: given twice");
+        if (out.dsn_return != mail::DsnReturn::Unspecified) return bad("RET parameter syntax");
         if (base::iequals(value, "FULL"))
             out.dsn_return = mail::DsnReturn::Full;
         else if (base::iequals(value, "HDRS"))
@@ -245,7 +245,7 @@ bool is_helo_argument(std::string_view argument) {
     constexpr std::size_t length_max = 255;
     return !argument.empty() && argument.size() <= length_max && base::is_utf8(argument) &&
            std::ranges::none_of(argument,
-                                [](char c) { return static_cast<unsigned char>(c) < 0x21 || c == 0x7f; });
+                                [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 }  // namespace smtp

@@ -62,6 +62,7 @@ struct ServerOptions {
     std::vector<std::string> upstream_proxy_hosts;
     std::chrono::seconds upstream_proxy_timeout{5};
     std::vector<std::string> discarded_ehlo_keywords;
+    std::string discard_ehlo_maps, command_filter, reject_footer;
     bool tls_received_header = true;
     bool authenticated_header = false, hide_client_session = false;
     std::string mail_name;
@@ -133,6 +134,15 @@ struct ServerOptions {
                   Default{"5s"}, "How long to wait for the PROXY header.");
         parameter("smtpd_discard_ehlo_keywords", &O::discarded_ehlo_keywords,
                   "EHLO keywords that are not offered.");
+        parameter("smtpd_discard_ehlo_keyword_address_maps", &O::discard_ehlo_maps, Default{""},
+                  "Tables from client address to the EHLO keywords that are not offered to it, instead of "
+                  "smtpd_discard_ehlo_keywords.");
+        parameter("smtpd_command_filter", &O::command_filter, Default{""},
+                  "Tables that change the commands of clients that do it wrong.");
+        parameter("smtpd_reject_footer", &O::reject_footer, base::Raw{}, Default{""},
+                  "A text behind every 4xx and 5xx reply, such as whom to call; with $client_address, "
+                  "$helo_name, $localtime, $sender, $server_name and their like; \\n: a new line; "
+                  "\\c in front: on the same line.");
         parameter("smtpd_tls_received_header", &O::tls_received_header, Default{"yes"},
                   "Note the TLS protocol and cipher in Received:.");
         parameter("smtpd_sasl_authenticated_header", &O::authenticated_header,

@@ -53,6 +53,16 @@ Step ServerSession::reply(const mail::ReplyText& text, Step::Next next) {
     Step out;
     out.output = text.line() + "\r\n";
     out.next = next;
+    return limited(std::move(out));
+}
+
+/// A client that errs without delivering mail: all its replies come late, then it is sent away.
+Step ServerSession::limited(Step out) const {
+    if (errors_before_ >= options_->soft_error_limit) out.delay = options_->error_sleep_time;
+    if (errors_ < options_->hard_error_limit || out.next == Step::Next::Close) return out;
+    out.output += fmt::format("421 4.7.0 {} Error: too many errors\r\n", options_->host_name);
+    out.next = Step::Next::Close;
+    out.closed_because = "too many errors";
     return out;
 }
 
@@ -68,18 +78,8 @@ Step ServerSession::refuse(mail::ReplyText text) {
         if (text.status.class_ == 5) text.status.class_ = 4;
     }
     ++errors_;
-    Step out = reply(text);
-    if (text.code == 421 || text.code == 521) {
-        out.next = Step::Next::Close;
-        return out;
-    }
-    if (errors_ > options_->soft_error_limit) out.delay = options_->error_sleep_time;
-    if (errors_ >= options_->hard_error_limit) {
-        out.output += fmt::format("421 4.7.0 {} Error: too many errors\r\n", options_->host_name);
-        out.next = Step::Next::Close;
-        out.closed_because = "too many errors";
-    }
-    return out;
+    const bool closes = text.code == 421 || text.code == 521;
+    return reply(text, closes ? Step::Next::Close : Step::Next::Read);
 }
 
 Step ServerSession::judge(Stage stage) {
@@ -126,6 +126,7 @@ Step ServerSession::on_line_too_long() {
 }
 
 Step ServerSession::on_line(std::string_view line, bool more, bool bare_newline) {
+    errors_before_ = errors_;
     if (mechanism_) return on_auth_line(line);
     const CommandLine command = parse_command_line(line);
     const auto line_max = command.verb == Verb::Auth
@@ -166,12 +167,11 @@ Step ServerSession::dispatch(const CommandLine& command) {
                             (verb == Verb::Auth && auth_offer_ && auth_offer_->any());  // 538 says more
     if (tls_ == TlsOffer::Required && !encrypted_ && !before_tls && verb != Verb::Unknown)
         return refuse({530, {5, 7, 0}, "Must issue a STARTTLS command first"});
-    if (chunking_ && verb != Verb::Bdat && verb != Verb::Rset && verb != Verb::Quit && verb != Verb::Noop)
-        return refuse(need("MAIL transaction in progress"));
+    const bool not_between_chunks = verb == Verb::Mail || verb == Verb::Rcpt || verb == Verb::Data ||
+                                    verb == Verb::StartTls || verb == Verb::Auth || verb == Verb::Xclient;
+    if (chunking_ && not_between_chunks) return refuse(need("MAIL transaction in progress"));
     const bool junk = verb == Verb::Rset || verb == Verb::Noop || verb == Verb::Vrfy || verb == Verb::Etrn;
     if (junk && ++junk_ > options_->junk_command_limit) ++errors_;
-    if (junk && errors_ >= options_->hard_error_limit)
-        return refuse({421, {4, 7, 0}, options_->host_name + " Error: too many errors"});
     switch (verb) {
         case Verb::Helo:
         case Verb::Ehlo:
@@ -218,19 +218,22 @@ Step ServerSession::dispatch(const CommandLine& command) {
     };
     if (named(options_->noop_commands)) return ok(250, {2, 0, 0}, "Ok");
     // "regexp:{{/^[^A-Z]/ …}}" of the default: a command begins with a letter, or this is no mail client.
-    if (named(options_->forbidden_commands) || !base::is_alpha(command.word.front())) {
+    // A header field where a command should be: some other program's data.
+    const bool field = command.word.find(':') != std::string::npos || command.argument.starts_with(':');
+    if (named(options_->forbidden_commands) || !base::is_alpha(command.word.front()) || field) {
         count(verb, false);
+        offending_line_ = base::printable(fmt::format("{} {}", command.word, command.argument), 100);
         Step out = reply({221, {2, 7, 0}, "Error: I can break rules, too. Goodbye."}, Step::Next::Close);
         out.closed_because = "non-SMTP command";
         return out;
     }
-    return refuse({502, {5, 5, 2}, "Error: command not recognized"});
+    return refuse({500, {5, 5, 2}, "Error: command not recognized"});
 }
 
 Step ServerSession::helo(const CommandLine& command) {
     const bool extended = command.verb == Verb::Ehlo;
     if (!is_helo_argument(command.argument))
-        return refuse({501, {5, 5, 4}, extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"});
+        return refuse({501, {0, 0, 0}, extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"});
     pending_helo_ = command.argument;
     esmtp_ = extended;
     helo_ = pending_helo_;
@@ -238,8 +241,9 @@ Step ServerSession::helo(const CommandLine& command) {
 }
 
 bool ServerSession::offers(std::string_view keyword) const {
-    return std::ranges::none_of(options_->discarded_ehlo_keywords,
-                                [&](const auto& word) { return base::iequals(word, keyword); });
+    return std::ranges::none_of(
+        discarded_keywords_ ? *discarded_keywords_ : options_->discarded_ehlo_keywords,
+        [&](const auto& word) { return base::iequals(word, keyword); });
 }
 
 Step ServerSession::ehlo_reply() const {
@@ -339,9 +343,7 @@ Step ServerSession::bdat(std::string_view argument) {
     const auto command = parse_bdat(argument);
     if (!command) {
         // How much follows is not known: what comes cannot be told from commands.
-        Step out = refuse({501, {5, 5, 4}, "Syntax: BDAT count [LAST]"});
-        out.next = Step::Next::Close;
-        return out;
+        return refuse({521, {5, 5, 4}, "Syntax: BDAT count [LAST]"});
     }
     chunk_octets_ = command->size;
     chunk_last_ = command->last;
@@ -374,7 +376,13 @@ Step ServerSession::bdat(std::string_view argument) {
 Step ServerSession::vrfy(std::string_view argument) {
     if (options_->disable_vrfy) return refuse({502, {5, 5, 1}, "VRFY command is disabled"});
     if (argument.empty() || argument.size() > options_->line_length_limit)
-        return refuse({501, {5, 5, 4}, "Syntax: VRFY address"});
+        return refuse({501, {5, 5, 4}, "Syntax: VRFY address [SMTPUTF8]"});
+    const auto words = base::split_any(argument, " \t");
+    const bool utf8 = words.size() == 2 && options_->smtputf8 && base::iequals(words[1], "SMTPUTF8");
+    if (words.size() > 1 && !utf8) return refuse({501, {5, 1, 3}, "Bad recipient address syntax"});
+    argument = words[0];
+    if (!base::is_ascii(argument) && !utf8)
+        return refuse({553, {5, 6, 7}, "Error: the address is international and SMTPUTF8 was not asked for"});
     // Whether the mailbox exists is not told: that would be a directory for spammers (RFC 5321 §7.3).
     return ok(252, {2, 0, 0}, base::printable(argument, 300));
 }
@@ -445,7 +453,7 @@ Step ServerSession::on_verdict(const Judged& judged) {
             reset_transaction();
             if (esmtp_) {
                 count(verb_, true);
-                return ehlo_reply();
+                return limited(ehlo_reply());
             }
             count(verb_, true);
             return reply({250, {0, 0, 0}, options_->host_name});
@@ -496,7 +504,7 @@ Step ServerSession::on_begun(std::optional<CommitFailure> failure) {
     Step out;
     out.output = "354 End data with <CR><LF>.<CR><LF>\r\n";
     out.next = Step::Next::ReadData;
-    return out;
+    return limited(std::move(out));
 }
 
 mail::ReplyText ServerSession::final_reply(const ContentSummary& summary) const {
@@ -533,16 +541,14 @@ Step ServerSession::on_content(const ContentSummary& summary) {
 }
 
 Step ServerSession::on_committed(std::string_view queue_id) {
-    Step out = ok(250, {2, 0, 0}, fmt::format("Ok: queued as {}", queue_id));
+    errors_ = errors_before_ = junk_ = 0;  // who delivers mail may err now and then
+    const std::string size = chunking_ ? fmt::format("{} bytes ", received_octets_) : "";
+    Step out = ok(250, {2, 0, 0}, fmt::format("Ok: {}queued as {}", size, queue_id));
     reset_transaction();
     return out;
 }
 
-Step ServerSession::on_discarded() {
-    Step out = ok(250, {2, 0, 0}, "Ok: queued as DISCARD");
-    reset_transaction();
-    return out;
-}
+Step ServerSession::on_discarded(std::string_view queue_id) { return on_committed(queue_id); }
 
 Step ServerSession::on_commit_failed(CommitFailure failure) {
     Step out = refuse(failure_reply(failure, options_->host_name));

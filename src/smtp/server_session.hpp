@@ -127,12 +127,14 @@ class ServerSession {
     std::size_t recipient_count() const { return envelope_.recipients.size(); }
     /// The BDAT chunk being read is the last one.
     bool last_chunk() const { return chunk_last_; }
+    /// What the session was closed because of, when that was a "non-SMTP command".
+    const std::string& offending_line() const { return offending_line_; }
     std::string_view last_command() const { return last_command_; }
     bool pipelined_early() const { return pipelined_early_; }
     /// The envelope of a finished message; the transaction is over.
     mail::Envelope take_envelope();
     /// Discarded by policy: answer as if it were queued.
-    Step on_discarded();
+    Step on_discarded(std::string_view queue_id);
     /// "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6".
     std::string counts() const;
     /// What Next::Xclient is about.
@@ -158,6 +160,8 @@ class ServerSession {
     std::string_view take_refused() { return std::exchange(refused_, {}); }
     /// The client may say XCLIENT (smtpd_authorized_xclient_hosts).
     void allow_xclient(bool allowed) { xclient_allowed_ = allowed; }
+    /// Instead of smtpd_discard_ehlo_keywords, for this client.
+    void discard_ehlo_keywords(std::vector<std::string> words) { discarded_keywords_ = std::move(words); }
     /// Commands are taken as they are (smtpd_forbid_bare_newline_exclusions).
     void allow_bare_newline() { bare_newline_allowed_ = true; }
 
@@ -166,6 +170,7 @@ class ServerSession {
     Step reply(const mail::ReplyText& text, Step::Next next = Step::Next::Read);
     Step ok(int code, mail::Status status, std::string text);
     Step refuse(mail::ReplyText text);
+    Step limited(Step out) const;
     Step dispatch(const CommandLine& command);
     Step helo(const CommandLine& command);
     Step mail_from(std::string_view argument);
@@ -206,7 +211,7 @@ class ServerSession {
     std::string helo_;
     std::string pending_helo_;
     std::string sender_text_;
-    std::string last_command_ = "CONNECT";
+    std::string last_command_ = "CONNECT", offending_line_;
     mail::Envelope envelope_;
     std::optional<MailCommand> pending_mail_;
     std::optional<RcptCommand> pending_recipient_;
@@ -215,6 +220,7 @@ class ServerSession {
     std::string auth_seed_;
     std::uint32_t auth_exchanges_ = 0;
     sasl::ChannelBindings bindings_;
+    std::optional<std::vector<std::string>> discarded_keywords_;
     std::unique_ptr<sasl::ServerMechanism> mechanism_;
     sasl::ServerStep auth_step_;
     std::string_view refused_;  // a name of sasl::server_mechanisms()
@@ -224,6 +230,7 @@ class ServerSession {
     std::uint64_t chunk_octets_ = 0;
     std::uint64_t received_octets_ = 0;
     std::uint32_t errors_ = 0;
+    std::uint32_t errors_before_ = 0;  // when the command being handled came
     std::uint32_t junk_ = 0;
     std::uint32_t overshoot_ = 0;
     std::array<std::uint16_t, 18> attempts_{};

@@ -133,7 +133,7 @@ TEST(ServerSession, WhatIsLegalWhen) {
          {"NOOP", 250},
          {"NOOP x", 250},
          {"RSET", 250},
-         {"FOO", 502},
+         {"FOO", 500},
          {"EXPN list", 502}},
         {{"EHLO c", 250}, {"STARTTLS", 502}},
         {{"EHLO c", 250}, {"DATA x", 501}, {"RSET x", 501}},
@@ -151,7 +151,7 @@ TEST(ServerSession, MailAndRcptParameters) {
         {"MAIL FROM:<a@b.example> SIZE=x", 501},
         {"MAIL FROM:<a@b.example> BODY=8BITMIME", 250},
         {"MAIL FROM:<a@b.example> BODY=BINARYMIME", 250},
-        {"MAIL FROM:<a@b.example> BODY=9BIT", 501},
+        {"MAIL FROM:<a@b.example> BODY=9BIT", 555},
         {"MAIL FROM:<a@b.example> SMTPUTF8", 250},
         {"MAIL FROM:<a@b.example> RET=HDRS ENVID=x+2By", 250},
         {"MAIL FROM:<a@b.example> RET=SOME", 501},
@@ -239,9 +239,9 @@ TEST(ServerSession, Chunking) {
     Driver refused;
     expect({{"EHLO c", 250},
             {"BDAT 10 LAST", 503},
-            {"BDAT x", 501},
-            {"BDAT", 501},
-            {"BDAT 99999999999999999999999 LAST", 501}},
+            {"BDAT x", 521},
+            {"BDAT", 521},
+            {"BDAT 99999999999999999999999 LAST", 521}},
            refused);
     EXPECT_EQ(refused.commits, 0);
 }

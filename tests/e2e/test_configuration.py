@@ -104,3 +104,18 @@ def test_systemd_is_told(make_server, directory):
         while (word := s.recv(100)) == b"WATCHDOG=1":
             pass
         assert word == b"STOPPING=1"
+
+
+def test_postconf_prints_services_as_postfix_does(make_server):
+    from test_sendmail import tool
+    server = make_server(start=False)
+    server.master += ("submission inet n - y - - smtpd\n  -o syslog_name=postfix/submission\n"
+                      "  -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }\n")
+    server.write_config()
+    tail = "submission inet  n       -       y       -       -       smtpd"
+    said = lambda *words: tool(server, "postconf", "-c", server.config, *words).stdout.decode()
+    assert said("-M", "submission/inet") == (tail + " -o syslog_name=postfix/submission -o {smtpd_recipient_restrictions=permit_sasl_authenticated, reject}\n")
+    assert said("-Mf", "submission") == (tail + "\n    -o syslog_name=postfix/submission\n    -o {smtpd_recipient_restrictions=permit_sasl_authenticated, reject}\n")
+    assert said("-P") == ("submission/inet/syslog_name = postfix/submission\n"
+                          "submission/inet/smtpd_recipient_restrictions = permit_sasl_authenticated, reject\n")
+    assert tool(server, "postconf", "-c", server.config, "nosuch_name").returncode == 0

@@ -87,6 +87,8 @@ def test_tables(server, directory):
     assert tool(server, "postmap", "-q", "ann@example.org", f"hash:{table}").stdout == b"one two\n"
     assert tool(server, "postmap", "-q", "bob", f"hash:{table}").stdout == b"three\n"
     assert tool(server, "postmap", "-q", "nobody", f"hash:{table}").returncode == 1
+    assert tool(server, "postmap", "-c", server.config, "-q", "bob", f"hash:{table}").stdout == b"three\n"
+    assert tool(server, "postmap", "-q", "-", f"hash:{table}", stdin=b"bob\n").stdout == b"bob\tthree\n"
     table.write_text("postmaster: root\nbroken line\n")
     done = tool(server, "postalias", str(table))
     assert done.returncode == 1 and b"2" in done.stderr

@@ -14,7 +14,7 @@ void TraceEvents::emit(const base::Event& event) {
         scheduler_.note(fmt::format("{}: to {} via {}: {} {}", attempt->queue_id, attempt->recipient,
                                     attempt->service, attempt->dsn, attempt->text));
     else if (const auto* rejected = std::get_if<base::Rejected>(&event))
-        scheduler_.note("reject " + rejected->stage + ": " + rejected->reply);
+        scheduler_.note(rejected->action + " " + rejected->stage + ": " + rejected->reply);
     else if (const auto* sent = std::get_if<base::NotificationSent>(&event))
         scheduler_.note(sent->queue_id + ": notification " + sent->notification_id);
     else if (const auto* removed = std::get_if<base::MessageRemoved>(&event))

@@ -1,0 +1,180 @@
+#include "mail/mime_splitter.hpp"
+
+#include "base/text.hpp"
+
+#include <algorithm>
+
+namespace mail {
+namespace {
+
+bool is_fold(char c) { return c == ' ' || c == '\t'; }
+
+std::string_view without_line_end(std::string_view line) {
+    if (line.ends_with('\n')) line.remove_suffix(1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+}
+
+/// The value of boundary= (RFC 2045 §5.1), quotes undone; "" without one.
+std::string boundary_of(std::string_view value) {
+    constexpr std::string_view name = "boundary";
+    for (auto at = value.find(';'); at != std::string_view::npos; at = value.find(';', at + 1)) {
+        std::string_view parameter = base::trim(value.substr(at + 1));
+        if (!base::istarts_with(parameter, name)) continue;
+        parameter = base::trim(parameter.substr(name.size()));
+        if (!parameter.starts_with('=')) continue;
+        parameter = base::trim(parameter.substr(1));
+        if (!parameter.starts_with('"'))
+            return std::string(parameter.substr(0, parameter.find_first_of("; \t\r\n(")));
+        std::string out;
+        for (std::size_t i = 1; i < parameter.size() && parameter[i] != '"'; ++i) {
+            if (parameter[i] == '\\' && i + 1 < parameter.size()) ++i;
+            out += parameter[i];
+        }
+        return out;
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string_view field_name(std::string_view line) {
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return {};
+    std::string_view name = line.substr(0, colon);
+    while (!name.empty() && is_fold(name.back())) name.remove_suffix(1);
+    const bool good = std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
+    return good ? name : std::string_view{};
+}
+
+void MimeSplitter::feed(std::string_view octets) {
+    held_.erase(0, taken_);
+    taken_ = 0;
+    held_ += octets;
+}
+
+MimePiece MimeSplitter::take(MimePiece::Kind kind, std::size_t octets) {
+    const MimePiece out{kind, block_, std::string_view(held_).substr(taken_, octets), segment_};
+    taken_ += octets;
+    looked_ = 0;
+    return out;
+}
+
+std::optional<MimePiece> MimeSplitter::next() { return in_header_ ? next_of_header() : next_of_body(); }
+
+/// Where the field that begins `rest` ends, with its folds; npos: not known yet. `looked_` keeps what need
+/// not be looked at again.
+std::size_t MimeSplitter::end_of_field(std::string_view rest) {
+    for (std::size_t line = looked_;;) {
+        const auto newline = rest.find('\n', line);
+        if (newline == std::string_view::npos) return finished_ ? rest.size() : newline;
+        const std::size_t next = newline + 1;
+        const bool empty_line = line == 0 && without_line_end(rest.substr(0, next)).empty();
+        if (empty_line || (next < rest.size() && !is_fold(rest[next]))) return next;
+        if (next == rest.size()) return finished_ ? next : std::string_view::npos;
+        looked_ = line = next;
+    }
+}
+
+std::optional<MimePiece> MimeSplitter::next_of_header() {
+    const std::string_view rest = std::string_view(held_).substr(taken_);
+    if (rest.empty()) return std::nullopt;
+    passing_ = passing_ && (in_line_ || is_fold(rest.front()));
+    if (passing_) {
+        const auto newline = rest.find('\n');
+        in_line_ = newline == std::string_view::npos;
+        return take(MimePiece::Kind::Passing, in_line_ ? rest.size() : newline + 1);
+    }
+    const std::size_t end = end_of_field(rest);
+    if (std::min(end, rest.size()) > limits_.header_octets_max) {
+        passing_ = end == std::string_view::npos;
+        const auto length = passing_ ? limits_.header_octets_max : end;
+        in_line_ = rest[length - 1] != '\n';
+        return take(MimePiece::Kind::Passing, length);
+    }
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::string_view field = rest.substr(0, end);
+    const std::string_view first_line = without_line_end(field.substr(0, field.find('\n')));
+    if (first_line.empty()) {
+        const MimePiece out = take(MimePiece::Kind::EndOfHeader, end);
+        end_header();
+        return out;
+    }
+    const bool part_ends = !boundaries_.empty() && first_line.starts_with("--");
+    if (part_ends || field_name(first_line).empty()) {  // a header without its empty line (RFC 7103 §7.5)
+        const MimePiece out = take(MimePiece::Kind::EndOfHeader, 0);
+        end_header();
+        return out;
+    }
+    read_field(field);
+    return take(MimePiece::Kind::Header, end);
+}
+
+void MimeSplitter::read_field(std::string_view field) {
+    if (follow_ == Follow::Nothing) return;
+    const std::string_view name = field_name(field);
+    const std::string_view value = field.substr(field.find(':') + 1);
+    if (base::iequals(name, "Content-Type")) {
+        type_ = base::lower(base::trim(value.substr(0, value.find_first_of(";("))));
+        boundary_ = boundary_of(value);
+    } else if (base::iequals(name, "Content-Transfer-Encoding")) {
+        encoding_ = base::lower(base::trim(value));
+    }
+}
+
+void MimeSplitter::end_header() {
+    in_header_ = false;
+    in_line_ = false;
+    ++segment_;
+    const bool readable = encoding_ != "base64" && encoding_ != "quoted-printable";
+    const bool room = boundaries_.size() + nested_ < limits_.nesting_max;
+    if (room && type_.starts_with("multipart/") && !boundary_.empty() &&
+        boundary_.size() <= limits_.boundary_octets_max) {
+        boundaries_.push_back("--" + boundary_);
+    } else if (room && readable && (type_ == "message/rfc822" || type_ == "message/global")) {
+        ++nested_;
+        in_header_ = true;
+        block_ = Block::Nested;
+    }
+    type_.clear();
+    boundary_.clear();
+    encoding_.clear();
+}
+
+bool MimeSplitter::delimiter(std::string_view line) {
+    line = without_line_end(line);
+    for (auto at = boundaries_.size(); at-- > 0;) {
+        if (!line.starts_with(boundaries_[at])) continue;
+        const std::string_view tail = line.substr(boundaries_[at].size());
+        const bool last = tail.starts_with("--");
+        if (!last && !base::trim(tail).empty()) continue;
+        boundaries_.resize(last ? at : at + 1);
+        nested_ = 0;
+        block_ = Block::Part;
+        in_header_ = !last;
+        ++segment_;
+        return true;
+    }
+    return false;
+}
+
+std::optional<MimePiece> MimeSplitter::next_of_body() {
+    const std::string_view rest = std::string_view(held_).substr(taken_);
+    if (rest.empty()) return std::nullopt;
+    if (follow_ == Follow::Nothing) return take(MimePiece::Kind::Body, rest.size());
+    const auto newline = rest.find('\n');
+    std::size_t length = newline + 1;
+    if (newline == std::string_view::npos) {
+        if (!finished_ && rest.size() < limits_.line_octets_max) return std::nullopt;
+        length = std::min(rest.size(), limits_.line_octets_max);
+    }
+    length = std::min(length, limits_.line_octets_max);
+    const bool begins = !in_line_;
+    in_line_ = rest[length - 1] != '\n';
+    const std::string_view line = rest.substr(0, length);
+    const MimePiece out = take(MimePiece::Kind::Body, length);
+    if (begins && line.starts_with("--")) delimiter(line);
+    return out;
+}
+
+}  // namespace mail
