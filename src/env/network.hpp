@@ -82,6 +82,7 @@ struct TlsInfo {
     std::string peer_problem;  // why the peer's certificate does not verify; empty: it does, or there is none
     std::string key_exchange;  // "X25519", empty: unknown
     std::string alpn;
+    bool resumed = false;  // an earlier session was taken up again
 };
 
 class Stream {

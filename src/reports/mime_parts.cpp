@@ -1,6 +1,7 @@
 #include "reports/mime_parts.hpp"
 
 #include "base/text.hpp"
+#include "mail/field_parameters.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -20,51 +21,6 @@ std::string_view without_line_end(std::string_view line) {
     if (line.ends_with('\n')) line.remove_suffix(1);
     if (line.ends_with('\r')) line.remove_suffix(1);
     return line;
-}
-
-/// A structured field's value: what stands first, and its parameters (RFC 2045 §5.1; RFC 2231's name* is read
-/// as it is).
-struct FieldWithParameters {
-    std::string first;
-    std::vector<std::pair<std::string, std::string>> parameters;
-    std::string get(std::string_view name) const {
-        for (const auto& [key, value] : parameters)
-            if (key == name || (key.starts_with(name) && key.substr(name.size()) == "*")) return value;
-        return {};
-    }
-};
-
-FieldWithParameters parse_parameters(std::string_view value) {
-    FieldWithParameters out;
-    const auto first_end = std::min(value.find(';'), value.size());
-    out.first = base::lower(base::trim(value.substr(0, first_end)));
-    std::size_t at = first_end;
-    while (at < value.size()) {
-        ++at;  // the semicolon
-        const auto equals = value.find_first_of("=;", at);
-        if (equals == std::string_view::npos) break;
-        if (value[equals] == ';') {
-            at = equals;
-            continue;
-        }
-        const std::string key = base::lower(base::trim(value.substr(at, equals - at)));
-        at = equals + 1;
-        while (at < value.size() && base::is_space(value[at])) ++at;
-        std::string text;
-        if (at < value.size() && value[at] == '"') {
-            for (++at; at < value.size() && value[at] != '"'; ++at) {
-                if (value[at] == '\\' && at + 1 < value.size()) ++at;
-                text += value[at];
-            }
-            at = std::min(value.find(';', at), value.size());
-        } else {
-            const auto end = std::min(value.find(';', at), value.size());
-            text = base::trim(value.substr(at, end - at));
-            at = end;
-        }
-        out.parameters.emplace_back(key, std::move(text));
-    }
-    return out;
 }
 
 int base64_value(char c) {
@@ -124,7 +80,7 @@ class Splitter {
         const auto header = header_block_of(text);
         std::string_view body = text.substr(header.size());
         body.remove_prefix(next_line(body, 0));  // the empty line
-        const auto type = parse_parameters(field_value(header, "Content-Type"));
+        const auto type = mail::parse_field_parameters(field_value(header, "Content-Type"));
         const std::string boundary = type.get("boundary");
         if (type.first.starts_with("multipart/") && !boundary.empty() && depth < limits_.depth_max) {
             multipart(body, "--" + boundary, depth);
@@ -133,7 +89,7 @@ class Splitter {
         if (parts_.size() >= limits_.parts_max) return;
         MimePart part;
         part.type = type.first.empty() ? "text/plain" : type.first;
-        part.name = parse_parameters(field_value(header, "Content-Disposition")).get("filename");
+        part.name = mail::parse_field_parameters(field_value(header, "Content-Disposition")).get("filename");
         if (part.name.empty()) part.name = type.get("name");
         const auto encoding = base::lower(base::trim(field_value(header, "Content-Transfer-Encoding")));
         const std::string_view taken =

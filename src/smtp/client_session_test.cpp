@@ -264,6 +264,23 @@ TEST(ClientSession, WrongPassword) {
     EXPECT_EQ(odd.end, Next::Failed);
 }
 
+TEST(ClientSession, ARefusedLoginBouncesOnlyWhereItIsSaidSo) {
+    for (const auto& [temporary, reply, class_] : {std::tuple{true, "535 5.7.8 bad password", 4},
+                                                   {false, "535 5.7.8 bad password", 5},
+                                                   {false, "454 4.7.0 the directory is down", 4}}) {
+        auto how = settings();
+        how.credentials = sasl::Credentials{"user", "secret"};
+        how.encrypted = true;
+        how.refused_login_is_temporary = temporary;
+        const auto got = play(how, message({"a"}),
+                              {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 AUTH PLAIN",
+                               "C: AUTH PLAIN AHVzZXIAc2VjcmV0", std::string("S: ") + reply});
+        EXPECT_EQ(got.end, Next::Failed);
+        EXPECT_TRUE(got.trouble.login);
+        EXPECT_EQ(got.trouble.status.class_, class_) << reply;
+    }
+}
+
 TEST(ClientSession, Lmtp) {
     auto how = settings();
     how.protocol = ClientSettings::Protocol::Lmtp;
@@ -284,6 +301,12 @@ TEST(ClientSession, WhatTheHostCannotTakeIsNotSent) {
     international.smtputf8 = true;
     const auto utf8 = play(settings(), international, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"});
     EXPECT_EQ(utf8.results.at(0).refused_here->status, (mail::Status{5, 6, 7}));
+    auto header = message({"a"});
+    header.smtputf8 = header.utf8_header = true;
+    EXPECT_EQ(play(settings(), header, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"})
+                  .results.at(0)
+                  .refused_here->status,
+              (mail::Status{5, 6, 7}));
     auto binary = message({"a"});
     binary.body = mail::BodyType::BinaryMime;
     EXPECT_EQ(play(settings(), binary, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"})
