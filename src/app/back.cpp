@@ -17,6 +17,7 @@ config::Configuration with_lmtp_names(const config::Configuration& configuration
     for (const auto& setting : configuration.settings())
         if (setting.name.starts_with(prefix))
             overrides.overrides.emplace_back("smtp_" + setting.name.substr(prefix.size()), setting.value);
+    if (!configuration.is_set("lmtp_tcp_port")) overrides.overrides.emplace_back("smtp_tcp_port", "24");
     return configuration.with_overrides(overrides);
 }
 
@@ -72,6 +73,12 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                    config::bind<routing::RoutingOptions>(configuration, diagnostics),
                    routing::Routing::Services{*generation->factory, environment_.files, own_addresses}));
     const std::string queue_directory = configuration.get("queue_directory");
+    // It outlives every delivery it began.
+    const auto of_this_generation = [transports = &generation->transports](
+                                        const std::string& name) -> queue::Transport* {
+        const auto found = transports->find(name);
+        return found == transports->end() ? nullptr : found->second.get();
+    };
     auto services = site.services;
     // Postfix's own transports exist also where a short master.cf does not list them.
     for (const auto& [name, command] : {std::pair{"local", "local"},
@@ -95,7 +102,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
             delivery::SmtpClientTransport::Services world{
                 environment_.loop,   environment_.network, environment_.tls,    environment_.resolver,
                 environment_.random, environment_.files,   environment_.events, *generation->factory,
-                own_addresses,       queue_directory};
+                own_addresses,       queue_directory,      environment_.programs, of_this_generation};
             const auto settings = lmtp ? with_lmtp_names(own) : own;
             auto made = delivery::SmtpClientTransport::make(
                 service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
@@ -106,11 +113,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
             delivery::LocalTransport::Services local{
                 environment_.loop, *generation->factory, environment_.users, *generation->routing, intake_,
                 environment_.events, agent_,
-                // The generation's own transports: it outlives every delivery it began.
-                [transports = &generation->transports](const std::string& name) -> queue::Transport* {
-                    const auto found = transports->find(name);
-                    return found == transports->end() ? nullptr : found->second.get();
-                }};
+                of_this_generation};
             TRY_ASSIGN(transport,
                        delivery::LocalTransport::make(config::bind<delivery::LocalOptions>(own, diagnostics),
                                                       std::move(local)));

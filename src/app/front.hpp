@@ -5,6 +5,7 @@
 
 #include "app/options.hpp"
 #include "app/site.hpp"
+#include "env/programs.hpp"
 #include "env/random.hpp"
 #include "env/workers.hpp"
 #include "policy/restriction_judge.hpp"
@@ -30,6 +31,7 @@ struct LoopEnvironment {
     env::FileSystem& files;
     env::UserDatabase& users;
     base::EventSink& events;
+    env::Programs* programs = nullptr;  // nullptr: none may be run
 };
 
 /// Everything made from one configuration for one loop; lives as long as a connection uses it.

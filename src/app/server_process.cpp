@@ -17,6 +17,7 @@
 #include "platform/curl_http.hpp"
 #include "platform/log_writer.hpp"
 #include "platform/openssl_tls.hpp"
+#include "platform/posix_programs.hpp"
 #include "platform/rocks_store.hpp"
 #include "platform/system.hpp"
 #include "platform/unbound_resolver.hpp"
@@ -46,7 +47,8 @@ struct LoopWorld {
           resolver(dns, loop),
           store(std::move(database), loop),
           workers(pool, loop),
-          http(workers) {}
+          http(workers),
+          programs(workers) {}
     platform::AsioLoop loop;
     platform::AsioNetwork network;
     platform::OpenSslTls tls;
@@ -55,6 +57,7 @@ struct LoopWorld {
     platform::SystemRandom random;
     platform::PoolWorkers workers;
     platform::CurlHttp http;
+    platform::PosixPrograms programs;
     std::thread thread;
 };
 
@@ -132,7 +135,7 @@ class Server {
  private:
     LoopEnvironment environment(LoopWorld& world) {
         return {world.loop,   world.network, world.tls, &world.resolver, world.store,
-                world.random, world.workers, files_,    users_,          *log_};
+                world.random, world.workers, files_,    users_,          *log_,       &world.programs};
     }
     std::string start();
     std::string build();

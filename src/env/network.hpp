@@ -67,6 +67,7 @@ enum class IoError {
     TlsFailed,
     PermissionDenied,
     AddressInUse,
+    AddressNotAvailable,
     Other
 };
 std::string_view to_text(IoError error);

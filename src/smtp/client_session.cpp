@@ -276,6 +276,11 @@ ClientStep ClientSession::send(ClientMessage message) {
             {550,
              {5, 6, 3},
              "the message is binary, and BINARYMIME was not offered by host " + settings_.host});
+    if (message_.body == mail::BodyType::EightBitMime && !eight_bit_)  // RFC 6152 §3
+        return refuse_message(
+            {550,
+             {5, 6, 3},
+             "the message holds 8-bit content, and 8BITMIME was not offered by host " + settings_.host});
     if (size_ && size_limit_ > 0 && message_.size > size_limit_)
         return refuse_message({552,
                                {5, 3, 4},
