@@ -1,5 +1,6 @@
 #include "app/back.hpp"
 
+#include "app/bounce_templates.hpp"
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
@@ -74,8 +75,8 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                    routing::Routing::Services{*generation->factory, environment_.files, own_addresses}));
     const std::string queue_directory = configuration.get("queue_directory");
     // It outlives every delivery it began.
-    const auto of_this_generation = [transports = &generation->transports](
-                                        const std::string& name) -> queue::Transport* {
+    const auto of_this_generation =
+        [transports = &generation->transports](const std::string& name) -> queue::Transport* {
         const auto found = transports->find(name);
         return found == transports->end() ? nullptr : found->second.get();
     };
@@ -100,8 +101,8 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         } else if (service.command == "smtp" || service.command == "lmtp") {
             const bool lmtp = service.command == "lmtp";
             delivery::SmtpClientTransport::Services world{
-                environment_.loop,   environment_.network, environment_.tls,    environment_.resolver,
-                environment_.random, environment_.files,   environment_.events, *generation->factory,
+                environment_.loop,   environment_.network, environment_.tls,      environment_.resolver,
+                environment_.random, environment_.files,   environment_.events,   *generation->factory,
                 own_addresses,       queue_directory,      environment_.programs, of_this_generation};
             const auto settings = lmtp ? with_lmtp_names(own) : own;
             auto made = delivery::SmtpClientTransport::make(
@@ -110,10 +111,14 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
             if (!made) return std::unexpected(made.error());
             transport = std::move(*made);
         } else if (service.command == "local") {
-            delivery::LocalTransport::Services local{
-                environment_.loop, *generation->factory, environment_.users, *generation->routing, intake_,
-                environment_.events, agent_,
-                of_this_generation};
+            delivery::LocalTransport::Services local{environment_.loop,
+                                                     *generation->factory,
+                                                     environment_.users,
+                                                     *generation->routing,
+                                                     intake_,
+                                                     environment_.events,
+                                                     agent_,
+                                                     of_this_generation};
             TRY_ASSIGN(transport,
                        delivery::LocalTransport::make(config::bind<delivery::LocalOptions>(own, diagnostics),
                                                       std::move(local)));
@@ -125,15 +130,20 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     queue::QueueManagerOptions options = config::bind<queue::QueueManagerOptions>(configuration, diagnostics);
     options.retry = config::bind<queue::RetryOptions>(configuration, diagnostics);
     auto notifier_options = config::bind<queue::NotifierOptions>(configuration, diagnostics);
+    TRY_ASSIGN(notifier_options.templates, load_bounce_templates(configuration, environment_.files));
     for (const auto& d : diagnostics.list())
         if (d.severity == config::Severity::Error) return std::unexpected(d.render());
     generations_.push_back(std::move(generation));
     if (manager_) {
         manager_->configure(std::move(options));
+        notifier_->configure(std::move(notifier_options));
         return {};
     }
-    notifier_ = std::make_unique<queue::Notifier>(environment_.loop, environment_.store, environment_.random,
-                                                  intake_, environment_.events, std::move(notifier_options));
+    queue::Notifier::Services notifier_services{
+        environment_.loop,   environment_.store,
+        environment_.random, intake_,
+        environment_.events, [this](mail::Envelope envelope) { return expand(std::move(envelope)); }};
+    notifier_ = std::make_unique<queue::Notifier>(std::move(notifier_services), std::move(notifier_options));
     const auto current = [this]() -> Generation& { return *generations_.back(); };
     queue::QueueManager::Services manager_services{
         environment_.loop,

@@ -134,8 +134,8 @@ class Server {
 
  private:
     LoopEnvironment environment(LoopWorld& world) {
-        return {world.loop,   world.network, world.tls, &world.resolver, world.store,
-                world.random, world.workers, files_,    users_,          *log_,       &world.programs};
+        return {world.loop,    world.network, world.tls, &world.resolver, world.store,    world.random,
+                world.workers, files_,        users_,    *log_,           &world.programs};
     }
     std::string start();
     std::string build();

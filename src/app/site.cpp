@@ -2,6 +2,7 @@
 
 #include "accounts/throttle.hpp"
 #include "acme/options.hpp"
+#include "app/bounce_templates.hpp"
 #include "app/options.hpp"
 #include "app/transport_limits.hpp"
 #include "base/text.hpp"
@@ -53,7 +54,7 @@ std::shared_ptr<const config::Registry> make_registry() {
             ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, RepairOptions,
             policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions, TransportLimitOptions,
             smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions, routing::RoutingOptions,
-            queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
+            queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
             delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 

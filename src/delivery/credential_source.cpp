@@ -25,13 +25,14 @@ std::optional<BearerToken> parse_token(std::string_view text) {
             return std::nullopt;
         out.text = parsed["access_token"].get<std::string>();
         if (const auto at = parsed.find("expires_in"); at != parsed.end() && at->is_number_unsigned())
-            out.lifetime = std::chrono::seconds(
-                std::min<std::uint64_t>(at->get<std::uint64_t>(), std::chrono::seconds(std::chrono::years(1)).count()));
+            out.lifetime = std::chrono::seconds(std::min<std::uint64_t>(
+                at->get<std::uint64_t>(), std::chrono::seconds(std::chrono::years(1)).count()));
     } else {
         out.text = text;
     }
-    const bool fits = !out.text.empty() &&
-                      std::ranges::all_of(out.text, [](char c) { return c > ' ' && c < 0x7f; });  // RFC 6750 §2.1
+    const bool fits = !out.text.empty() && std::ranges::all_of(out.text, [](char c) {
+        return c > ' ' && c < 0x7f;
+    });  // RFC 6750 §2.1
     return fits ? std::optional(std::move(out)) : std::nullopt;
 }
 
@@ -56,8 +57,8 @@ env::Task<std::expected<std::string, std::string>> CredentialSource::token(std::
     const auto parsed = parse_token(*text);
     if (!parsed) co_return std::unexpected(std::string("the program wrote no token"));
     const auto lifetime = parsed->lifetime.value_or(token_lifetime_);
-    tokens_.insert_or_assign(source,
-                             Token{parsed->text, services_.clock.steady() + std::max(lifetime - margin, margin)});
+    tokens_.insert_or_assign(
+        source, Token{parsed->text, services_.clock.steady() + std::max(lifetime - margin, margin)});
     co_return parsed->text;
 }
 

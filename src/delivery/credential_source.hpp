@@ -48,7 +48,8 @@ class CredentialSource {
     std::map<std::string, Token> tokens_;  // by program and its arguments
 };
 
-/// What a program or file gives: the token alone, or OAuth 2's JSON (RFC 6749 §5.1: access_token, expires_in).
+/// What a program or file gives: the token alone, or OAuth 2's JSON (RFC 6749 §5.1: access_token,
+/// expires_in).
 struct BearerToken {
     std::string text;
     std::optional<std::chrono::seconds> lifetime;

@@ -87,7 +87,8 @@ std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTrans
     };
     TRY(open("smtp_tls_policy_maps", o.policy_maps, out->policy_maps_));
     TRY(open("smtp_reply_filter", o.reply_filter, out->reply_filter_));
-    TRY(open("smtp_discard_ehlo_keyword_address_maps", o.discarded_keyword_maps, out->discarded_keyword_maps_));
+    TRY(open("smtp_discard_ehlo_keyword_address_maps", o.discarded_keyword_maps,
+             out->discarded_keyword_maps_));
     if (o.sasl) {
         tables::TableList passwords;
         TRY(open("smtp_sasl_password_maps", o.password_maps, passwords));
@@ -107,8 +108,7 @@ std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTrans
         const auto address = env::IpAddress::parse(*text);
         const bool v4 = text == &o.bind_address;
         if (!text->empty() && (!address || address->is_v4() != v4))
-            return std::unexpected(
-                fmt::format("{}: '{}' is no IPv{} address", parameter, *text, v4 ? 4 : 6));
+            return std::unexpected(fmt::format("{}: '{}' is no IPv{} address", parameter, *text, v4 ? 4 : 6));
     }
     if (!o.ca_file.empty()) {
         TRY_ASSIGN(out->ca_pem_, env::read_pem(out->services_.files, "smtp_tls_CAfile", o.ca_file));
@@ -130,7 +130,8 @@ env::Task<queue::DeliveryReport> SmtpClientTransport::deliver(queue::DeliveryReq
     Attempt attempt(std::move(request));
     Way way;
     way.next_hop = attempt.request.next_hop;
-    if (const auto hop = parse_hop(way.next_hop)) way.domain = mail::to_a_labels(hop->host).value_or(hop->host);
+    if (const auto hop = parse_hop(way.next_hop))
+        way.domain = mail::to_a_labels(hop->host).value_or(hop->host);
     if (options_.sender_dependent && !attempt.request.envelope->sender.is_null())
         way.sender = attempt.request.envelope->sender.address().key();
     auto policy = co_await choose_tls_policy(options_, policy_maps_, way.next_hop);
@@ -210,13 +211,12 @@ env::Task<void> SmtpClientTransport::try_hosts(Attempt& attempt, const Way& way,
 
 /// The best mail host is this machine: best_mx_transport takes what is still open.
 env::Task<void> SmtpClientTransport::pass_on(Attempt& attempt) {
-    const auto choice =
-        routing::parse_transport(options_.best_mx_transport, "", attempt.request.next_hop);
+    const auto choice = routing::parse_transport(options_.best_mx_transport, "", attempt.request.next_hop);
     queue::Transport* transport = services_.transport ? services_.transport(choice.transport) : nullptr;
     if (!transport || transport == this) {
         attempt.settle(not_now(
-            {4, 3, 5}, fmt::format("best_mx_transport: '{}' is not another service of master.cf",
-                                   choice.transport)));
+            {4, 3, 5},
+            fmt::format("best_mx_transport: '{}' is not another service of master.cf", choice.transport)));
         co_return;
     }
     queue::DeliveryRequest request;
@@ -229,7 +229,8 @@ env::Task<void> SmtpClientTransport::pass_on(Attempt& attempt) {
     request.arrived = attempt.request.arrived;
     request.attempt = attempt.request.attempt;
     auto report = co_await transport->deliver(std::move(request));
-    for (std::size_t i = 0; i < attempt.open.size(); ++i) attempt.heard[attempt.open[i]] = report.recipients[i];
+    for (std::size_t i = 0; i < attempt.open.size(); ++i)
+        attempt.heard[attempt.open[i]] = report.recipients[i];
     attempt.report.setup_seconds = report.setup_seconds;
     attempt.report.transmission_seconds = report.transmission_seconds;
     attempt.open.clear();
@@ -326,7 +327,8 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
     const OutgoingContent::Message declared{envelope.body, envelope.smtputf8, !options_.disable_conversion};
     const auto fit = co_await attempt.content.fit(server, declared);
     if (!fit) {
-        const std::vector<queue::RecipientResult> nobody(attempt.open.size(), not_now({4, 3, 0}, fit.error()));
+        const std::vector<queue::RecipientResult> nobody(attempt.open.size(),
+                                                         not_now({4, 3, 0}, fit.error()));
         attempt.hear(nobody);
         co_return Transaction::Spent;
     }

@@ -100,9 +100,9 @@ class SmtpClientTransport : public queue::Transport {
     env::Task<Result<void>> encrypt(SmtpConnection& connection, const Way& way);
     env::Task<Result<std::unique_ptr<env::Stream>>> reach(Target target, std::string shown);
     env::Task<Result<std::optional<CredentialSource::Login>>> login(const Way& way, std::string host);
-    env::Task<Result<smtp::ClientSettings>> session_settings(
-        const Target& target, const Way& way, std::string shown, bool without_tls,
-        std::optional<CredentialSource::Login> login);
+    env::Task<Result<smtp::ClientSettings>> session_settings(const Target& target, const Way& way,
+                                                             std::string shown, bool without_tls,
+                                                             std::optional<CredentialSource::Login> login);
     env::Task<void> try_hosts(Attempt& attempt, const Way& way, const std::string& key);
     env::Task<void> pass_on(Attempt& attempt);
     env::Task<bool> use(Attempt& attempt, std::unique_ptr<SmtpConnection> connection, const std::string& key);

@@ -178,7 +178,8 @@ env::Task<SmtpClientTransport::Result<smtp::ClientSettings>> SmtpClientTransport
             co_return std::unexpected(
                 Trouble{{4, 3, 0}, "smtp_discard_ehlo_keyword_address_maps: " + found.error().text});
         const std::string keywords = found->value_or("");
-        for (const auto keyword : base::split_any(keywords, ", \t")) out.discarded_keywords.emplace_back(keyword);
+        for (const auto keyword : base::split_any(keywords, ", \t"))
+            out.discarded_keywords.emplace_back(keyword);
     }
     out.refused_greeting_is_temporary = options_.skip_5xx_greeting;
     out.refused_login_is_temporary = options_.login_soft_bounce;
@@ -188,7 +189,8 @@ env::Task<SmtpClientTransport::Result<smtp::ClientSettings>> SmtpClientTransport
     out.plaintext_in_clear =
         way.tls.level == ClientTlsLevel::None && !has_word(options_.security_options, "noplaintext");
     if (has_word(options_.tls_security_options, "noplaintext"))
-        for (const auto* name : {"!PLAIN", "!LOGIN", "!OAUTHBEARER", "!XOAUTH2"}) out.mechanisms.emplace_back(name);
+        for (const auto* name : {"!PLAIN", "!LOGIN", "!OAUTHBEARER", "!XOAUTH2"})
+            out.mechanisms.emplace_back(name);
     std::string octets(nonce_octets, '\0');
     services_.random.fill(octets);
     out.nonce = base::base64_encode(octets);

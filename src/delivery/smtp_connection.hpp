@@ -2,10 +2,10 @@
 // the same place. Belongs to the queue manager's loop.
 #pragma once
 
+#include "delivery/credential_source.hpp"
 #include "env/loop.hpp"
 #include "env/network.hpp"
 #include "env/task.hpp"
-#include "delivery/credential_source.hpp"
 #include "smtp/client_session.hpp"
 #include "tables/table.hpp"
 

@@ -118,9 +118,10 @@ struct SmtpClientOptions {
                   "that are tried.");
         parameter("smtp_tcp_port", &O::tcp_port, Default{"smtp"},
                   "The port of next hops that name none; an lmtp service reads lmtp_tcp_port.");
-        parameter("smtp_host_lookup", &O::host_lookup, Default{"dns"},
-                  "Where host addresses are looked up: dns, native (the hosts file, then the DNS), or both in "
-                  "their order.");
+        parameter(
+            "smtp_host_lookup", &O::host_lookup, Default{"dns"},
+            "Where host addresses are looked up: dns, native (the hosts file, then the DNS), or both in "
+            "their order.");
         parameter("disable_dns_lookups", &O::disable_dns, Default{"no"},
                   "Look up no MX: a next hop is a host, found as with smtp_host_lookup = native.");
         parameter("smtp_dns_support_level", &O::dns_support, Default{""},
@@ -130,9 +131,10 @@ struct SmtpClientOptions {
                   "When the MX lookup fails, go on as if the domain had no MX instead of waiting.");
         parameter("smtp_defer_if_no_mx_address_found", &O::defer_without_address, Default{"no"},
                   "Wait, instead of returning the mail, when no mail host of a domain has an address.");
-        parameter("best_mx_transport", &O::best_mx_transport, Default{""},
-                  "The transport for domains whose best mail host is this machine and that are in none of its "
-                  "lists; empty: their mail is returned, since it would loop.");
+        parameter(
+            "best_mx_transport", &O::best_mx_transport, Default{""},
+            "The transport for domains whose best mail host is this machine and that are in none of its "
+            "lists; empty: their mail is returned, since it would loop.");
         parameter("smtp_bind_address", &O::bind_address, Default{""}, "The IPv4 address to connect from.");
         parameter("smtp_bind_address6", &O::bind_address6, Default{""}, "The IPv6 address to connect from.");
         parameter("smtp_bind_address_enforce", &O::bind_address_enforce, Default{"no"},
@@ -194,18 +196,19 @@ struct SmtpClientOptions {
         parameter("smtp_tls_loglevel", &O::tls_log_level, Between{0, 4}, "1: log each TLS handshake.");
         parameter("smtp_tls_session_cache_database", &O::session_database, Default{""},
                   "Taken, and needs no file: sessions are kept in memory, apart for each host and policy.");
-        parameter("smtp_tls_session_cache_timeout", &O::session_lifetime, Between{0s, 86400s},
-                  Default{"3600s"},
-                  "How long a TLS session may be resumed with the same server under the same policy; 0: never.");
+        parameter(
+            "smtp_tls_session_cache_timeout", &O::session_lifetime, Between{0s, 86400s}, Default{"3600s"},
+            "How long a TLS session may be resumed with the same server under the same policy; 0: never.");
         parameter("smtp_tls_connection_reuse", &O::tls_connection_reuse, Default{"no"},
                   "Taken: encrypted connections are kept for the next message as others are.");
         parameter("smtp_sasl_auth_enable", &O::sasl, Default{"no"},
                   "Log in at servers that have an entry in "
                   "smtp_sasl_password_maps.");
-        parameter("smtp_sasl_password_maps", &O::password_maps, Default{""},
-                  "Tables from host name or next hop to user:password; of a bearer token: user:file:/path, or "
-                  "user:command:/path and arguments, a program that prints the token, or OAuth 2's JSON of it. "
-                  "It runs as mail_owner, and again when the token expires or is refused.");
+        parameter(
+            "smtp_sasl_password_maps", &O::password_maps, Default{""},
+            "Tables from host name or next hop to user:password; of a bearer token: user:file:/path, or "
+            "user:command:/path and arguments, a program that prints the token, or OAuth 2's JSON of it. "
+            "It runs as mail_owner, and again when the token expires or is refused.");
         parameter("smtp_sasl_token_lifetime", &O::token_lifetime, Between{1s, 8640000s}, Default{"300s"},
                   "How long a program's token is used when the program does not say until when it is good.");
         parameter("smtp_sasl_auth_soft_bounce", &O::login_soft_bounce, Default{"yes"},

@@ -40,7 +40,8 @@ routing::MailHostRules SmtpClientTransport::host_rules() const {
     out.ignore_mx_error = options_.ignore_mx_error;
     out.defer_without_address = options_.defer_without_address;
     const auto& ways = options_.host_lookup;
-    const auto native = std::ranges::find_if(ways, [](const auto& way) { return base::iequals(way, "native"); });
+    const auto native =
+        std::ranges::find_if(ways, [](const auto& way) { return base::iequals(way, "native"); });
     const auto dns = std::ranges::find_if(ways, [](const auto& way) { return base::iequals(way, "dns"); });
     const bool no_dns = options_.disable_dns || options_.dns_support == DnsSupport::Disabled;
     out.hosts_file = native < dns || no_dns ? Rules::HostsFile::First
@@ -51,7 +52,8 @@ routing::MailHostRules SmtpClientTransport::host_rules() const {
     return out;
 }
 
-/// When only addresses of one family would be tried, the last of those gives its place to the first of the other.
+/// When only addresses of one family would be tried, the last of those gives its place to the first of the
+/// other.
 void SmtpClientTransport::balance(std::vector<Target>& list) const {
     const std::size_t limit = options_.mx_address_limit;
     if (!options_.balance_protocols || options_.address_preference != AddressPreference::Any || limit < 2 ||

@@ -19,8 +19,8 @@ struct ProgramLimits {
 class Programs {
  public:
     virtual ~Programs() = default;
-    /// What it wrote to its standard output, when it ended with status 0. `argv[0]` is a path. Error: a sentence
-    /// without anything of the output, which may be secret.
+    /// What it wrote to its standard output, when it ended with status 0. `argv[0]` is a path. Error: a
+    /// sentence without anything of the output, which may be secret.
     virtual Task<std::expected<std::string, std::string>> output(std::vector<std::string> argv,
                                                                  ProgramLimits limits) = 0;
 };

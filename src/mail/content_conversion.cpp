@@ -30,7 +30,8 @@ ContentSurvey::Part& ContentSurvey::part() {
 }
 
 void ContentSurvey::header_line(std::string_view line) {
-    facts_.header_eight_bit = facts_.header_eight_bit || is_eight_bit(line);
+    const bool inside = entity().is_message && entity().number > 0;  // of a message that is only carried
+    facts_.header_eight_bit = facts_.header_eight_bit || (!inside && is_eight_bit(line));
 }
 
 void ContentSurvey::header_end(std::string_view) { part().entity = entity(); }

@@ -109,7 +109,8 @@ void EntityReader::end_field() {
             const auto type = parse_field_parameters(value);
             entity_.has_type = true;
             boundary_ = type.get("boundary");
-            const bool holds_message = type.first == "message/rfc822" || type.first == "message/global";
+            // A message/global part may be encoded as a whole (RFC 6532 §3.7), so it is not looked into.
+            const bool holds_message = type.first == "message/rfc822";
             entity_.kind = type.first.starts_with("multipart/") && !boundary_.empty()
                                ? Entity::Kind::Multipart
                            : holds_message ? Entity::Kind::Message

@@ -66,19 +66,20 @@ int start(const std::vector<std::string>& argv, Child& child) {
 std::expected<std::string, std::string> program_output(const std::vector<std::string>& argv,
                                                        env::ProgramLimits limits) {
     const auto until = Clock::now() + limits.time;
-    if (argv.empty() || !argv[0].starts_with('/')) return std::unexpected("a program is named by its full path");
+    if (argv.empty() || !argv[0].starts_with('/'))
+        return std::unexpected("a program is named by its full path");
     Child child;
     if (const int error = start(argv, child); error != 0)
         return std::unexpected(fmt::format("cannot run {}: {}", argv[0], std::strerror(error)));
     const auto left = [&] {
-        return static_cast<int>(
-            std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count());
+        return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count());
     };
     std::string out;
     for (;;) {
         pollfd readable{child.output, POLLIN, 0};
         const int wait = left();
-        if (wait <= 0) return std::unexpected(fmt::format("{} gave no answer in {} s", argv[0], limits.time.count()));
+        if (wait <= 0)
+            return std::unexpected(fmt::format("{} gave no answer in {} s", argv[0], limits.time.count()));
         if (::poll(&readable, 1, wait) <= 0) continue;
         char piece[4096];
         const auto got = ::read(child.output, piece, sizeof piece);
@@ -93,13 +94,15 @@ std::expected<std::string, std::string> program_output(const std::vector<std::st
         const pid_t done = ::waitpid(child.pid, &child.status, WNOHANG);
         child.ended = done == child.pid;
         if (child.ended) break;
-        if (done < 0 && errno != EINTR) return std::unexpected(fmt::format("{} cannot be waited for", argv[0]));
+        if (done < 0 && errno != EINTR)
+            return std::unexpected(fmt::format("{} cannot be waited for", argv[0]));
         if (left() <= 0) return std::unexpected(fmt::format("{} does not end", argv[0]));
         std::this_thread::sleep_for(pause);
     }
     if (WIFEXITED(child.status) && WEXITSTATUS(child.status) == 0) return out;
     if (WIFEXITED(child.status))
-        return std::unexpected(fmt::format("{} ended with exit status {}", argv[0], WEXITSTATUS(child.status)));
+        return std::unexpected(
+            fmt::format("{} ended with exit status {}", argv[0], WEXITSTATUS(child.status)));
     return std::unexpected(fmt::format("{} was ended by signal {}", argv[0], WTERMSIG(child.status)));
 }
 

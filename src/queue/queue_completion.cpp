@@ -52,19 +52,25 @@ env::Task<bool> QueueManager::notify(MessageKey key, std::shared_ptr<Active> act
             {envelope.recipients[index], action, result.status, result.text, result.remote_mta, ""});
     }
     bool ok = true;
-    if (!failed.empty())
-        ok = co_await services_.notifier.send(mail::DsnAction::Failed, id, active->record, std::move(failed),
-                                              std::nullopt);
+    Notifier::Notice notice;
+    notice.about = id;
+    notice.record = active->record;
+    if (!failed.empty()) {
+        notice.recipients = std::move(failed);
+        ok = co_await services_.notifier.send(notice);
+    }
     if (!late.empty()) {
-        const bool told =
-            co_await services_.notifier.send(mail::DsnAction::Delayed, id, active->record, std::move(late),
-                                             active->record->arrived + options_.retry.maximal_queue_lifetime);
+        notice.kind = mail::DsnAction::Delayed;
+        notice.recipients = std::move(late);
+        notice.retry_until = active->record->arrived + options_.retry.maximal_queue_lifetime;
+        const bool told = co_await services_.notifier.send(notice);
         if (entry = find(key); entry && told) entry->delay_warned = true;
     }
     if (!succeeded.empty()) {
-        const auto kind = succeeded.front().action;
-        const bool told =
-            co_await services_.notifier.send(kind, id, active->record, std::move(succeeded), std::nullopt);
+        notice.kind = succeeded.front().action;
+        notice.recipients = std::move(succeeded);
+        notice.retry_until.reset();
+        const bool told = co_await services_.notifier.send(notice);
         if (told) active->succeeded.clear();
     }
     co_return ok;

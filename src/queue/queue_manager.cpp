@@ -300,8 +300,12 @@ void QueueManager::apply(Entry& entry, std::uint32_t index, const RecipientResul
                                                            : Progress::Deferred;
     active.results[index] = RecipientRecord{result.kind,       result.status,     result.text,
                                             result.remote_mta, result.diagnostic, result.greylisted};
-    // Who took over the notification sends it (RFC 3461 §5.2.2).
-    if (delivered && mail::has(recipient.notify, mail::Notify::Success) && !result.dsn_passed_on)
+    // Who took over the notification sends it (RFC 3461 §5.2.2). confirm_delay_cleared: who was told that it is
+    // late hears that it arrived.
+    const bool asked = mail::has(recipient.notify, mail::Notify::Success) && !result.dsn_passed_on;
+    const bool cleared = options_.confirm_delay_cleared && entry.delay_warned &&
+                         !mail::has(recipient.notify, mail::Notify::Never);
+    if (delivered && (asked || cleared))
         active.succeeded[index] = result.kind == Kind::Expanded ? mail::DsnAction::Expanded
                                   : result.relayed              ? mail::DsnAction::Relayed
                                                                 : mail::DsnAction::Delivered;

@@ -33,6 +33,7 @@ struct QueueManagerOptions {
     std::uint32_t active_messages_max = 20000;
     std::uint32_t unrecorded_max = 50;
     std::vector<std::string> deferred_transports;
+    bool confirm_delay_cleared = false;
     RetryOptions retry;
     static constexpr void describe(auto& parameter) {
         parameter("qmgr_message_active_limit", &QueueManagerOptions::active_messages_max,
@@ -41,6 +42,8 @@ struct QueueManagerOptions {
                   base::Between{1, 1000000},
                   "How many ended deliveries may wait for their results to be written before the next ones "
                   "begin: so many may be repeated after a crash.");
+        parameter("confirm_delay_cleared", &QueueManagerOptions::confirm_delay_cleared, base::Default{"no"},
+                  "Tell the sender who was warned of a delay that the mail has arrived after all.");
         parameter("defer_transports", &QueueManagerOptions::deferred_transports,
                   "Transports whose mail waits until the queue is flushed.");
     }

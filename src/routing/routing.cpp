@@ -157,7 +157,7 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
     const auto ways = forms(*meaning);
     const bool ours = *meaning == AddressClass::Local;
     if (ours && (base::iequals(address.local_part, "postmaster") ||
-                 base::iequals(address.local_part, "double-bounce")))
+                 base::iequals(address.local_part, options_.double_bounce_sender)))
         co_return Listing{};
     struct Ask {
         const tables::TableList* tables;
@@ -394,6 +394,8 @@ env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::Reverse
     switch (*meaning) {
         case AddressClass::Local:
             out = parse_transport(options_.local_transport, "local", domain);
+            if (base::iequals(recipient.local_part, options_.double_bounce_sender))
+                out = {"discard", "the postmaster's copies are not answered", {}};
             break;
         case AddressClass::VirtualAlias:
             co_return std::unexpected(
