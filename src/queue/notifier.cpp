@@ -155,7 +155,6 @@ env::Task<bool> Notifier::tell(Notice notice, For whom, mail::ReversePath from, 
     envelope.sender = from;
     mail::Recipient recipient;
     recipient.address = recipient.original = input.to;
-    recipient.notify = mail::Notify::Never;
     envelope.recipients.push_back(std::move(recipient));
     envelope.smtputf8 = original.smtputf8 || !input.to.is_ascii();
     envelope.body = text.body;

@@ -84,7 +84,9 @@ env::Task<void> QueueManager::complete(MessageKey key) {
     if (!entry->doomed) {
         const auto null_sender = envelope.sender.is_null() ? NullSender::Yes : NullSender::No;
         const bool waits = std::ranges::find(active->progress, Progress::Deferred) != active->progress.end();
-        if (waits && is_expired(options_.retry, entry->arrived, now, null_sender)) {
+        const bool expired =
+            entry->forced_expire || is_expired(options_.retry, entry->arrived, now, null_sender);
+        if (waits && expired) {
             services_.events.emit(base::MessageExpired{entry->id.text(), envelope.sender.text()});
             std::ranges::replace(active->progress, Progress::Deferred, Progress::Failed);
         }
@@ -94,7 +96,7 @@ env::Task<void> QueueManager::complete(MessageKey key) {
         // What failed is finished once the sender's notification is safe; until then it is tried again.
         std::ranges::replace(active->progress, Progress::Failed, told ? Progress::Done : Progress::Deferred);
     }
-    --active_;
+    leave_active(entry->sender);
     const QueueId id = entry->id;
     const bool finished = entry->doomed || std::ranges::all_of(active->progress, [](Progress p) {
                               return p == Progress::Done;
@@ -118,8 +120,9 @@ env::Task<void> QueueManager::complete(MessageKey key) {
             batch.put(env::Keyspace::Envelopes, recipient_key(id, index), encode(stored));
         }
         const bool hold = entry->hold_when_idle;
-        batch.put(env::Keyspace::Envelopes, state_key(id),
-                  encode(StateRecord{entry->attempts, next, hold, entry->delay_warned}));
+        batch.put(
+            env::Keyspace::Envelopes, state_key(id),
+            encode(StateRecord{entry->attempts, next, hold, entry->delay_warned, entry->forced_expire}));
         entry->active = nullptr;
         entry->hold_when_idle = false;
         if (hold)

@@ -17,7 +17,6 @@
 #include "queue/store_intake.hpp"
 #include "queue/transport.hpp"
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -59,14 +58,24 @@ struct QueuedMessage {
     env::WallTime arrived;
     env::WallTime next_attempt;
     std::uint64_t size = 0;
+    bool forced_expire = false;
     std::string sender;
+    mail::Origin origin;
+    bool smtputf8 = false;
     struct RecipientStatus {
-        std::string address;
+        std::string address, original, dsn_original;
         std::string reason;  // empty: not tried yet
         bool greylisted = false;
     };
     std::vector<RecipientStatus> recipients;  // those that still wait
 };
+
+/// What the store holds of a message, without what a running queue manager knows; nullopt: nothing, or it
+/// cannot be read.
+env::Task<std::optional<QueuedMessage>> describe_stored(env::Store& store, QueueId id);
+/// The ids in the store, ascending, those after `after`; empty: no more. Error: it cannot be read.
+env::Task<std::expected<std::vector<QueueId>, env::StoreError>> stored_ids(env::Store& store, QueueId after,
+                                                                           std::size_t limit);
 
 class QueueManager {
  public:
@@ -111,6 +120,8 @@ class QueueManager {
     env::Task<Changed> hold(std::vector<QueueId> ids);
     env::Task<Changed> release(std::vector<QueueId> ids);
     env::Task<Changed> remove(std::vector<QueueId> ids);
+    /// The next attempt is the last: what it does not deliver is returned to the sender.
+    env::Task<Changed> expire(std::vector<QueueId> ids);
     /// Makes deferred messages due now.
     std::size_t flush(const std::vector<QueueId>& ids);
     struct Counts {
@@ -130,9 +141,11 @@ class QueueManager {
         std::uint64_t size = 0;
         std::shared_ptr<Active> active;
         std::uint32_t attempts = 0;
+        SenderGroup sender = 0;
         QueueState state = QueueState::Deferred;
         bool delay_warned = false;
-        bool doomed = false;  // deleted while deliveries are under way
+        bool forced_expire = false;  // returned as undeliverable at its next attempt
+        bool doomed = false;         // deleted while deliveries are under way
         bool hold_when_idle = false;
         bool leaving = false;  // its records are being erased for a queue tool
     };
@@ -152,6 +165,8 @@ class QueueManager {
     void index_page(const std::vector<env::Store::Entry>& page, std::optional<Entry>& pending);
     void place_found(std::optional<Entry>& pending);
     void pump();
+    std::optional<MessageKey> next_ready();
+    void leave_active(SenderGroup sender);
     void start_deliveries();
     void take_due();
     env::Task<void> wait_for_due();
@@ -174,10 +189,11 @@ class QueueManager {
     Scheduler scheduler_;
     std::unordered_map<MessageKey, Entry> entries_;
     std::set<std::pair<const MessageKey, Entry>*, ById> by_id_;  // into entries_
-    std::deque<MessageKey> ready_;                               // due, waiting for a place among the active
+    FairRow<MessageKey> ready_;                                  // due, waiting for a place among the active
     std::set<std::pair<env::WallTime, MessageKey>> due_;         // deferred, by time
     MessageKey last_key_ = 0;
     std::size_t active_ = 0;
+    std::unordered_map<SenderGroup, std::size_t> active_by_sender_;
     std::size_t held_ = 0;
     std::uint32_t unrecorded_ = 0;  // deliveries that ended and whose results are not written yet
     std::size_t deliveries_ = 0;    // deliveries and completions under way
