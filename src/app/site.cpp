@@ -54,8 +54,8 @@ std::shared_ptr<const config::Registry> make_registry() {
             ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, RepairOptions,
             policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions, TransportLimitOptions,
             smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions, routing::RoutingOptions,
-            queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
-            delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+            queue::QueueManagerOptions, queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions,
+            delivery::VirtualOptions, delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,

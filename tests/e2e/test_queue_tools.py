@@ -93,15 +93,23 @@ def test_odd_calls_end_as_postfixs(both, arguments):
 def test_postsuper_speaks_as_postfixs(both):
     _, ours, theirs = both
     chosen = [next(m["queue_id"] for m in map(json.loads, tool("postqueue", "-j")[1].splitlines()) if m["queue_name"] == "deferred") for tool in (ours, theirs)]
-    for letter in ("-h", "-H", "-h", "-H", "-r"):
+    def one_by_one(letter):
         said = [(tool("postsuper", letter, one), one) for tool, one in zip((ours, theirs), chosen)]
         mine, other = ((status, out, errors.replace(one, "ID")) for (status, out, errors), one in said)
         assert mine == other, letter
-    wait_for(lambda: len(ids(theirs)) == 2, 20, 0.2)
-    for arguments in (("-h", "ALL"), ("-H", "ALL", "hold"), ("-d", "ALL", "hold"), ("-d", "ALL"), ("-d", "ALL")):
+
+    for letter in ("-h", "-H", "-h", "-H"):
+        one_by_one(letter)
+    for tool in (ours, theirs):
+        wait_for(lambda: tool("postqueue", "-j")[1].count('"deferred"') == 2, 20, 0.2)
+    for arguments in (("-h", "ALL"), ("-H", "ALL", "hold"), ("-h", "ALL", "deferred"), ("-h", "ALL", "active")):
         mine, other = ours("postsuper", *arguments), theirs("postsuper", *arguments)
         assert mine == other, arguments
-    assert ours("postqueue", "-p") == theirs("postqueue", "-p") == (0, "Mail queue is empty\n", "")
+    one_by_one("-r")  # from where Postfix takes the message through its maildrop anew
+    assert theirs("postsuper", "-d", "ALL", "hold") == (0, "", "postsuper: Deleted: 1 message\n")
+    for arguments, count in ((("-d", "ALL", "hold"), "1 message"), (("-d", "ALL"), "1 message"), (("-d", "ALL"), "0 messages")):
+        assert ours("postsuper", *arguments) == (0, "", f"postsuper: Deleted: {count}\n")
+    assert ours("postqueue", "-p") == (0, "Mail queue is empty\n", "")
 
 
 def test_postcat(both):

@@ -477,7 +477,7 @@ def test_postfix_and_exim_in_all_directions(box, ours, tmp_path_factory):
         text = conf.read_text().replace("local_interfaces = 127.0.0.1", f"local_interfaces = 127.0.0.1.{exim.port} : {NETWORK}.31.25")
         text = text.replace("route_list = * 127.0.0.1", f"route_list = example.org {OURS} ; postfix.test {NETWORK}.30")
         text = text.replace("all:\n", "ours:\n  driver = accept\n  domains = exim.test\n  transport = box\nall:\n")
-        text = text.replace("begin retry", f"box:\n  driver = appendfile\n  directory = {boxes['exim'].parent}/$local_part\n  maildir_format\n"
+        text = text.replace("begin retry", f"box:\n  driver = appendfile\n  directory = {boxes['exim']}\n  maildir_format\n"
                                            "  user = Debian-exim\n  group = Debian-exim\nbegin retry")
         conf.write_text(text)
         with postfix, exim:

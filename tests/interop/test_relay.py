@@ -26,7 +26,7 @@ def world(tmp_path_factory):
         asks = "-o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes"
         relay = PostfixPeer(folder / "postfix", "", {
             "inet_interfaces": f"127.0.0.1, {RELAY}", "myhostname": "relay.test", "mynetworks": "127.0.0.0/8", "default_transport": "discard:",
-            "smtpd_relay_restrictions": "permit_sasl_authenticated, reject", "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": str(dovecot.auth_socket),
+            "smtpd_relay_restrictions": "permit_sasl_authenticated, reject_unauth_destination", "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": str(dovecot.auth_socket),
             "smtpd_sasl_security_options": "noanonymous", "smtpd_tls_cert_file": folder / "cert.pem", "smtpd_tls_key_file": folder / "key.pem",
             "smtpd_tls_auth_only": "yes", "smtpd_tls_loglevel": "1"}, [
             f"{RELAY}:587 inet n - n - - smtpd {asks}", f"{RELAY}:465 inet n - n - - smtpd {asks} -o smtpd_tls_wrappermode=yes",
