@@ -69,7 +69,8 @@ class Peers {
         if (!stream) co_return;
         char octet[1];
         auto got = co_await (*stream)->read_some(octet, clock_.steady() + 5s);
-        if (got) co_await (*stream)->write({octet, 1}, clock_.steady() + 5s);
+        const std::string_view back(octet, 1);
+        if (got) co_await (*stream)->write(back, clock_.steady() + 5s);
     }
     env::Task<void> talk(AsioLoop& loop, AsioNetwork& network, env::TlsClientSettings settings, bool& out) {
         auto listener = *network.listen({*env::IpAddress::parse("127.0.0.1"), 0, {}});

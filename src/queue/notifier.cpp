@@ -84,10 +84,10 @@ env::Task<bool> Notifier::send(Notice notice) {
         (failed && has_class("bounce")) || (notice.kind == mail::DsnAction::Delayed && has_class("delay"));
     const bool headers = !failed || notice.record->envelope.dsn_return == mail::DsnReturn::Headers;
     const std::string to = sender.text();
+    const Return returned = headers ? Return::Headers : Return::Full;
     Notice first = notice;
     const mail::ReversePath nobody;
-    const bool told =
-        co_await tell(std::move(first), For::Sender, nobody, to, headers ? Return::Headers : Return::Full);
+    const bool told = co_await tell(std::move(first), For::Sender, nobody, to, returned);
     // A copy that cannot be queued now is given up: the sender must not be told twice for it.
     if (told && copied) {
         const std::string postmaster = failed ? options_.bounce_recipient : options_.delay_recipient;

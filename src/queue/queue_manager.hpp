@@ -35,8 +35,10 @@ struct QueueManagerOptions {
     bool confirm_delay_cleared = false;
     RetryOptions retry;
     static constexpr void describe(auto& parameter) {
-        parameter("qmgr_message_active_limit", &QueueManagerOptions::active_messages_max,
-                  base::Between{1, 10000000}, "How many messages may be in delivery at once.");
+        parameter(
+            "qmgr_message_active_limit", &QueueManagerOptions::active_messages_max,
+            base::Between{1, 10000000},
+            "How many messages may be in delivery at once; those of one sender at most four fifths of it.");
         parameter("postrider_unrecorded_deliveries_limit", &QueueManagerOptions::unrecorded_max,
                   base::Between{1, 1000000},
                   "How many ended deliveries may wait for their results to be written before the next ones "

@@ -14,7 +14,7 @@ class Hash {  // FNV-1a
         for (const char c : text) add(c);
         add('\0');
     }
-    SenderGroup take() const { return value_; }
+    SenderGroup take() const { return static_cast<SenderGroup>((value_ ^ value_ >> 16) % sender_groups); }
 
  private:
     std::uint32_t value_ = 2166136261U;

@@ -13,8 +13,10 @@
 namespace queue {
 
 /// The account that handed it in; else the envelope sender without what changes from message to message (a
-/// recipient in it, as VERP has, what follows "+", digits). A number of it: two senders may share one.
-using SenderGroup = std::uint32_t;
+/// recipient in it, as VERP has, what follows "+", digits). One of 4096 numbers, which bounds what rows of
+/// turns take: now and then two senders share a turn.
+using SenderGroup = std::uint16_t;
+constexpr SenderGroup sender_groups = 4096;
 SenderGroup sender_group(const mail::Envelope& envelope);
 
 /// A row in which senders take turns, and each sender's entries keep their order.
