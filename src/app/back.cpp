@@ -1,5 +1,6 @@
 #include "app/back.hpp"
 
+#include "app/bounce_templates.hpp"
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
@@ -21,6 +22,7 @@ config::Configuration with_lmtp_names(const config::Configuration& configuration
     for (const auto& setting : configuration.settings())
         if (setting.name.starts_with(prefix))
             overrides.overrides.emplace_back("smtp_" + setting.name.substr(prefix.size()), setting.value);
+    if (!configuration.is_set("lmtp_tcp_port")) overrides.overrides.emplace_back("smtp_tcp_port", "24");
     return configuration.with_overrides(overrides);
 }
 
@@ -119,6 +121,12 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                                          *generation->factory));
     const std::string queue_directory = configuration.get("queue_directory");
     TRY_ASSIGN(const auto sealing, make_sealing(configuration, environment_.files));
+    // It outlives every delivery it began.
+    const auto of_this_generation =
+        [transports = &generation->transports](const std::string& name) -> queue::Transport* {
+        const auto found = transports->find(name);
+        return found == transports->end() ? nullptr : found->second.get();
+    };
     auto services = site.services;
     // Postfix's own transports exist also where a short master.cf does not list them.
     for (const auto& [name, command] : {std::pair{"local", "local"},
@@ -140,9 +148,9 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         } else if (service.command == "smtp" || service.command == "lmtp") {
             const bool lmtp = service.command == "lmtp";
             delivery::SmtpClientTransport::Services world{
-                environment_.loop,   environment_.network, environment_.tls,    environment_.resolver,
-                environment_.random, environment_.files,   environment_.events, *generation->factory,
-                own_addresses,       queue_directory};
+                environment_.loop,   environment_.network, environment_.tls,      environment_.resolver,
+                environment_.random, environment_.files,   environment_.events,   *generation->factory,
+                own_addresses,       queue_directory,      environment_.programs, of_this_generation};
             const auto settings = lmtp ? with_lmtp_names(own) : own;
             auto made = delivery::SmtpClientTransport::make(
                 service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
@@ -158,14 +166,14 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                                                             *generation->routing, environment_.events},
                     sealing);
         } else if (service.command == "local") {
-            delivery::LocalTransport::Services local{
-                environment_.loop, *generation->factory, environment_.users, *generation->routing, intake_,
-                environment_.events, agent_,
-                // The generation's own transports: it outlives every delivery it began.
-                [transports = &generation->transports](const std::string& name) -> queue::Transport* {
-                    const auto found = transports->find(name);
-                    return found == transports->end() ? nullptr : found->second.get();
-                }};
+            delivery::LocalTransport::Services local{environment_.loop,
+                                                     *generation->factory,
+                                                     environment_.users,
+                                                     *generation->routing,
+                                                     intake_,
+                                                     environment_.events,
+                                                     agent_,
+                                                     of_this_generation};
             TRY_ASSIGN(transport,
                        delivery::LocalTransport::make(config::bind<delivery::LocalOptions>(own, diagnostics),
                                                       std::move(local)));
@@ -177,16 +185,20 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     queue::QueueManagerOptions options = config::bind<queue::QueueManagerOptions>(configuration, diagnostics);
     options.retry = config::bind<queue::RetryOptions>(configuration, diagnostics);
     auto notifier_options = config::bind<queue::NotifierOptions>(configuration, diagnostics);
+    TRY_ASSIGN(notifier_options.templates, load_bounce_templates(configuration, environment_.files));
     for (const auto& d : diagnostics.list())
         if (d.severity == config::Severity::Error) return std::unexpected(d.render());
     generations_.push_back(std::move(generation));
     if (manager_) {
         manager_->configure(std::move(options));
+        notifier_->configure(std::move(notifier_options));
         return {};
     }
-    notifier_ =
-        std::make_unique<queue::Notifier>(environment_.loop, environment_.store, environment_.random,
-                                          signing_intake_, environment_.events, std::move(notifier_options));
+    queue::Notifier::Services notifier_services{
+        environment_.loop,   environment_.store,
+        environment_.random, signing_intake_,
+        environment_.events, [this](mail::Envelope envelope) { return expand(std::move(envelope)); }};
+    notifier_ = std::make_unique<queue::Notifier>(std::move(notifier_services), std::move(notifier_options));
     const auto current = [this]() -> Generation& { return *generations_.back(); };
     queue::QueueManager::Services manager_services{
         environment_.loop,

@@ -1,37 +1,41 @@
 #include "app/control.hpp"
 
+#include "app/queued_message_json.hpp"
 #include "base/base64.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace app {
 namespace {
 
 using nlohmann::json;
 
-json to_json(const queue::QueuedMessage& message) {
-    json recipients = json::array();
-    for (const auto& recipient : message.recipients)
-        recipients.push_back({{"address", recipient.address},
-                              {"delay_reason", recipient.reason},
-                              {"greylisted", recipient.greylisted}});
-    return {{"queue_name", to_text(message.state)},
-            {"queue_id", message.id.text()},
-            {"arrival_time", env::unix_time(message.arrived)},
-            {"message_size", message.size},
-            {"sender", message.sender},
-            {"recipients", std::move(recipients)},
-            {"next_attempt", env::unix_time(message.next_attempt)}};
-}
-
 struct Actions {
     queue::QueueManager& manager;
     env::Loop& loop;
     ControlActions actions;
 };
+
+std::string_view to_text(queue::Scheduler::DestinationState::Waits waits) {
+    constexpr std::string_view words[] = {"", "window", "rate delay", "transport", "dead"};
+    return words[static_cast<std::size_t>(waits)];
+}
+
+/// Those with the most mail, and those that failed.
+std::vector<queue::Scheduler::DestinationState> busiest(std::vector<queue::Scheduler::DestinationState> all) {
+    constexpr std::size_t shown_max = 25;
+    const auto weight = [](const auto& d) {
+        return std::tuple(d.waiting_jobs + d.running, d.dead, !d.why.empty());
+    };
+    std::ranges::stable_sort(all, std::greater{}, weight);
+    std::erase_if(all, [](const auto& d) { return d.waiting_jobs + d.running == 0 && d.why.empty(); });
+    if (all.size() > shown_max) all.erase(all.begin() + shown_max, all.end());
+    return all;
+}
 
 // Not in the coroutines: gcc 12.2 cannot compile a braced list of json values there.
 json status_json(Actions& self) {
@@ -46,14 +50,19 @@ json status_json(Actions& self) {
          std::chrono::floor<std::chrono::seconds>(self.loop.clock().wall() - self.actions.started).count()},
         {"warnings", self.actions.warnings()},
         {"destinations", json::array()}};
-    for (const auto& d : self.manager.destinations())
-        out["destinations"].push_back({{"transport", d.destination.transport},
-                                       {"next_hop", d.destination.next_hop},
-                                       {"waiting", d.waiting_jobs},
-                                       {"running", d.running},
-                                       {"window", d.window},
-                                       {"dead", d.dead},
-                                       {"why", d.why}});
+    const auto now = self.loop.clock().steady();
+    for (const auto& d : busiest(self.manager.destinations())) {
+        json line{{"transport", d.destination.transport},
+                  {"next_hop", d.destination.next_hop},
+                  {"waiting", d.waiting_jobs},
+                  {"running", d.running},
+                  {"window", d.window},
+                  {"dead", d.dead},
+                  {"why", d.why},
+                  {"waits_for", to_text(d.waits)}};
+        if (d.until) line["seconds_left"] = std::chrono::ceil<std::chrono::seconds>(*d.until - now).count();
+        out["destinations"].push_back(std::move(line));
+    }
     return out;
 }
 
@@ -75,7 +84,7 @@ env::Task<std::string> list(std::shared_ptr<Actions> self, server::ControlReply&
         for (const auto& id : ids) {
             auto message = co_await self->manager.describe(id);
             if (!message) continue;
-            const json line = to_json(*message);
+            const json line = queued_message_json(*message);
             const bool wanted = co_await reply.line(line);
             if (!wanted) co_return std::string{};
         }
@@ -93,6 +102,10 @@ env::Task<queue::QueueManager::Changed> change_page(std::shared_ptr<Actions> sel
     if (what == "hold") {
         auto held = co_await manager.hold(std::move(ids));
         co_return held;
+    }
+    if (what == "expire") {
+        auto expired = co_await manager.expire(std::move(ids));
+        co_return expired;
     }
     auto released = co_await manager.release(ids);
     // Routing is asked anew at each attempt, so to queue again is to be due now.
@@ -142,7 +155,8 @@ std::string read_selection(const json& request, Selected& out) {
 
 env::Task<std::string> change(std::shared_ptr<Actions> self, json request, server::ControlReply& reply) {
     const std::string what = request.at("action").get<std::string>();
-    if (what != "flush" && what != "delete" && what != "hold" && what != "release" && what != "requeue")
+    if (what != "flush" && what != "delete" && what != "hold" && what != "release" && what != "requeue" &&
+        what != "expire")
         co_return "no such action: " + what;
     Selected selected;
     if (auto wrong = read_selection(request, selected); !wrong.empty()) co_return wrong;
@@ -182,7 +196,7 @@ env::Task<std::string> show(std::shared_ptr<Actions> self, json request, server:
     auto message = co_await self->manager.describe(*id);
     auto content = co_await self->manager.content(*id);
     if (!message || !content) co_return fmt::format("{} is not in the queue", id->text());
-    json line = to_json(*message);
+    json line = queued_message_json(*message);
     bool wanted = co_await reply.line(line);
     while (wanted) {
         auto piece = co_await content->next();

@@ -7,6 +7,7 @@
 #include "app/options.hpp"
 #include "app/site.hpp"
 #include "env/http.hpp"
+#include "env/programs.hpp"
 #include "env/random.hpp"
 #include "env/workers.hpp"
 #include "policy/restriction_judge.hpp"
@@ -35,6 +36,7 @@ struct LoopEnvironment {
     env::Http* http = nullptr;            // nullptr: no web service can be asked
     accounts::PamService* pam = nullptr;  // nullptr: PAM cannot be asked
     std::string login_secret{};           // the same on every loop and after a restart; empty: one is made up
+    env::Programs* programs = nullptr;  // nullptr: none may be run
 };
 
 /// Everything made from one configuration for one loop; lives as long as a connection uses it.

@@ -21,6 +21,7 @@
 #include "platform/curl_http.hpp"
 #include "platform/log_writer.hpp"
 #include "platform/openssl_tls.hpp"
+#include "platform/posix_programs.hpp"
 #include "platform/rocks_store.hpp"
 #include "platform/system.hpp"
 #include "platform/unbound_resolver.hpp"
@@ -51,7 +52,8 @@ struct LoopWorld {
           store(std::move(database), loop),
           workers(pool, loop),
           http(workers),
-          pam(loop, network, helper) {}
+          pam(loop, network, helper),
+          programs(workers) {}
     platform::AsioLoop loop;
     platform::AsioNetwork network;
     platform::OpenSslTls tls;
@@ -61,6 +63,7 @@ struct LoopWorld {
     platform::PoolWorkers workers;
     platform::CurlHttp http;
     HelperPam pam;
+    platform::PosixPrograms programs;
     std::thread thread;
 };
 
@@ -139,7 +142,7 @@ class Server {
     LoopEnvironment environment(LoopWorld& world) {
         return {world.loop,   world.network, world.tls,    &world.resolver, world.store,
                 world.random, world.workers, files_,       users_,          *log_,
-                &world.http,  &world.pam,    login_secret_};
+                &world.http,  &world.pam,    login_secret_, &world.programs};
     }
     std::string start();
     std::string build();

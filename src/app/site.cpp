@@ -3,6 +3,7 @@
 #include "accounts/throttle.hpp"
 #include "acme/options.hpp"
 #include "app/login_options.hpp"
+#include "app/bounce_templates.hpp"
 #include "app/options.hpp"
 #include "app/transport_limits.hpp"
 #include "base/text.hpp"
@@ -57,7 +58,7 @@ std::shared_ptr<const config::Registry> make_registry() {
                                   accounts::ThrottleOptions, policy::AccountOptions, TransportLimitOptions,
                                   smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
                                   policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
-                                  queue::RetryOptions, queue::NotifierOptions, delivery::VirtualOptions,
+                                  queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
                                   delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 

@@ -75,6 +75,9 @@ TransportLimits TransportLimits::make(const config::Configuration& configuration
     base.process_limit = options.processes;
     base.rate_delay = options.rate_delay;
     base.transport_rate_delay = options.transport_rate_delay;
+    // As long as the messages that made it dead wait at least.
+    base.dead_time =
+        config::parse_time(configuration.get("minimal_backoff_time"), 's').value_or(base.dead_time);
     const Reader defaults(configuration, diagnostics, "default");
     defaults.feedback("_destination_concurrency_positive_feedback", base.positive);
     defaults.feedback("_destination_concurrency_negative_feedback", base.negative);

@@ -6,6 +6,7 @@
 #include "app/report_desk.hpp"
 #include "app/signing_key_watch.hpp"
 #include "commands/judge_world.hpp"
+#include "commands/check_outbound.hpp"
 #include "commands/real_world.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
@@ -288,6 +289,7 @@ int check(const Invocation& invocation) {
             const auto built = app::build_front(*site, environment, app::own_addresses());
             if (!built) diagnostics.add(config::Severity::Error, "", 0, built.error());
         }
+        check_outbound(*site, environment, app::own_addresses(), diagnostics);
         const std::string owner = site->configuration->get("mail_owner");
         if (::geteuid() == 0 && !users.find(owner).value_or(std::nullopt))
             diagnostics.add(

@@ -12,10 +12,15 @@
 
 namespace commands {
 
+struct ServerTrouble {
+    enum class Kind { Down, Denied, Failed } kind = Kind::Failed;
+    std::string text;  // for people
+};
+
 /// Sends `request` and hands each line of the answer to `on_line`. The error is for people: the server is not
 /// running, refused, or closed too early.
-env::Task<std::expected<void, std::string>> ask_server(env::Loop& loop, env::Network& network,
-                                                       std::string socket_path, nlohmann::json request,
-                                                       std::function<void(const nlohmann::json&)> on_line);
+env::Task<std::expected<void, ServerTrouble>> ask_server(env::Loop& loop, env::Network& network,
+                                                         std::string socket_path, nlohmann::json request,
+                                                         std::function<void(const nlohmann::json&)> on_line);
 
 }  // namespace commands

@@ -17,6 +17,7 @@ bool has_part(const std::string& text, const std::string& part) {
 
 bool QueueFilter::matches(const nlohmann::json& line, std::int64_t now) const {
     if (!state.empty() && line.value("queue_name", "") != state) return false;
+    if (newer && now - line.value("arrival_time", std::int64_t{0}) > newer->count()) return false;
     if (older && now - line.value("arrival_time", std::int64_t{0}) < older->count()) return false;
     const std::string from = line.value("sender", "");
     if (!has_part(from.empty() ? "MAILER-DAEMON" : from, sender)) return false;
@@ -29,14 +30,23 @@ bool QueueFilter::matches(const nlohmann::json& line, std::int64_t now) const {
 }
 
 std::expected<QueueFilter, std::string> take_queue_filter(std::vector<std::string>& words) {
-    const auto options =
-        NamedOptions::parse(words, {"sender", "recipient", "destination", "reason", "older", "state"});
+    const auto options = NamedOptions::parse(
+        words, {"sender", "recipient", "destination", "reason", "older", "newer", "state"});
     if (!options) return std::unexpected(options.error());
-    QueueFilter out{options->get("sender"), options->get("recipient"), options->get("destination"),
-                    options->get("reason"), options->get("state"),     {}};
+    QueueFilter out{options->get("sender"),
+                    options->get("recipient"),
+                    options->get("destination"),
+                    options->get("reason"),
+                    options->get("state"),
+                    {},
+                    {}};
     if (options->has("older")) {
         out.older = config::parse_time(options->get("older"), 's');
         if (!out.older) return std::unexpected("--older is a number and s, m, h, d or w");
+    }
+    if (options->has("newer")) {
+        out.newer = config::parse_time(options->get("newer"), 's');
+        if (!out.newer) return std::unexpected("--newer is a number and s, m, h, d or w");
     }
     words = options->rest();
     return out;

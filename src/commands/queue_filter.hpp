@@ -1,5 +1,5 @@
-// Which queued messages a command is about: --sender, --recipient, --destination, --reason, --older, --state.
-// Patterns are parts of the text, without regard to case; several filters must all fit.
+// Which queued messages a command is about: --sender, --recipient, --destination, --reason, --older, --newer,
+// --state. Patterns are parts of the text, without regard to case; several filters must all fit.
 #pragma once
 
 #include <chrono>
@@ -13,10 +13,10 @@ namespace commands {
 
 struct QueueFilter {
     std::string sender, recipient, destination, reason, state;
-    std::optional<std::chrono::seconds> older;
+    std::optional<std::chrono::seconds> older, newer;
     bool any() const {
         return !sender.empty() || !recipient.empty() || !destination.empty() || !reason.empty() ||
-               !state.empty() || older;
+               !state.empty() || older || newer;
     }
     /// `line`: one message as the server lists it. `now`: Unix time.
     bool matches(const nlohmann::json& line, std::int64_t now) const;

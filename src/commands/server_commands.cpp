@@ -1,5 +1,6 @@
 // run, status, stop, reload, and the postfix program's start/stop/reload/check/status.
 #include "app/server_process.hpp"
+#include "base/text.hpp"
 #include "commands/site_loader.hpp"
 #include "commands/verb.hpp"
 
@@ -9,6 +10,22 @@
 namespace commands {
 
 using nlohmann::json;
+
+namespace {
+
+std::string why_it_waits(const json& destination) {
+    const std::string waits = destination.value("waits_for", "");
+    const std::string why = base::printable(destination.value("why", ""));
+    const int left = destination.value("seconds_left", 0);
+    if (waits == "dead") return fmt::format("; left alone for {} s: {}", left, why);
+    std::string out;
+    if (waits == "window") out = "; as many deliveries as it may have at once are under way";
+    if (waits == "rate delay") out = fmt::format("; the next in {} s (rate delay)", left);
+    if (waits == "transport") out = "; the transport runs as many deliveries as master.cf allows it";
+    return why.empty() ? out : out + "; failed last: " + why;
+}
+
+}  // namespace
 
 int run(const Invocation& invocation) { return app::run_server(invocation.directory); }
 
@@ -26,11 +43,10 @@ int status(const Invocation& invocation) {
                answer.value("deferred", 0), answer.value("hold", 0));
     for (const auto& warning : answer["warnings"])
         if (warning.is_string()) fmt::print("warning: {}\n", warning.get<std::string>());
-    for (const auto& d : answer["destinations"]) {
-        fmt::print("  {}:{}  waiting {}, running {} of {}{}\n", d.value("transport", ""),
-                   d.value("next_hop", ""), d.value("waiting", 0), d.value("running", 0),
-                   d.value("window", 0), d.value("dead", false) ? ", left alone: " + d.value("why", "") : "");
-    }
+    for (const auto& d : answer["destinations"])
+        fmt::print("  {}:{}  waiting {}, running {} of {:.0f}{}\n", d.value("transport", ""),
+                   base::printable(d.value("next_hop", "")), d.value("waiting", 0), d.value("running", 0),
+                   d.value("window", 0.0), why_it_waits(d));
     return exit_ok;
 }
 

@@ -3,6 +3,7 @@
 
 #include "app/options.hpp"
 #include "app/site.hpp"
+#include "commands/control_client.hpp"
 #include "commands/verb.hpp"
 
 #include <functional>
@@ -19,5 +20,8 @@ app::ProgramOptions program_options(const app::Site& site);
 /// Asks the running server; prints what hinders. `on_line` gets each line of the answer. True: answered.
 bool ask(const Invocation& invocation, nlohmann::json request,
          const std::function<void(const nlohmann::json&)>& on_line);
+/// The same, and prints nothing. The trouble: why there is no answer.
+std::expected<void, ServerTrouble> try_asking(const Invocation& invocation, nlohmann::json request,
+                                              const std::function<void(const nlohmann::json&)>& on_line);
 
 }  // namespace commands

@@ -24,11 +24,16 @@ constexpr Verb verb_table[] = {
     {"status", "what the running server is doing", status, "usage: postrider [-c DIR] status [--json]\n"},
     {"queue", "list, show, flush, hold, release, requeue or delete queued messages", queue,
      "usage: postrider [-c DIR] queue [--json] [list] [FILTER...]\n"
-     "       postrider queue show ID\n"
-     "       postrider queue flush|hold|release|requeue|delete ID...|ALL|FILTER... [--dry-run]\n\n"
+     "       postrider queue show ID... [--json]\n"
+     "       postrider queue flush|hold|release|requeue|expire|delete ID...|ALL|FILTER... [--dry-run | "
+     "--yes] "
+     "[--json]\n\n"
      "Filters (all must fit): --sender PART, --recipient PART, --destination DOMAIN, --reason PART, --older "
      "TIME,\n"
-     "--state active|deferred|hold. --dry-run only prints the ids and counts them.\n\n"
+     "--newer TIME, --state active|deferred|hold. --dry-run only prints the ids and counts them. delete and "
+     "expire (which\nreturns mail to its senders at the next attempt) ask first on a terminal; --yes: they "
+     "do "
+     "not. list and show also\nread the queue of a server that is down.\n\n"
      "Examples: postrider queue\n          postrider queue list --reason 'timed out' --older 2h\n"
      "          postrider queue delete --sender newsletter@ --destination example.net --dry-run\n"},
     {"user", "who may log in: add, passwd, list, disable, enable, delete, app-password, revoke", user,
@@ -166,7 +171,8 @@ constexpr Verb program_table[] = {
     {"postqueue", "list or flush the queue", postqueue,
      "usage: postqueue [-c DIR] -p | -j | -f | -i ID | -s SITE\n"},
     {"postsuper", "delete, hold, release or requeue messages", postsuper,
-     "usage: postsuper [-c DIR] -d|-h|-H|-r ID|ALL|- [QUEUE...]\n\nExamples: postsuper -d 4Q1tZk2vXz9\n      "
+     "usage: postsuper [-c DIR] -d|-e|-f|-h|-H|-r ID|ALL|- [QUEUE...]\n\nExamples: postsuper -d "
+     "4Q1tZk2vXz9\n      "
      "    postsuper -r ALL\n"},
     {"postcat", "show a queued message", postcat, "usage: postcat [-c DIR] [-b] [-e] [-h] -q ID...\n"},
 };

@@ -1,7 +1,10 @@
 #include "delivery/smtp_client.hpp"
 
 #include "base/result.hpp"
+#include "base/text.hpp"
 #include "env/pem.hpp"
+#include "mail/author.hpp"
+#include "routing/routing.hpp"
 #include "smtp/dot_decoder.hpp"
 
 #include <algorithm>
@@ -23,7 +26,8 @@ queue::RecipientResult not_now(mail::Status status, std::string text) {
 
 /// A delivery on its way from host to host.
 struct SmtpClientTransport::Attempt {
-    explicit Attempt(queue::DeliveryRequest asked) : request(std::move(asked)) {
+    explicit Attempt(queue::DeliveryRequest asked)
+        : request(std::move(asked)), content(std::move(request.content)) {
         for (std::size_t i = 0; i < request.recipients.size(); ++i) open.push_back(i);
         heard.resize(request.recipients.size());
     }
@@ -52,6 +56,7 @@ struct SmtpClientTransport::Attempt {
     }
 
     queue::DeliveryRequest request;
+    OutgoingContent content;
     queue::DeliveryReport report;
     std::vector<std::size_t> open;  // recipients neither delivered nor refused for good
     std::vector<std::optional<queue::RecipientResult>> heard;
@@ -81,10 +86,29 @@ std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTrans
         return {};
     };
     TRY(open("smtp_tls_policy_maps", o.policy_maps, out->policy_maps_));
+    TRY(open("smtp_reply_filter", o.reply_filter, out->reply_filter_));
+    TRY(open("smtp_discard_ehlo_keyword_address_maps", o.discarded_keyword_maps,
+             out->discarded_keyword_maps_));
     if (o.sasl) {
-        TRY(open("smtp_sasl_password_maps", o.password_maps, out->password_maps_));
-        if (out->password_maps_.empty())
+        tables::TableList passwords;
+        TRY(open("smtp_sasl_password_maps", o.password_maps, passwords));
+        if (passwords.empty())
             return std::unexpected("smtp_sasl_auth_enable = yes, and smtp_sasl_password_maps is empty");
+        const CredentialSource::Services world{out->services_.files, out->services_.loop.clock(),
+                                               out->services_.programs};
+        out->credentials_.emplace(world, std::move(passwords), o.token_lifetime);
+    }
+    if (!parse_next_hop("host:" + o.tcp_port, 1))
+        return std::unexpected(fmt::format("smtp_tcp_port: '{}' is not a port", o.tcp_port));
+    for (const auto& way : o.host_lookup)
+        if (!base::iequals(way, "dns") && !base::iequals(way, "native"))
+            return std::unexpected(fmt::format("smtp_host_lookup: '{}' is neither dns nor native", way));
+    for (const auto& [parameter, text] :
+         {std::pair{"smtp_bind_address", &o.bind_address}, {"smtp_bind_address6", &o.bind_address6}}) {
+        const auto address = env::IpAddress::parse(*text);
+        const bool v4 = text == &o.bind_address;
+        if (!text->empty() && (!address || address->is_v4() != v4))
+            return std::unexpected(fmt::format("{}: '{}' is no IPv{} address", parameter, *text, v4 ? 4 : 6));
     }
     if (!o.ca_file.empty()) {
         TRY_ASSIGN(out->ca_pem_, env::read_pem(out->services_.files, "smtp_tls_CAfile", o.ca_file));
@@ -106,7 +130,8 @@ env::Task<queue::DeliveryReport> SmtpClientTransport::deliver(queue::DeliveryReq
     Attempt attempt(std::move(request));
     Way way;
     way.next_hop = attempt.request.next_hop;
-    if (const auto hop = parse_next_hop(way.next_hop, 25)) way.domain = hop->host;
+    if (const auto hop = parse_hop(way.next_hop))
+        way.domain = mail::to_a_labels(hop->host).value_or(hop->host);
     if (options_.sender_dependent && !attempt.request.envelope->sender.is_null())
         way.sender = attempt.request.envelope->sender.address().key();
     auto policy = co_await choose_tls_policy(options_, policy_maps_, way.next_hop);
@@ -139,13 +164,14 @@ env::Task<void> SmtpClientTransport::try_hosts(Attempt& attempt, const Way& way,
     hops.insert(hops.end(), options_.fallback_relay.begin(), options_.fallback_relay.end());
     std::optional<Trouble> last;
     for (const auto& hop : hops) {
-        auto list = co_await targets(hop);
-        if (!list) {
-            last = list.error();
+        auto found = co_await targets(hop);
+        if (!found) {
+            last = found.error();
+            if (last->ours) break;  // a fallback relay might send the mail back to us
             continue;
         }
         std::uint32_t addresses = 0, sessions = 0;
-        for (const auto& target : *list) {
+        for (const auto& target : found->list) {
             if (options_.mx_address_limit > 0 && addresses >= options_.mx_address_limit) break;
             if (options_.mx_session_limit > 0 && sessions >= options_.mx_session_limit) break;
             if (!attempt.tried.insert(target.endpoint).second) continue;
@@ -168,15 +194,46 @@ env::Task<void> SmtpClientTransport::try_hosts(Attempt& attempt, const Way& way,
             co_await use(attempt, std::move(*connection), key);
             if (attempt.open.empty()) co_return;
         }
-        if (last && last->status.is_permanent()) break;
+        if (found->includes_us || (last && last->status.is_permanent())) break;
     }
     if (!last) co_return;
+    if (last->ours && !options_.best_mx_transport.empty()) {
+        co_await pass_on(attempt);
+        co_return;
+    }
     if (attempt.nothing_heard())
         attempt.report.setup_seconds =
             std::chrono::duration<double>(services_.loop.clock().steady() - begun).count();
     auto result = not_now(last->status, last->text);
     result.destination_failed = !last->status.is_permanent();
     attempt.settle(result);
+}
+
+/// The best mail host is this machine: best_mx_transport takes what is still open.
+env::Task<void> SmtpClientTransport::pass_on(Attempt& attempt) {
+    const auto choice = routing::parse_transport(options_.best_mx_transport, "", attempt.request.next_hop);
+    queue::Transport* transport = services_.transport ? services_.transport(choice.transport) : nullptr;
+    if (!transport || transport == this) {
+        attempt.settle(not_now(
+            {4, 3, 5},
+            fmt::format("best_mx_transport: '{}' is not another service of master.cf", choice.transport)));
+        co_return;
+    }
+    queue::DeliveryRequest request;
+    request.id = attempt.request.id;
+    request.envelope = attempt.request.envelope;
+    for (const auto index : attempt.open) request.recipients.push_back(attempt.request.recipients[index]);
+    request.transport = choice.transport;
+    request.next_hop = choice.next_hop;
+    request.content = attempt.content.release();
+    request.arrived = attempt.request.arrived;
+    request.attempt = attempt.request.attempt;
+    auto report = co_await transport->deliver(std::move(request));
+    for (std::size_t i = 0; i < attempt.open.size(); ++i)
+        attempt.heard[attempt.open[i]] = report.recipients[i];
+    attempt.report.setup_seconds = report.setup_seconds;
+    attempt.report.transmission_seconds = report.transmission_seconds;
+    attempt.open.clear();
 }
 
 /// One connection, all recipients that are still open. False: the other side answered nothing.
@@ -194,8 +251,7 @@ env::Task<bool> SmtpClientTransport::use(Attempt& attempt, std::unique_ptr<SmtpC
     co_return done != Transaction::Unanswered;
 }
 
-env::Task<bool> SmtpClientTransport::send_content(SmtpConnection& c, queue::ContentReader& content,
-                                                  bool chunked) {
+env::Task<bool> SmtpClientTransport::send_content(SmtpConnection& c, OutgoingContent& content, bool chunked) {
     smtp::DotEncoder encoder;
     std::string encoded;
     for (;;) {
@@ -266,14 +322,24 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
                                                                           Attempt& attempt) {
     using Next = smtp::ClientStep::Next;
     const auto& envelope = *attempt.request.envelope;
-    attempt.request.content->rewind();
+    const OutgoingContent::Server server{c.session.offers_eight_bit(), c.session.offers_binary(),
+                                         c.session.offers_smtputf8()};
+    const OutgoingContent::Message declared{envelope.body, envelope.smtputf8, !options_.disable_conversion};
+    const auto fit = co_await attempt.content.fit(server, declared);
+    if (!fit) {
+        const std::vector<queue::RecipientResult> nobody(attempt.open.size(),
+                                                         not_now({4, 3, 0}, fit.error()));
+        attempt.hear(nobody);
+        co_return Transaction::Spent;
+    }
     smtp::ClientMessage message{envelope.sender,
                                 {},
-                                envelope.body,
+                                fit->body,
                                 envelope.smtputf8,
+                                fit->utf8_header,
                                 envelope.dsn_return,
                                 envelope.dsn_envelope_id,
-                                attempt.request.content->size()};
+                                attempt.content.stored_size()};
     for (const auto index : attempt.open) message.recipients.push_back(attempt.request.recipients[index]);
     smtp::ClientStep step = c.session.send(std::move(message));
     bool broken = false, answered = false;
@@ -281,7 +347,7 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
         const auto until = services_.loop.clock().steady() + timeout(step.wait);
         bool sent = co_await c.send(std::move(step.output), until);
         if (sent && step.next == Next::Content) {
-            sent = co_await send_content(c, *attempt.request.content, step.chunked);
+            sent = co_await send_content(c, attempt.content, step.chunked);
             if (sent) {
                 step = c.session.on_content_sent();
                 continue;

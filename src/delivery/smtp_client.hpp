@@ -4,7 +4,9 @@
 #pragma once
 
 #include "base/event.hpp"
+#include "delivery/credential_source.hpp"
 #include "delivery/next_hop.hpp"
+#include "delivery/outgoing_content.hpp"
 #include "delivery/smtp_connection.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/tls_policy.hpp"
@@ -19,7 +21,9 @@
 #include "smtp/client_session.hpp"
 #include "tables/factory.hpp"
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace delivery {
@@ -39,6 +43,8 @@ class SmtpClientTransport : public queue::Transport {
         tables::Factory& factory;
         std::set<env::IpAddress> own_addresses;
         std::string queue_directory;
+        env::Programs* programs = nullptr;  // for tokens; nullptr: none can be run
+        std::function<queue::Transport*(const std::string& name)> transport;  // of best_mx_transport
     };
     /// Error: what the administrator must mend.
     static std::expected<std::unique_ptr<SmtpClientTransport>, std::string> make(std::string name,
@@ -61,6 +67,12 @@ class SmtpClientTransport : public queue::Transport {
         mail::Status status;
         std::string text;
         bool tls = false;
+        bool ours = false;  // this machine is the best mail host
+        std::optional<CredentialSource::Login> refused_login{};
+    };
+    struct Targets {
+        std::vector<Target> list;
+        bool includes_us = false;  // we are a mail host, too: no fallback, it might send the mail back
     };
     /// What a delivery must know of its way: the same for all hosts of a next hop.
     struct Way {
@@ -73,17 +85,29 @@ class SmtpClientTransport : public queue::Transport {
     using Result = std::expected<T, Trouble>;
 
     SmtpClientTransport(std::string name, Protocol protocol, SmtpClientOptions options, Services services);
-    env::Task<Result<std::vector<Target>>> targets(std::string next_hop);
+    env::Task<Result<Targets>> targets(std::string next_hop);
+    routing::MailHostRules host_rules() const;
+    bool looks_up_mx() const;
+    void balance(std::vector<Target>& list) const;
+    std::uint16_t default_port() const;
+    std::optional<NextHop> parse_hop(std::string_view text) const {
+        return parse_next_hop(text, default_port());
+    }
     /// open(), and once more in clear where the policy lets a host without working TLS be.
     env::Task<Result<std::unique_ptr<SmtpConnection>>> connect(Target target, const Way& way);
     env::Task<Result<std::unique_ptr<SmtpConnection>>> open(Target target, const Way& way, bool without_tls);
     env::Task<Result<void>> introduce(SmtpConnection& connection, const Way& way);
     env::Task<Result<void>> encrypt(SmtpConnection& connection, const Way& way);
-    env::Task<Result<std::optional<sasl::Credentials>>> credentials(const Way& way, std::string host);
+    env::Task<Result<std::unique_ptr<env::Stream>>> reach(Target target, std::string shown);
+    env::Task<Result<std::optional<CredentialSource::Login>>> login(const Way& way, std::string host);
+    env::Task<Result<smtp::ClientSettings>> session_settings(const Target& target, const Way& way,
+                                                             std::string shown, bool without_tls,
+                                                             std::optional<CredentialSource::Login> login);
     env::Task<void> try_hosts(Attempt& attempt, const Way& way, const std::string& key);
+    env::Task<void> pass_on(Attempt& attempt);
     env::Task<bool> use(Attempt& attempt, std::unique_ptr<SmtpConnection> connection, const std::string& key);
     env::Task<Transaction> transact(SmtpConnection& connection, Attempt& attempt);
-    env::Task<bool> send_content(SmtpConnection& connection, queue::ContentReader& content, bool chunked);
+    env::Task<bool> send_content(SmtpConnection& connection, OutgoingContent& content, bool chunked);
     queue::RecipientResult result_of(const SmtpConnection& connection,
                                      const smtp::RecipientOutcome& outcome) const;
     std::chrono::seconds timeout(smtp::Wait wait) const;
@@ -92,7 +116,8 @@ class SmtpClientTransport : public queue::Transport {
     Protocol protocol_;
     SmtpClientOptions options_;
     Services services_;
-    tables::TableList policy_maps_, password_maps_;
+    tables::TableList policy_maps_, reply_filter_, discarded_keyword_maps_;
+    std::optional<CredentialSource> credentials_;
     std::string ca_pem_;
     std::optional<env::TlsCertificate> certificate_;
     ConnectionCache idle_;

@@ -1,4 +1,4 @@
-// The way to a host that takes mail: which hosts, connecting, TLS, logging in.
+// The way to a host that takes mail: connecting, TLS, logging in.
 #include "base/base64.hpp"
 #include "base/text.hpp"
 #include "delivery/smtp_client.hpp"
@@ -9,7 +9,6 @@
 namespace delivery {
 namespace {
 
-constexpr std::uint64_t token_octets_max = 64 * 1024;
 constexpr std::size_t nonce_octets = 18;
 
 bool has_word(const std::vector<std::string>& words, std::string_view word) {
@@ -44,76 +43,19 @@ std::chrono::seconds SmtpClientTransport::timeout(smtp::Wait wait) const {
     return options_.helo_timeout;
 }
 
-env::Task<SmtpClientTransport::Result<std::vector<SmtpClientTransport::Target>>> SmtpClientTransport::targets(
-    std::string next_hop) {
-    const auto hop = parse_next_hop(next_hop, protocol_ == Protocol::Lmtp ? 24 : 25);
-    if (!hop)
-        co_return std::unexpected(
-            Trouble{{5, 3, 5}, fmt::format("bad next hop '{}'", base::printable(next_hop, 255))});
-    std::vector<Target> out;
-    if (!hop->unix_path.empty()) {
-        const std::string path = socket_path(services_.queue_directory, hop->unix_path);
-        out.push_back({env::Endpoint{{}, 0, path}, path});
-        co_return out;
-    }
-    const auto literal = env::IpAddress::parse(hop->host);
-    if (literal) {
-        out.push_back({env::Endpoint{*literal, hop->port, {}}, hop->host});
-        co_return out;
-    }
-    if (!services_.resolver)
-        co_return std::unexpected(Trouble{{4, 4, 3}, "no name service: only addresses can be reached"});
-    using Rules = routing::MailHostRules;
-    Rules rules;
-    const auto protocols = base::lower(options_.inet_protocols);
-    rules.families = protocols == "ipv4"   ? Rules::Families::V4
-                     : protocols == "ipv6" ? Rules::Families::V6
-                                           : Rules::Families::Any;
-    rules.prefer = options_.address_preference == AddressPreference::V4   ? Rules::Prefer::V4
-                   : options_.address_preference == AddressPreference::V6 ? Rules::Prefer::V6
-                                                                          : Rules::Prefer::Any;
-    const bool look_up_mx = protocol_ == Protocol::Smtp && !hop->literal_host;
-    constexpr std::uint16_t smtp_port = 25;
-    if (look_up_mx && hop->port == smtp_port) rules.own_addresses = services_.own_addresses;
-    routing::MailHosts hosts;
-    if (look_up_mx)
-        hosts = co_await routing::find_mail_hosts(*services_.resolver, services_.random, hop->host, rules);
-    else
-        hosts = co_await routing::find_host(*services_.resolver, services_.random, hop->host, rules);
-    if (!hosts) co_return std::unexpected(Trouble{hosts.error().status, hosts.error().text});
-    for (const auto& host : *hosts) out.push_back({env::Endpoint{host.address, hop->port, {}}, host.name});
-    co_return out;
-}
-
-env::Task<SmtpClientTransport::Result<std::optional<sasl::Credentials>>> SmtpClientTransport::credentials(
+env::Task<SmtpClientTransport::Result<std::optional<CredentialSource::Login>>> SmtpClientTransport::login(
     const Way& way, std::string host) {
+    if (!credentials_) co_return std::optional<CredentialSource::Login>{};
     std::vector<std::string> keys;
     if (!way.sender.empty()) {
         keys.push_back(way.sender);
         keys.push_back(way.sender.substr(way.sender.rfind('@')));
     }
-    keys.push_back(host);
+    keys.push_back(std::move(host));
     keys.push_back(way.next_hop);
-    for (const auto& key : keys) {
-        auto found = co_await password_maps_.lookup(key);
-        if (!found)
-            co_return std::unexpected(Trouble{{4, 3, 0}, "smtp_sasl_password_maps: " + found.error().text});
-        if (!*found) continue;
-        const auto colon = (*found)->find(':');
-        sasl::Credentials out{(*found)->substr(0, colon),
-                              colon == std::string::npos ? std::string() : (*found)->substr(colon + 1)};
-        if (out.password.starts_with("file:")) {  // a token that something else keeps fresh
-            const std::string path = out.password.substr(5);
-            const auto token = services_.files.read(path, token_octets_max);
-            if (!token)
-                co_return std::unexpected(Trouble{
-                    {4, 3, 0},
-                    fmt::format("cannot read the token of {}: {}", key, env::to_text(token.error()))});
-            out.password = base::trim(*token);
-        }
-        co_return std::optional(std::move(out));
-    }
-    co_return std::optional<sasl::Credentials>{};
+    auto found = co_await credentials_->find(std::move(keys));
+    if (!found) co_return std::unexpected(Trouble{{4, 3, 0}, found.error()});
+    co_return std::move(*found);
 }
 
 /// STARTTLS was agreed on, or this is a wrapped connection.
@@ -130,6 +72,8 @@ env::Task<SmtpClientTransport::Result<void>> SmtpClientTransport::encrypt(SmtpCo
     settings.ca_pem = ca_pem_;
     settings.ca_path = options_.ca_path;
     settings.certificate = certificate_;
+    settings.session_peer = c.relay;
+    settings.session_lifetime = options_.session_lifetime;
     const auto until = services_.loop.clock().steady() + options_.tls_timeout;
     auto encrypted = co_await services_.tls.connect(std::move(c.stream), std::move(settings), until);
     if (!encrypted)
@@ -183,60 +127,98 @@ env::Task<SmtpClientTransport::Result<void>> SmtpClientTransport::introduce(Smtp
                                                       c.session.waiting_for() == smtp::Wait::StartTls});
                 step = c.session.on_reply(*reply);
                 break;
-            default:
-                co_return std::unexpected(
-                    Trouble{c.session.trouble().status, c.session.trouble().text, c.session.trouble().tls});
+            default: {
+                const auto& found = c.session.trouble();
+                Trouble trouble{found.status, found.text, found.tls};
+                if (found.login) trouble.refused_login = c.login;
+                co_return std::unexpected(std::move(trouble));
+            }
         }
     }
+}
+
+/// A stream to the host, from smtp_bind_address where it can be.
+env::Task<SmtpClientTransport::Result<std::unique_ptr<env::Stream>>> SmtpClientTransport::reach(
+    Target target, std::string shown) {
+    env::ConnectOptions how;
+    const auto& from = target.endpoint.address.is_v4() ? options_.bind_address : options_.bind_address6;
+    if (const auto address = env::IpAddress::parse(from)) how.bind_address = *address;
+    const auto until = services_.loop.clock().steady() + options_.connect_timeout;
+    auto stream = co_await services_.network.connect(target.endpoint, how, until);
+    if (!stream && stream.error() == env::IoError::AddressNotAvailable && how.bind_address) {
+        services_.events.note(base::Severity::Warning, name_,
+                              fmt::format("smtp_bind_address: this machine has no address {}", from));
+        how.bind_address.reset();
+        if (!options_.bind_address_enforce)
+            stream = co_await services_.network.connect(target.endpoint, how, until);
+    }
+    if (!stream)
+        co_return std::unexpected(
+            Trouble{{4, 4, 1}, fmt::format("connect to {}: {}", shown, env::to_text(stream.error()))});
+    co_return std::move(*stream);
+}
+
+env::Task<SmtpClientTransport::Result<smtp::ClientSettings>> SmtpClientTransport::session_settings(
+    const Target& target, const Way& way, std::string shown, bool without_tls,
+    std::optional<CredentialSource::Login> login) {
+    smtp::ClientSettings out;
+    out.protocol = protocol_ == Protocol::Lmtp ? smtp::ClientSettings::Protocol::Lmtp
+                                               : smtp::ClientSettings::Protocol::Smtp;
+    out.tls = without_tls || way.tls.level <= ClientTlsLevel::None ? smtp::ClientSettings::Tls::Never
+              : way.tls.mandatory()                                ? smtp::ClientSettings::Tls::Must
+                                                                   : smtp::ClientSettings::Tls::May;
+    out.encrypted = options_.wrapper_mode;
+    out.helo_name = options_.helo_name;
+    out.host = std::move(shown);
+    out.server_name = target.host;
+    out.port = target.endpoint.port;
+    out.discarded_keywords = options_.discarded_keywords;
+    if (!discarded_keyword_maps_.empty() && !target.endpoint.is_unix()) {
+        auto found = co_await discarded_keyword_maps_.lookup(target.endpoint.address.text());
+        if (!found)
+            co_return std::unexpected(
+                Trouble{{4, 3, 0}, "smtp_discard_ehlo_keyword_address_maps: " + found.error().text});
+        const std::string keywords = found->value_or("");
+        for (const auto keyword : base::split_any(keywords, ", \t"))
+            out.discarded_keywords.emplace_back(keyword);
+    }
+    out.refused_greeting_is_temporary = options_.skip_5xx_greeting;
+    out.refused_login_is_temporary = options_.login_soft_bounce;
+    if (!login) co_return out;
+    out.credentials = std::move(login->credentials);
+    out.mechanisms = options_.mechanism_filter;
+    out.plaintext_in_clear =
+        way.tls.level == ClientTlsLevel::None && !has_word(options_.security_options, "noplaintext");
+    if (has_word(options_.tls_security_options, "noplaintext"))
+        for (const auto* name : {"!PLAIN", "!LOGIN", "!OAUTHBEARER", "!XOAUTH2"})
+            out.mechanisms.emplace_back(name);
+    std::string octets(nonce_octets, '\0');
+    services_.random.fill(octets);
+    out.nonce = base::base64_encode(octets);
+    co_return out;
 }
 
 env::Task<SmtpClientTransport::Result<std::unique_ptr<SmtpConnection>>> SmtpClientTransport::open(
     Target target, const Way& way, bool without_tls) {
     auto& clock = services_.loop.clock();
     const auto begun = clock.steady();
-    env::ConnectOptions how;
-    const auto& from = target.endpoint.address.is_v4() ? options_.bind_address : options_.bind_address6;
-    if (const auto address = env::IpAddress::parse(from)) how.bind_address = *address;
-    auto stream = co_await services_.network.connect(target.endpoint, how, begun + options_.connect_timeout);
     const std::string shown =
         target.endpoint.is_unix()
             ? target.host
             : fmt::format("{}[{}]:{}", target.host, target.endpoint.address.text(), target.endpoint.port);
-    if (!stream)
-        co_return std::unexpected(
-            Trouble{{4, 4, 1}, fmt::format("connect to {}: {}", shown, env::to_text(stream.error()))});
-    smtp::ClientSettings settings;
-    settings.protocol = protocol_ == Protocol::Lmtp ? smtp::ClientSettings::Protocol::Lmtp
-                                                    : smtp::ClientSettings::Protocol::Smtp;
-    settings.tls = without_tls || way.tls.level <= ClientTlsLevel::None ? smtp::ClientSettings::Tls::Never
-                   : way.tls.mandatory()                                ? smtp::ClientSettings::Tls::Must
-                                                                        : smtp::ClientSettings::Tls::May;
-    settings.encrypted = options_.wrapper_mode;
-    settings.helo_name = options_.helo_name;
-    settings.host = shown;
-    settings.server_name = target.host;
-    settings.port = target.endpoint.port;
-    settings.discarded_keywords = options_.discarded_keywords;
-    settings.refused_greeting_is_temporary = options_.skip_5xx_greeting;
-    if (options_.sasl) {
-        auto known = co_await credentials(way, target.host);
-        if (!known) co_return std::unexpected(known.error());
-        settings.credentials = std::move(*known);
-        settings.mechanisms = options_.mechanism_filter;
-        settings.plaintext_in_clear =
-            way.tls.level == ClientTlsLevel::None && !has_word(options_.security_options, "noplaintext");
-        if (has_word(options_.tls_security_options, "noplaintext"))
-            for (const auto* name : {"!PLAIN", "!LOGIN", "!OAUTHBEARER", "!XOAUTH2"})
-                settings.mechanisms.emplace_back(name);
-        std::string octets(nonce_octets, '\0');
-        services_.random.fill(octets);
-        settings.nonce = base::base64_encode(octets);
-    }
-    auto c = std::make_unique<SmtpConnection>(std::move(settings));
+    auto stream = co_await reach(target, shown);
+    if (!stream) co_return std::unexpected(stream.error());
+    auto known = co_await login(way, target.host);
+    if (!known) co_return std::unexpected(known.error());
+    auto settings = co_await session_settings(target, way, shown, without_tls, *known);
+    if (!settings) co_return std::unexpected(settings.error());
+    auto c = std::make_unique<SmtpConnection>(std::move(*settings));
     c->stream = std::move(*stream);
     c->host = target.host;
     c->relay = shown;
     c->endpoint = target.endpoint;
+    c->reply_filter = &reply_filter_;
+    c->login = std::move(*known);
     if (options_.wrapper_mode) {
         auto encrypted = co_await encrypt(*c, way);
         if (!encrypted) co_return std::unexpected(encrypted.error());
@@ -253,9 +235,22 @@ env::Task<SmtpClientTransport::Result<std::unique_ptr<SmtpConnection>>> SmtpClie
 env::Task<SmtpClientTransport::Result<std::unique_ptr<SmtpConnection>>> SmtpClientTransport::connect(
     Target target, const Way& way) {
     auto connection = co_await open(target, way, false);
-    if (connection || !connection.error().tls || way.tls.level != ClientTlsLevel::May || options_.sasl)
+    if (connection) co_return connection;
+    const Trouble trouble = connection.error();
+    if (trouble.refused_login && credentials_->refused(*trouble.refused_login)) {
+        auto fresh = co_await login(way, target.host);
+        const auto& old = trouble.refused_login->credentials;
+        if (fresh && *fresh && (*fresh)->credentials.password != old.password) {
+            services_.events.note(base::Severity::Info, name_, trouble.text + "; trying with a fresh token");
+            connection = co_await open(target, way, false);
+        }
         co_return connection;
-    services_.events.note(base::Severity::Info, name_, connection.error().text + "; trying without TLS");
+    }
+    if (!trouble.tls || way.tls.level != ClientTlsLevel::May) co_return connection;
+    // Where we log in, what is wrong with TLS is told, instead of a password not sent in clear.
+    auto known = co_await login(way, target.host);
+    if (!known || *known) co_return connection;
+    services_.events.note(base::Severity::Info, name_, trouble.text + "; trying without TLS");
     auto in_clear = co_await open(target, way, true);
     co_return in_clear;
 }

@@ -1,6 +1,7 @@
 #include "delivery/smtp_connection.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace delivery {
 namespace {
@@ -21,7 +22,11 @@ env::Task<std::optional<smtp::Reply>> SmtpConnection::reply(env::SteadyTime dead
         std::size_t consumed = 0;
         const auto result = parser.feed(std::string_view(input).substr(used), consumed);
         used += consumed;
-        if (result == smtp::ReplyParser::Result::Complete) co_return parser.take();
+        if (result == smtp::ReplyParser::Result::Complete) {
+            if (!reply_filter || reply_filter->empty()) co_return parser.take();
+            auto changed = co_await filtered(parser.take());
+            co_return changed;
+        }
         if (result == smtp::ReplyParser::Result::Malformed) {
             problem = "received a malformed reply";
             co_return std::nullopt;
@@ -35,6 +40,27 @@ env::Task<std::optional<smtp::Reply>> SmtpConnection::reply(env::SteadyTime dead
         input.assign(piece, *got);
         used = 0;
     }
+}
+
+env::Task<std::optional<smtp::Reply>> SmtpConnection::filtered(smtp::Reply reply) {
+    smtp::ReplyParser again;
+    for (std::size_t i = 0; i < reply.lines.size(); ++i) {
+        const bool last = i + 1 == reply.lines.size();
+        std::string line = fmt::format("{}{}{}", reply.code, last ? ' ' : '-', reply.lines[i]);
+        auto found = co_await reply_filter->lookup(line);
+        if (!found) {
+            problem = "smtp_reply_filter: " + found.error().text;
+            co_return std::nullopt;
+        }
+        if (*found) line = std::move(**found);
+        line += "\r\n";
+        std::size_t used_up = 0;
+        const auto result = again.feed(line, used_up);
+        if (result == smtp::ReplyParser::Result::Complete) co_return again.take();
+        if (result == smtp::ReplyParser::Result::Malformed) break;
+    }
+    problem = "smtp_reply_filter made a malformed reply of what was received";
+    co_return std::nullopt;
 }
 
 env::Task<bool> SmtpConnection::send(std::string bytes, env::SteadyTime deadline) {

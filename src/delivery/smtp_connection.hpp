@@ -2,10 +2,12 @@
 // the same place. Belongs to the queue manager's loop.
 #pragma once
 
+#include "delivery/credential_source.hpp"
 #include "env/loop.hpp"
 #include "env/network.hpp"
 #include "env/task.hpp"
 #include "smtp/client_session.hpp"
+#include "tables/table.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -22,6 +24,8 @@ struct SmtpConnection {
     /// The next reply; nullopt: the connection broke, timed out, or what came is no reply.
     env::Task<std::optional<smtp::Reply>> reply(env::SteadyTime deadline);
     env::Task<bool> send(std::string bytes, env::SteadyTime deadline);
+    /// A reply with its lines replaced as smtp_reply_filter says; nullopt: what it became is no reply.
+    env::Task<std::optional<smtp::Reply>> filtered(smtp::Reply reply);
 
     std::unique_ptr<env::Stream> stream;
     env::Endpoint endpoint;  // as it was asked for
@@ -33,6 +37,8 @@ struct SmtpConnection {
     std::uint32_t uses = 0;
     env::SteadyTime last_use{};
     double setup_seconds = 0;
+    const tables::TableList* reply_filter = nullptr;  // smtp_reply_filter; empty or null: none
+    std::optional<CredentialSource::Login> login;
     std::string problem;  // why reply() or send() gave up
 };
 

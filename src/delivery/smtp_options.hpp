@@ -33,6 +33,15 @@ constexpr auto enum_words(AddressPreference) {
         {{"any", AddressPreference::Any}, {"ipv4", AddressPreference::V4}, {"ipv6", AddressPreference::V6}}};
 }
 
+/// smtp_dns_support_level; empty: disable_dns_lookups decides. What validates is told apart at every level.
+enum class DnsSupport { Unset, Disabled, Enabled, Dnssec };
+constexpr auto enum_words(DnsSupport) {
+    return std::array<std::pair<std::string_view, DnsSupport>, 4>{{{"", DnsSupport::Unset},
+                                                                   {"disabled", DnsSupport::Disabled},
+                                                                   {"enabled", DnsSupport::Enabled},
+                                                                   {"dnssec", DnsSupport::Dnssec}}};
+}
+
 struct SmtpClientOptions {
     std::string helo_name;
     std::chrono::seconds connect_timeout{30}, helo_timeout{300}, tls_timeout{300}, mail_timeout{300},
@@ -42,7 +51,12 @@ struct SmtpClientOptions {
     bool skip_5xx_greeting = true;
     AddressPreference address_preference = AddressPreference::Any;
     std::string bind_address, bind_address6;
-    std::vector<std::string> fallback_relay, discarded_keywords;
+    bool bind_address_enforce = false, randomize_addresses = true, balance_protocols = true;
+    std::vector<std::string> fallback_relay, discarded_keywords, host_lookup;
+    std::string discarded_keyword_maps, reply_filter, best_mx_transport, tcp_port;
+    bool disable_dns = false, ignore_mx_error = false, defer_without_address = false;
+    DnsSupport dns_support = DnsSupport::Unset;
+    bool disable_conversion = false;
     std::chrono::seconds cache_time_limit{2};
     std::uint32_t reuse_count_limit = 100;
     std::string inet_protocols;
@@ -53,8 +67,12 @@ struct SmtpClientOptions {
         ciphers, mandatory_ciphers, exclude_ciphers, mandatory_exclude_ciphers, server_name;
     std::vector<std::string> verify_match, secure_match, fingerprint_match;
     std::uint32_t tls_log_level = 0;
+    std::string session_database;
+    std::chrono::seconds session_lifetime{3600};
+    bool tls_connection_reuse = false;
 
-    bool sasl = false, sender_dependent = false;
+    bool sasl = false, sender_dependent = false, login_soft_bounce = true;
+    std::chrono::seconds token_lifetime{300};
     std::string password_maps;
     std::vector<std::string> security_options, tls_security_options, mechanism_filter;
 
@@ -93,12 +111,45 @@ struct SmtpClientOptions {
                   "Go on to the next server, or try later, where one greets with 5xx; no: return the mail.");
         parameter("smtp_address_preference", &O::address_preference, Default{"any"},
                   "ipv4, ipv6 or any: which addresses of equal preference come first.");
+        parameter("smtp_randomize_addresses", &O::randomize_addresses, Default{"yes"},
+                  "Shuffle the addresses of equal preference (RFC 5321 section 5.1).");
+        parameter("smtp_balance_inet_protocols", &O::balance_protocols, Default{"yes"},
+                  "Where a next hop has IPv4 and IPv6 addresses, let both be among the smtp_mx_address_limit "
+                  "that are tried.");
+        parameter("smtp_tcp_port", &O::tcp_port, Default{"smtp"},
+                  "The port of next hops that name none; an lmtp service reads lmtp_tcp_port.");
+        parameter(
+            "smtp_host_lookup", &O::host_lookup, Default{"dns"},
+            "Where host addresses are looked up: dns, native (the hosts file, then the DNS), or both in "
+            "their order.");
+        parameter("disable_dns_lookups", &O::disable_dns, Default{"no"},
+                  "Look up no MX: a next hop is a host, found as with smtp_host_lookup = native.");
+        parameter("smtp_dns_support_level", &O::dns_support, Default{""},
+                  "disabled: as disable_dns_lookups; enabled and dnssec: the DNS is used; whether an answer "
+                  "validates is known at both.");
+        parameter("ignore_mx_lookup_error", &O::ignore_mx_error, Default{"no"},
+                  "When the MX lookup fails, go on as if the domain had no MX instead of waiting.");
+        parameter("smtp_defer_if_no_mx_address_found", &O::defer_without_address, Default{"no"},
+                  "Wait, instead of returning the mail, when no mail host of a domain has an address.");
+        parameter(
+            "best_mx_transport", &O::best_mx_transport, Default{""},
+            "The transport for domains whose best mail host is this machine and that are in none of its "
+            "lists; empty: their mail is returned, since it would loop.");
         parameter("smtp_bind_address", &O::bind_address, Default{""}, "The IPv4 address to connect from.");
         parameter("smtp_bind_address6", &O::bind_address6, Default{""}, "The IPv6 address to connect from.");
+        parameter("smtp_bind_address_enforce", &O::bind_address_enforce, Default{"no"},
+                  "Wait when smtp_bind_address cannot be used; no: connect from any address.");
         parameter("smtp_fallback_relay", &O::fallback_relay, Default{"$fallback_relay"},
                   "Next hops to try when a destination cannot be found or reached.");
         parameter("smtp_discard_ehlo_keywords", &O::discarded_keywords, Default{""},
                   "EHLO keywords of other servers that are not believed.");
+        parameter("smtp_discard_ehlo_keyword_address_maps", &O::discarded_keyword_maps, Default{""},
+                  "Tables from a server's address to EHLO keywords of it that are not believed.");
+        parameter("smtp_reply_filter", &O::reply_filter, Default{""},
+                  "Tables from a line of a server's reply to the line to read in its place.");
+        parameter("disable_mime_output_conversion", &O::disable_conversion, Default{"no"},
+                  "Send 8-bit content as it is to servers without 8BITMIME, instead of turning it into "
+                  "quoted-printable.");
         parameter("smtp_connection_cache_time_limit", &O::cache_time_limit, Between{0s, 86400s},
                   Default{"2s"}, "How long an idle connection is kept for the next message.");
         parameter("smtp_connection_reuse_count_limit", &O::reuse_count_limit, Between{0, 1000000},
@@ -143,11 +194,25 @@ struct SmtpClientOptions {
         parameter("smtp_tls_fingerprint_cert_match", &O::fingerprint_match, Default{""},
                   "SHA-256 fingerprints of certificates at level fingerprint.");
         parameter("smtp_tls_loglevel", &O::tls_log_level, Between{0, 4}, "1: log each TLS handshake.");
+        parameter("smtp_tls_session_cache_database", &O::session_database, Default{""},
+                  "Taken, and needs no file: sessions are kept in memory, apart for each host and policy.");
+        parameter(
+            "smtp_tls_session_cache_timeout", &O::session_lifetime, Between{0s, 86400s}, Default{"3600s"},
+            "How long a TLS session may be resumed with the same server under the same policy; 0: never.");
+        parameter("smtp_tls_connection_reuse", &O::tls_connection_reuse, Default{"no"},
+                  "Taken: encrypted connections are kept for the next message as others are.");
         parameter("smtp_sasl_auth_enable", &O::sasl, Default{"no"},
                   "Log in at servers that have an entry in "
                   "smtp_sasl_password_maps.");
-        parameter("smtp_sasl_password_maps", &O::password_maps, Default{""},
-                  "Tables from host name or next hop to user:password; of a bearer token: user:file:/path.");
+        parameter(
+            "smtp_sasl_password_maps", &O::password_maps, Default{""},
+            "Tables from host name or next hop to user:password; of a bearer token: user:file:/path, or "
+            "user:command:/path and arguments, a program that prints the token, or OAuth 2's JSON of it. "
+            "It runs as mail_owner, and again when the token expires or is refused.");
+        parameter("smtp_sasl_token_lifetime", &O::token_lifetime, Between{1s, 8640000s}, Default{"300s"},
+                  "How long a program's token is used when the program does not say until when it is good.");
+        parameter("smtp_sasl_auth_soft_bounce", &O::login_soft_bounce, Default{"yes"},
+                  "Wait when a server refuses the login for good; no: return the mail.");
         parameter("smtp_sender_dependent_authentication", &O::sender_dependent, Default{"no"},
                   "Look the sender up first.");
         parameter("smtp_sasl_security_options", &O::security_options, Default{"noplaintext, noanonymous"},

@@ -94,6 +94,8 @@ std::string_view to_text(IoError error) {
             return "permission denied";
         case IoError::AddressInUse:
             return "address already in use";
+        case IoError::AddressNotAvailable:
+            return "this machine has no such address";
         case IoError::Other:
             return "input/output error";
     }

@@ -67,6 +67,7 @@ enum class IoError {
     TlsFailed,
     PermissionDenied,
     AddressInUse,
+    AddressNotAvailable,
     Other
 };
 std::string_view to_text(IoError error);
@@ -87,6 +88,7 @@ struct TlsInfo {
     std::string server_signature;  // "RSA-PSS (2048 bits) server-digest SHA256"; empty: unknown
     std::string client_signature;  // "ECDSA (prime256v1) client-digest SHA256"; empty: none
     std::string alpn;
+    bool resumed = false;  // an earlier session was taken up again
 };
 
 /// "key-exchange X25519 server-signature …" with what is known; "": nothing.

@@ -50,6 +50,9 @@ struct TlsClientSettings {
     std::string ca_pem;
     std::string ca_path;  // hashed directory
     std::optional<TlsCertificate> certificate;
+    /// Whom sessions may be resumed with, and only under these same settings; empty: never.
+    std::string session_peer;
+    std::chrono::seconds session_lifetime{3600};
 };
 
 class TlsServerContext {

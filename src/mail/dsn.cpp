@@ -12,6 +12,22 @@ constexpr std::size_t value_max = 900;  // of one field line (RFC 5322 §2.1.1: 
 
 std::string clean(std::string_view text) { return base::printable(text, value_max); }
 
+/// message/delivery-status is plain ASCII (RFC 3464 §2.1), message/global-delivery-status UTF-8 (RFC 6533
+/// §3).
+enum class Charset { Ascii, Utf8 };
+
+std::string as_ascii(std::string text) {
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+    return text;
+}
+
+std::string_view encoding_field(BodyType body) {
+    return body == BodyType::SevenBit       ? ""
+           : body == BodyType::EightBitMime ? "Content-Transfer-Encoding: 8bit\r\n"
+                                            : "Content-Transfer-Encoding: binary\r\n";
+}
+
 // What a person can do about it, from the status (RFC 3463) and the remote's words.
 std::string_view advice(const Status& status) {
     if (status.subject == 1 && (status.detail == 1 || status.detail == 6))
@@ -37,73 +53,66 @@ std::string_view advice(const Status& status) {
     return "If the reason above does not help, forward this report to your postmaster.";
 }
 
-std::string_view subject(DsnAction action) {
-    switch (action) {
-        case DsnAction::Failed:
-            return "Undelivered Mail Returned to Sender";
-        case DsnAction::Delayed:
-            return "Delayed Mail (still being retried)";
-        default:
-            return "Successful Mail Delivery Report";
-    }
+/// "MAILER-DAEMON (Mail Delivery System)" has no domain yet.
+std::string complete_from(const std::string& from, const std::string& domain) {
+    if (from.find('@') != std::string::npos) return from;
+    const auto end = std::min(from.find(' '), from.size());
+    return from.substr(0, end) + "@" + domain + from.substr(end);
+}
+
+/// As the words' character set can hold it; UTF-8 holds everything.
+std::string in_charset(std::string text, std::string_view charset) {
+    if (base::iequals(charset, "us-ascii") || base::iequals(charset, "utf-8")) return text;
+    return as_ascii(std::move(text));
 }
 
 std::string human_text(const DsnInput& input) {
-    std::string out = fmt::format("This is the mail system at host {}.\r\n\r\n", input.reporting_mta);
-    switch (input.kind) {
-        case DsnAction::Failed:
-            out +=
-                "Your message could not be delivered to the recipients below. This report says why;\r\nyour "
-                "message is attached.\r\n\r\n";
-            break;
-        case DsnAction::Delayed:
-            out +=
-                "Your message has not been delivered yet to the recipients below. You need not send\r\nit "
-                "again: it will be tried further";
-            if (input.retry_until) out += " until\r\n" + format_date(*input.retry_until, input.zone);
-            out += ".\r\n\r\n";
-            break;
-        default:
-            out += "Your message was handed over for the recipients below, as you asked to be told.\r\n\r\n";
-            break;
-    }
+    std::string out;
+    for (const auto line : base::split(input.words.text, '\n')) out += std::string(line) + "\r\n";
+    if (input.kind == DsnAction::Delayed && input.retry_until)
+        out += "It will be tried until " + format_date(*input.retry_until, input.zone) + ".\r\n\r\n";
+    std::string reasons;
     for (const auto& recipient : input.recipients) {
-        out += fmt::format("<{}>: {}\r\n", clean(recipient.recipient.address.text()), clean(recipient.text));
-        if (input.kind == DsnAction::Failed) out += fmt::format("    {}\r\n", advice(recipient.status));
-        out += "\r\n";
+        reasons +=
+            fmt::format("<{}>: {}\r\n", clean(recipient.recipient.address.text()), clean(recipient.text));
+        if (input.kind == DsnAction::Failed) reasons += fmt::format("    {}\r\n", advice(recipient.status));
+        reasons += "\r\n";
     }
-    return out;
+    return out + in_charset(std::move(reasons), input.words.charset);
 }
 
 std::string address_type(std::string_view address) { return base::is_ascii(address) ? "rfc822" : "utf-8"; }
 
-std::string status_part(const DsnInput& input) {
+std::string status_part(const DsnInput& input, Charset charset) {
+    const auto shown = [&](std::string_view text) {
+        return charset == Charset::Ascii ? as_ascii(clean(text)) : clean(text);
+    };
     std::string out = fmt::format("Reporting-MTA: dns; {}\r\n", input.reporting_mta);
     if (!input.envelope_id.empty())
-        out += fmt::format("Original-Envelope-Id: {}\r\n", base::printable(input.envelope_id, 200));
+        out += fmt::format("Original-Envelope-Id: {}\r\n", shown(input.envelope_id));
     out += fmt::format("X-Postrider-Queue-ID: {}\r\nArrival-Date: {}\r\n", input.queue_id,
                        format_date(input.arrived, input.zone));
     for (const auto& recipient : input.recipients) {
         const std::string final_address = recipient.recipient.address.text();
         out +=
-            fmt::format("\r\nFinal-Recipient: {}; {}\r\n", address_type(final_address), clean(final_address));
+            fmt::format("\r\nFinal-Recipient: {}; {}\r\n", address_type(final_address), shown(final_address));
         if (const auto semicolon = recipient.recipient.dsn_original.find(';');
             semicolon != std::string::npos) {
             out += fmt::format("Original-Recipient: {}; {}\r\n",
-                               clean(recipient.recipient.dsn_original.substr(0, semicolon)),
-                               clean(recipient.recipient.dsn_original.substr(semicolon + 1)));
+                               shown(recipient.recipient.dsn_original.substr(0, semicolon)),
+                               shown(recipient.recipient.dsn_original.substr(semicolon + 1)));
         } else if (recipient.recipient.original != recipient.recipient.address) {
             const std::string original = recipient.recipient.original.text();
-            out += fmt::format("Original-Recipient: {}; {}\r\n", address_type(original), clean(original));
+            out += fmt::format("Original-Recipient: {}; {}\r\n", address_type(original), shown(original));
         }
         out +=
             fmt::format("Action: {}\r\nStatus: {}\r\n", to_text(recipient.action), recipient.status.text());
         if (!recipient.remote_mta.empty())
-            out += fmt::format("Remote-MTA: {}\r\n", clean(recipient.remote_mta));
+            out += fmt::format("Remote-MTA: {}\r\n", shown(recipient.remote_mta));
         if (!recipient.diagnostic.empty())
-            out += fmt::format("Diagnostic-Code: {}\r\n", clean(recipient.diagnostic));
+            out += fmt::format("Diagnostic-Code: {}\r\n", shown(recipient.diagnostic));
         else if (recipient.action == DsnAction::Failed || recipient.action == DsnAction::Delayed)
-            out += fmt::format("Diagnostic-Code: x-postrider; {}\r\n", clean(recipient.text));
+            out += fmt::format("Diagnostic-Code: x-postrider; {}\r\n", shown(recipient.text));
         if (input.retry_until && recipient.action == DsnAction::Delayed)
             out += fmt::format("Will-Retry-Until: {}\r\n", format_date(*input.retry_until, input.zone));
     }
@@ -121,29 +130,42 @@ DsnText compose_dsn(const DsnInput& input) {
     const bool utf8 = input.smtputf8 || std::ranges::any_of(input.recipients, [](const auto& r) {
                           return !r.recipient.address.is_ascii();
                       });
-    const std::string sender = input.sender.text();
+    const std::string text = human_text(input);
+    const bool plain = base::is_ascii(text);
+    const bool named = !base::iequals(input.words.charset, "us-ascii");
+    const std::string charset = named ? input.words.charset : plain ? "us-ascii" : "utf-8";
+    const auto& words = input.words;
+    const bool copy = input.whom == DsnInput::For::Postmaster && !words.postmaster_subject.empty();
+    const std::string thread =
+        input.about_message_id.empty()
+            ? ""
+            : fmt::format("References: {0}\r\nIn-Reply-To: {0}\r\n", input.about_message_id);
+    const auto own = [](bool eight_bit) { return eight_bit ? BodyType::EightBitMime : BodyType::SevenBit; };
+    const bool full = input.original == DsnInput::Original::Full;
+    BodyType returned = input.original_body;
+    if (!full && returned == BodyType::BinaryMime) returned = BodyType::EightBitMime;
+    if (utf8) returned = std::max(returned, BodyType::EightBitMime);
     DsnText out;
+    out.body = std::max(own(utf8 || !plain), returned);
     out.before = fmt::format(
-        "Date: {}\r\nFrom: {} (Mail Delivery System)\r\nSubject: {}\r\nTo: {}\r\nMessage-ID: {}\r\n"
+        "Date: {}\r\nFrom: {}\r\nSubject: {}\r\nTo: {}\r\nMessage-ID: {}\r\n{}"
         "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
         "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"\r\n{}\r\n"
         "This is a MIME-encapsulated message.\r\n\r\n--{}\r\n"
-        "Content-Description: Notification\r\nContent-Type: text/plain; charset=utf-8\r\n{}\r\n",
-        format_date(input.now, input.zone), input.sender_from, subject(input.kind), sender, input.message_id,
-        input.boundary, utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "", input.boundary,
-        utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-    out.before += human_text(input);
+        "Content-Description: Notification\r\nContent-Type: text/plain; charset={}\r\n{}\r\n",
+        format_date(input.now, input.zone), complete_from(words.from, input.from_domain),
+        copy ? words.postmaster_subject : words.subject, input.to.text(), input.message_id, thread,
+        input.boundary, encoding_field(out.body), input.boundary, charset, encoding_field(own(!plain)));
+    out.before += text;
     out.before += fmt::format(
         "--{}\r\nContent-Description: Delivery report\r\nContent-Type: message/{}delivery-status\r\n{}\r\n",
-        input.boundary, utf8 ? "global-" : "", utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-    out.before += status_part(input);
-    const bool full = input.original == DsnInput::Original::Full;
+        input.boundary, utf8 ? "global-" : "", encoding_field(own(utf8)));
+    out.before += status_part(input, utf8 ? Charset::Utf8 : Charset::Ascii);
     const std::string_view type = full ? (utf8 ? "message/global" : "message/rfc822")
                                        : (utf8 ? "message/global-headers" : "text/rfc822-headers");
-    out.before += fmt::format(
-        "\r\n--{}\r\nContent-Description: Undelivered Message{}\r\nContent-Type: "
-        "{}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
-        input.boundary, full ? "" : " Headers", type);
+    out.before +=
+        fmt::format("\r\n--{}\r\nContent-Description: Undelivered Message{}\r\nContent-Type: {}\r\n{}\r\n",
+                    input.boundary, full ? "" : " Headers", type, encoding_field(returned));
     out.after = fmt::format("\r\n--{}--\r\n", input.boundary);
     return out;
 }

@@ -2,6 +2,7 @@
 // Pure: what stands before and after the returned message, so that a large original can be streamed between.
 #pragma once
 
+#include "mail/bounce_template.hpp"
 #include "mail/date.hpp"
 #include "mail/envelope.hpp"
 #include "mail/status.hpp"
@@ -30,8 +31,10 @@ struct DsnInput {
     std::string mail_name = "Postrider";
     std::string queue_id;
     std::string envelope_id;
-    Address sender;           // whom it goes to
-    std::string sender_from;  // "MAILER-DAEMON@mail.example.com"
+    Address to;
+    enum class For { Sender, Postmaster } whom = For::Sender;
+    BounceTemplate words;     // with its names filled in; "MAILER-DAEMON (…)" is completed by from_domain
+    std::string from_domain;  // "mail.example.com"
     std::vector<DsnRecipient> recipients;
     TimePoint arrived;
     TimePoint now;
@@ -39,13 +42,16 @@ struct DsnInput {
     std::optional<TimePoint> retry_until;  // of a delay
     std::string boundary;                  // not in the original
     std::string message_id;                // with angle brackets
+    std::string about_message_id;          // the original's, for enable_threaded_bounces; empty: not said
     enum class Original { Full, HeadersOnly } original = Original::Full;
+    BodyType original_body = BodyType::SevenBit;
     bool smtputf8 = false;
 };
 
 struct DsnText {
     std::string before;  // the whole message up to the returned one
     std::string after;
+    BodyType body = BodyType::SevenBit;  // with the returned message
 };
 
 DsnText compose_dsn(const DsnInput& input);

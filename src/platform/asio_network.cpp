@@ -30,6 +30,8 @@ env::IoError io_error(int error) {
         case EACCES:
         case EPERM:
             return env::IoError::PermissionDenied;
+        case EADDRNOTAVAIL:
+            return env::IoError::AddressNotAvailable;
         case EADDRINUSE:
             return env::IoError::AddressInUse;
         case EBADF:

@@ -211,7 +211,11 @@ class TlsStream : public env::Stream {
         BIO_set_mem_eof_return(in, -1);
         SSL_set_bio(ssl_, in, out);
     }
-    ~TlsStream() override { SSL_free(ssl_); }
+    ~TlsStream() override {
+        // Else OpenSSL takes a connection without close_notify for a broken one, and its session with it.
+        if (cache_ && SSL_is_init_finished(ssl_)) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN);
+        SSL_free(ssl_);
+    }
 
     env::Task<std::expected<void, std::string>> handshake(env::SteadyTime deadline) {
         for (;;) {
@@ -301,6 +305,24 @@ class TlsStream : public env::Stream {
         const long size = BIO_get_mem_data(out.get(), &data);
         return {data, static_cast<std::size_t>(size)};
     }
+    env::TlsInfo& info() { return info_; }
+    SSL* ssl() { return ssl_; }
+    /// Sessions that the server offers, at once or later, are kept there. Of a client, before the handshake.
+    void keep_sessions(std::shared_ptr<TlsClientCache> cache, std::string key,
+                       std::chrono::seconds lifetime) {
+        cache_ = std::move(cache);
+        session_key_ = std::move(key);
+        session_lifetime_ = lifetime;
+        SSL_set_app_data(ssl_, this);
+    }
+    /// SSL_CTX_sess_set_new_cb(3). 1: the session is ours now.
+    static int new_session(SSL* ssl, SSL_SESSION* session) {
+        auto* self = static_cast<TlsStream*>(SSL_get_app_data(ssl));
+        if (!self || !self->cache_ || SSL_SESSION_is_resumable(session) != 1) return 0;
+        self->cache_->keep(self->session_key_, TlsClientCache::Session(session, SSL_SESSION_free),
+                           std::chrono::steady_clock::now() + self->session_lifetime_);
+        return 1;
+    }
 
  private:
     // Ciphertext from the network into the read buffer. 0: EOF.
@@ -346,6 +368,9 @@ class TlsStream : public env::Stream {
     SSL* ssl_;
     const EVP_MD* digest_;  // of the peer's fingerprints
     env::TlsInfo info_;
+    std::shared_ptr<TlsClientCache> cache_;
+    std::string session_key_;
+    std::chrono::seconds session_lifetime_{0};
 };
 
 }  // namespace
@@ -511,18 +536,27 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::
     co_return out;
 }
 
+static std::expected<Ctx, std::string> make_client_context(const env::TlsClientSettings& settings) {
+    TRY_ASSIGN(Ctx context, new_context(TLS_client_method(), settings.protocols));
+    TRY(trust(context.get(), settings.ca_pem, settings.ca_path));
+    if (settings.certificate) TRY(use_certificate(context.get(), *settings.certificate));
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, settings.verify ? nullptr : accept_any);
+    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context.get(), &TlsStream::new_session);
+    return context;
+}
+
 env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::connect(
     std::unique_ptr<env::Stream> plain, env::TlsClientSettings settings, env::SteadyTime deadline) {
-    auto context = new_context(TLS_client_method(), settings.protocols);
-    if (!context) co_return std::unexpected(context.error());
-    auto trusted = trust(context->get(), settings.ca_pem, settings.ca_path);
-    if (!trusted) co_return std::unexpected(trusted.error());
-    if (settings.certificate) {
-        auto used = use_certificate(context->get(), *settings.certificate);
-        if (!used) co_return std::unexpected(used.error());
+    const std::string key = context_key(settings);
+    Ctx context = client_cache_->context(key);
+    if (!context) {
+        auto made = make_client_context(settings);
+        if (!made) co_return std::unexpected(made.error());
+        context = std::move(*made);
+        client_cache_->keep(key, context);
     }
-    SSL_CTX_set_verify(context->get(), SSL_VERIFY_PEER, settings.verify ? nullptr : accept_any);
-    SSL* ssl = SSL_new(context->get());
+    SSL* ssl = SSL_new(context.get());
     SSL_set_connect_state(ssl);
     if (!settings.server_name.empty()) SSL_set_tlsext_host_name(ssl, settings.server_name.c_str());
     if (!settings.match_names.empty()) {
@@ -531,7 +565,13 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::
             i == 0 ? SSL_set1_host(ssl, settings.match_names[i].c_str())
                    : SSL_add1_host(ssl, settings.match_names[i].c_str());
     }
-    auto stream = std::make_unique<TlsStream>(std::move(plain), ssl, *context, EVP_sha256());
+    auto stream = std::make_unique<TlsStream>(std::move(plain), ssl, context, EVP_sha256());
+    if (!settings.session_peer.empty() && settings.session_lifetime.count() > 0) {
+        const std::string resumable = session_key(key, settings);
+        const auto session = client_cache_->take(resumable, std::chrono::steady_clock::now());
+        if (session) SSL_set_session(ssl, session.get());
+        stream->keep_sessions(client_cache_, resumable, settings.session_lifetime);
+    }
     auto done = co_await stream->handshake(deadline);
     if (!done) {
         const long verdict = SSL_get_verify_result(ssl);

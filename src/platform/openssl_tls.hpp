@@ -6,6 +6,7 @@
 #include "env/loop.hpp"
 #include "env/tls.hpp"
 #include "platform/ticket_keys.hpp"
+#include "platform/tls_client_cache.hpp"
 
 #include <chrono>
 #include <expected>
@@ -30,6 +31,7 @@ class OpenSslTls : public env::Tls {
 
  private:
     std::shared_ptr<TicketKeys> tickets_;
+    std::shared_ptr<TlsClientCache> client_cache_ = std::make_shared<TlsClientCache>();
 };
 
 /// The protocol versions Postfix's notations mean: ">=TLSv1.2", "<=TLSv1.3", "!SSLv2, !TLSv1", "TLSv1.2

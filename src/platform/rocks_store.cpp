@@ -92,6 +92,7 @@ struct RocksDatabase::State {
     // two changes of one record (which is never content) cannot change places.
     std::deque<Request*> records, contents;
     bool stopping = false;
+    bool read_only = false;  // no committer
     std::thread committer;
 
     rocksdb::ColumnFamilyHandle* column(env::Keyspace space) {
@@ -168,18 +169,21 @@ void RocksDatabase::State::run() {
 
 RocksDatabase::RocksDatabase() : state_(std::make_unique<State>()) {}
 
+static std::vector<rocksdb::ColumnFamilyDescriptor> column_descriptors(const rocksdb::Options& options) {
+    const auto cache = rocksdb::NewLRUCache(block_cache_bytes);
+    std::vector<rocksdb::ColumnFamilyDescriptor> out;
+    for (std::size_t i = 0; i < keyspaces; ++i) out.emplace_back(names[i], column_options(options, i, cache));
+    return out;
+}
+
 std::expected<std::shared_ptr<RocksDatabase>, std::string> RocksDatabase::open(const std::string& folder) {
     std::shared_ptr<RocksDatabase> out(new RocksDatabase);
     State& state = *out->state_;
     state.folder = folder;
     const rocksdb::Options options = database_options();
-    const auto cache = rocksdb::NewLRUCache(block_cache_bytes);
-    std::vector<rocksdb::ColumnFamilyDescriptor> columns;
-    for (std::size_t i = 0; i < keyspaces; ++i)
-        columns.emplace_back(names[i], column_options(options, i, cache));
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
-    const auto status = rocksdb::DB::Open(options, folder, columns, &handles, &db);
+    const auto status = rocksdb::DB::Open(options, folder, column_descriptors(options), &handles, &db);
     if (!status.ok()) {
         const bool locked = status.ToString().find("lock") != std::string::npos;
         return std::unexpected(
@@ -189,6 +193,36 @@ std::expected<std::shared_ptr<RocksDatabase>, std::string> RocksDatabase::open(c
     state.db.reset(db);
     std::copy(handles.begin(), handles.end(), state.columns.begin());
     state.committer = std::thread([&state] { state.run(); });
+    return out;
+}
+
+namespace {
+
+class NoLog : public rocksdb::Logger {
+ public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char*, va_list) override {}
+};
+
+}  // namespace
+
+std::expected<std::shared_ptr<RocksDatabase>, std::string> RocksDatabase::open_for_reading(
+    const std::string& folder) {
+    std::shared_ptr<RocksDatabase> out(new RocksDatabase);
+    State& state = *out->state_;
+    state.folder = folder;
+    state.read_only = true;
+    rocksdb::Options options = database_options();
+    options.create_if_missing = options.create_missing_column_families = false;
+    options.info_log = std::make_shared<NoLog>();  // else a file of it would appear in the folder
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    const auto status =
+        rocksdb::DB::OpenForReadOnly(options, folder, column_descriptors(options), &handles, &db);
+    if (!status.ok())
+        return std::unexpected(fmt::format("cannot read the queue in {}: {}", folder, status.ToString()));
+    state.db.reset(db);
+    std::copy(handles.begin(), handles.end(), state.columns.begin());
     return out;
 }
 
@@ -233,6 +267,7 @@ struct CommitAwaiter {
 
 env::Task<std::expected<void, env::StoreError>> RocksStore::commit(env::Batch batch,
                                                                    env::Durability durability) {
+    if (database_->state().read_only) co_return std::unexpected(env::StoreError::Closed);
     CommitAwaiter awaiter{database_->state(), Request{std::move(batch), durability, &loop_, {}, {}}};
     auto result = co_await awaiter;
     co_return result;

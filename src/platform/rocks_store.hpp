@@ -17,6 +17,9 @@ class RocksDatabase {
  public:
     /// Opens or creates the folder. Error: a sentence for the administrator.
     static std::expected<std::shared_ptr<RocksDatabase>, std::string> open(const std::string& folder);
+    /// To look at while no server runs: nothing can be committed, nothing on the disk changes.
+    static std::expected<std::shared_ptr<RocksDatabase>, std::string> open_for_reading(
+        const std::string& folder);
     ~RocksDatabase();
     /// Writes what was accepted and ends the committer. After the loops have ended, before their tasks are
     /// destroyed.

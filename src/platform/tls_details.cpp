@@ -108,6 +108,7 @@ void describe_peer(SSL* ssl, const EVP_MD* how, env::TlsInfo& out) {
 }  // namespace
 
 void describe_connection(SSL* ssl, const EVP_MD* digest, env::TlsInfo& out) {
+    out.resumed = SSL_session_reused(ssl) == 1;
     out.protocol = SSL_get_version(ssl);
     const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl);
     out.cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";

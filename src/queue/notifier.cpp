@@ -1,21 +1,28 @@
 #include "queue/notifier.hpp"
 
+#include "base/text.hpp"
+#include "mail/header.hpp"
+#include "mail/path.hpp"
 #include "mail/received.hpp"
 #include "queue/store_content.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace queue {
 namespace {
 
-std::string_view log_kind(mail::DsnAction kind) {
+using For = mail::DsnInput::For;
+
+std::string log_kind(mail::DsnAction kind, For whom) {
+    const std::string to = whom == For::Postmaster ? "postmaster " : "sender ";
     switch (kind) {
         case mail::DsnAction::Failed:
-            return "sender non-delivery";
+            return to + "non-delivery";
         case mail::DsnAction::Delayed:
-            return "sender delay";
+            return to + "delay";
         default:
-            return "sender delivery status";
+            return to + "delivery status";
     }
 }
 
@@ -27,79 +34,150 @@ std::string header_of(std::string_view start) {
 
 }  // namespace
 
-env::Task<bool> Notifier::send(mail::DsnAction kind, QueueId about,
-                               std::shared_ptr<const EnvelopeRecord> record,
-                               std::vector<mail::DsnRecipient> recipients,
-                               std::optional<env::WallTime> retry_until) {
-    const mail::Envelope& original = record->envelope;
-    if (original.sender.is_null()) {
-        if (kind == mail::DsnAction::Failed)
-            events_.note(
-                base::Severity::Info, "bounce",
-                about.text() +
-                    ": a notification could not be delivered and is dropped: there is nobody to tell");
+bool Notifier::has_class(std::string_view name) const {
+    return std::ranges::any_of(options_.notify_classes,
+                               [&](const auto& one) { return base::iequals(one, name); });
+}
+
+const mail::BounceTemplate& Notifier::words(mail::DsnAction kind) const {
+    switch (kind) {
+        case mail::DsnAction::Failed:
+            return options_.templates.failure;
+        case mail::DsnAction::Delayed:
+            return options_.templates.delay;
+        default:
+            return options_.templates.success;
+    }
+}
+
+/// What main.cf names without a domain is of $myorigin.
+mail::Address Notifier::complete(std::string_view text) const {
+    const mail::PathOptions any{mail::PathOptions::Utf8::Allow, mail::PathOptions::Form::Tolerant};
+    auto out = mail::parse_mailbox(text, any).value_or(mail::Address{"postmaster", ""});
+    if (out.domain.empty()) out.domain = options_.origin;
+    return out;
+}
+
+env::Task<bool> Notifier::send(Notice notice) {
+    const mail::ReversePath& sender = notice.record->envelope.sender;
+    const bool failed = notice.kind == mail::DsnAction::Failed;
+    const auto dropped = [&](std::string_view why) {
+        services_.events.note(base::Severity::Info, "bounce",
+                              fmt::format("{}: a notification could not be delivered and is dropped: {}",
+                                          notice.about.text(), why));
+    };
+    if (!sender.is_null() && sender.address().key() == complete(options_.double_bounce_sender).key()) {
+        if (failed) dropped("it was the postmaster's copy already");
         co_return true;
     }
-    auto incoming = intake_.begin();
+    if (sender.is_null()) {
+        if (!failed) co_return true;
+        if (!has_class("2bounce")) {
+            dropped("there is nobody to tell");
+            co_return true;
+        }
+        const std::string to = options_.double_bounce_recipient;
+        const bool told = co_await tell_postmaster(std::move(notice), to, Return::Full);
+        co_return told;
+    }
+    const bool copied =
+        (failed && has_class("bounce")) || (notice.kind == mail::DsnAction::Delayed && has_class("delay"));
+    const bool headers = !failed || notice.record->envelope.dsn_return == mail::DsnReturn::Headers;
+    const std::string to = sender.text();
+    const Return returned = headers ? Return::Headers : Return::Full;
+    Notice first = notice;
+    const mail::ReversePath nobody;
+    const bool told = co_await tell(std::move(first), For::Sender, nobody, to, returned);
+    // A copy that cannot be queued now is given up: the sender must not be told twice for it.
+    if (told && copied) {
+        const std::string postmaster = failed ? options_.bounce_recipient : options_.delay_recipient;
+        co_await tell_postmaster(std::move(notice), postmaster, Return::Headers);
+    }
+    co_return told;
+}
+
+env::Task<bool> Notifier::tell_postmaster(Notice notice, std::string to, Return returned) {
+    const mail::ReversePath from(complete(options_.double_bounce_sender));
+    const bool told = co_await tell(std::move(notice), For::Postmaster, from, std::move(to), returned);
+    co_return told;
+}
+
+env::Task<bool> Notifier::tell(Notice notice, For whom, mail::ReversePath from, std::string to,
+                               Return returned) {
+    const auto record = notice.record;
+    const mail::Envelope& original = record->envelope;
+    auto incoming = services_.intake.begin();
     if (!incoming) co_return false;
     const QueueId new_id = (*incoming)->id();
+    // An unreadable original must not stop the notice about it.
+    StoreContent content(services_.store, notice.about, *record);
+    auto piece = co_await content.next();
 
     mail::DsnInput input;
-    input.kind = kind;
+    input.kind = notice.kind;
+    input.whom = whom;
+    input.words = words(notice.kind);
     input.reporting_mta = options_.host_name;
     input.mail_name = options_.mail_name;
-    input.queue_id = about.text();
+    input.queue_id = notice.about.text();
     input.envelope_id = original.dsn_envelope_id;
-    input.sender = original.sender.address();
-    input.sender_from = "MAILER-DAEMON@" + options_.host_name;
-    input.recipients = std::move(recipients);
+    input.to = complete(to);
+    input.from_domain = options_.host_name;
+    input.recipients = std::move(notice.recipients);
     input.arrived = record->arrived;
-    input.now = loop_.clock().wall();
-    input.zone = loop_.clock().zone_offset(input.now);
-    input.retry_until = retry_until;
-    input.boundary = fmt::format("{:016x}.{}/{}", random_.next(), new_id.text(), options_.host_name);
+    input.now = services_.loop.clock().wall();
+    input.zone = services_.loop.clock().zone_offset(input.now);
+    input.retry_until = notice.retry_until;
+    input.boundary = fmt::format("{:016x}.{}/{}", services_.random.next(), new_id.text(), options_.host_name);
     input.message_id = fmt::format("<{}@{}>", new_id.text(), options_.host_name);
+    if (options_.threaded && piece) {
+        mail::HeaderScanner scanner;
+        scanner.feed(*piece);
+        input.about_message_id = scanner.message_id();
+    }
     input.smtputf8 = original.smtputf8;
-    const bool headers_only = kind != mail::DsnAction::Failed ||
-                              original.dsn_return == mail::DsnReturn::Headers ||
-                              record->size > options_.bounce_size_limit;
+    input.original_body = original.body;
+    const bool headers_only = returned == Return::Headers || record->size > options_.bounce_size_limit;
     input.original = headers_only ? mail::DsnInput::Original::HeadersOnly : mail::DsnInput::Original::Full;
     const mail::DsnText text = mail::compose_dsn(input);
 
     auto written = co_await (*incoming)->append(text.before);
-    StoreContent content(store_, about, *record);
-    while (written) {
-        auto piece = co_await content.next();
-        if (!piece || piece->empty()) break;  // an unreadable original must not stop the notice about it
+    while (written && piece && !piece->empty()) {
         const std::string part = headers_only ? header_of(*piece) : std::move(*piece);
         written = co_await (*incoming)->append(part);
         if (headers_only) break;
+        piece = co_await content.next();
     }
     if (written) written = co_await (*incoming)->append(text.after);
     if (!written) co_return false;
 
     mail::Envelope envelope;
-    mail::Recipient to;
-    to.address = to.original = original.sender.address();
-    to.notify = mail::Notify::Never;
-    envelope.recipients.push_back(std::move(to));
-    envelope.smtputf8 = original.smtputf8;
-    envelope.body = original.body == mail::BodyType::SevenBit && !original.smtputf8
-                        ? mail::BodyType::SevenBit
-                        : mail::BodyType::EightBitMime;
+    envelope.sender = from;
+    mail::Recipient recipient;
+    recipient.address = recipient.original = input.to;
+    envelope.recipients.push_back(std::move(recipient));
+    envelope.smtputf8 = original.smtputf8 || !input.to.is_ascii();
+    envelope.body = text.body;
     envelope.origin.client_address = "local";
     envelope.origin.client_name = options_.host_name;
     envelope.origin.helo = "bounce";
     envelope.origin.service = "bounce";
+    auto expanded = co_await services_.expand(std::move(envelope));
+    if (!expanded) {
+        services_.events.note(base::Severity::Warning, "bounce",
+                              fmt::format("{}: {}", notice.about.text(), expanded.error()));
+        co_return false;
+    }
     mail::TraceOptions trace;
     trace.host_name = options_.host_name;
     trace.mail_name = options_.mail_name;
-    std::string received = mail::received_field(envelope, trace, new_id.text(), input.now, input.zone);
+    std::string received = mail::received_field(*expanded, trace, new_id.text(), input.now, input.zone);
     base::MessageContents contents{new_id.text(), input.message_id};
-    auto receipt = co_await (*incoming)->commit(std::move(envelope), std::move(received));
+    auto receipt = co_await (*incoming)->commit(std::move(*expanded), std::move(received));
     if (!receipt) co_return false;
-    events_.emit(contents);
-    events_.emit(base::NotificationSent{about.text(), std::string(log_kind(kind)), new_id.text()});
+    services_.events.emit(contents);
+    services_.events.emit(
+        base::NotificationSent{notice.about.text(), log_kind(notice.kind, whom), new_id.text()});
     co_return true;
 }
 

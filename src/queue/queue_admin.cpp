@@ -34,43 +34,14 @@ std::vector<Scheduler::DestinationState> QueueManager::destinations() const {
 }
 
 env::Task<std::optional<QueuedMessage>> QueueManager::describe(QueueId id) {
-    QueuedMessage out;
-    if (const auto* found = find(id)) {
-        const Entry* entry = &found->second;
-        out.id = entry->id;
-        out.state = entry->state;
-        out.arrived = entry->arrived;
-        out.next_attempt = entry->next_attempt;
-        out.size = entry->size;
-    } else {
-        co_return std::nullopt;
-    }
-    auto bytes = co_await services_.store.read(env::Keyspace::Envelopes, envelope_key(id));
-    if (!bytes || !*bytes) co_return std::nullopt;
-    const auto record = decode_envelope(**bytes);
-    if (!record) co_return std::nullopt;
-    out.sender = record->envelope.sender.text();
-    auto stored = co_await services_.store.scan(env::Keyspace::Envelopes, envelope_key(id) + '\0',
-                                                end_key(id), SIZE_MAX);
-    std::map<std::uint32_t, RecipientRecord> results;
-    if (stored) {
-        for (const auto& [key, value] : *stored) {
-            const auto parsed = parse_key(key);
-            if (!parsed || parsed->kind != EnvelopeKey::Kind::Recipient) continue;
-            if (auto result = decode_recipient(value)) results.emplace(parsed->index, std::move(*result));
-        }
-    }
-    for (std::uint32_t i = 0; i < record->envelope.recipients.size(); ++i) {
-        const auto result = results.find(i);
-        if (result != results.end() && result->second.kind != RecipientResult::Kind::Deferred) continue;
-        QueuedMessage::RecipientStatus status;
-        status.address = record->envelope.recipients[i].address.text();
-        if (result != results.end()) {
-            status.reason = result->second.text;
-            status.greylisted = result->second.greylisted;
-        }
-        out.recipients.push_back(std::move(status));
-    }
+    if (!find(id)) co_return std::nullopt;
+    auto out = co_await describe_stored(services_.store, id);
+    const auto* found = find(id);
+    if (!out || !found) co_return std::nullopt;
+    const Entry& entry = found->second;
+    out->state = entry.state;
+    out->next_attempt = entry.next_attempt;
+    out->forced_expire = entry.forced_expire;
     co_return out;
 }
 
@@ -121,7 +92,8 @@ env::Task<QueueManager::Changed> QueueManager::set_states(std::vector<QueueId> i
         else
             make_due(key, entry, now);
         batch.put(env::Keyspace::Envelopes, state_key(id),
-                  encode(StateRecord{entry.attempts, entry.next_attempt, hold, entry.delay_warned}));
+                  encode(StateRecord{entry.attempts, entry.next_attempt, hold, entry.delay_warned,
+                                     entry.forced_expire}));
         ++count;
     }
     if (!batch.empty()) {
@@ -139,6 +111,28 @@ env::Task<QueueManager::Changed> QueueManager::hold(std::vector<QueueId> ids) {
 
 env::Task<QueueManager::Changed> QueueManager::release(std::vector<QueueId> ids) {
     return set_states(std::move(ids), QueueState::Deferred);
+}
+
+env::Task<QueueManager::Changed> QueueManager::expire(std::vector<QueueId> ids) {
+    std::size_t count = 0;
+    env::Batch batch;
+    for (const auto& id : ids) {
+        auto* found = find(id);
+        if (!found) continue;
+        auto& [key, entry] = *found;
+        if (entry.leaving || entry.doomed || entry.forced_expire) continue;
+        entry.forced_expire = true;
+        const bool hold = entry.state == QueueState::Hold;
+        batch.put(env::Keyspace::Envelopes, state_key(id),
+                  encode(StateRecord{entry.attempts, entry.next_attempt, hold, entry.delay_warned, true}));
+        ++count;
+    }
+    if (!batch.empty()) {
+        auto done = co_await services_.store.commit(std::move(batch), env::Durability::Synced);
+        if (!done) co_return std::unexpected(failure(done.error()));
+    }
+    flush(ids);
+    co_return count;
 }
 
 /// The keys of a message, as they are in the store. False: it cannot be read.

@@ -52,19 +52,25 @@ env::Task<bool> QueueManager::notify(MessageKey key, std::shared_ptr<Active> act
             {envelope.recipients[index], action, result.status, result.text, result.remote_mta, ""});
     }
     bool ok = true;
-    if (!failed.empty())
-        ok = co_await services_.notifier.send(mail::DsnAction::Failed, id, active->record, std::move(failed),
-                                              std::nullopt);
+    Notifier::Notice notice;
+    notice.about = id;
+    notice.record = active->record;
+    if (!failed.empty()) {
+        notice.recipients = std::move(failed);
+        ok = co_await services_.notifier.send(notice);
+    }
     if (!late.empty()) {
-        const bool told =
-            co_await services_.notifier.send(mail::DsnAction::Delayed, id, active->record, std::move(late),
-                                             active->record->arrived + options_.retry.maximal_queue_lifetime);
+        notice.kind = mail::DsnAction::Delayed;
+        notice.recipients = std::move(late);
+        notice.retry_until = active->record->arrived + options_.retry.maximal_queue_lifetime;
+        const bool told = co_await services_.notifier.send(notice);
         if (entry = find(key); entry && told) entry->delay_warned = true;
     }
     if (!succeeded.empty()) {
-        const auto kind = succeeded.front().action;
-        const bool told =
-            co_await services_.notifier.send(kind, id, active->record, std::move(succeeded), std::nullopt);
+        notice.kind = succeeded.front().action;
+        notice.recipients = std::move(succeeded);
+        notice.retry_until.reset();
+        const bool told = co_await services_.notifier.send(notice);
         if (told) active->succeeded.clear();
     }
     co_return ok;
@@ -78,7 +84,9 @@ env::Task<void> QueueManager::complete(MessageKey key) {
     if (!entry->doomed) {
         const auto null_sender = envelope.sender.is_null() ? NullSender::Yes : NullSender::No;
         const bool waits = std::ranges::find(active->progress, Progress::Deferred) != active->progress.end();
-        if (waits && is_expired(options_.retry, entry->arrived, now, null_sender)) {
+        const bool expired =
+            entry->forced_expire || is_expired(options_.retry, entry->arrived, now, null_sender);
+        if (waits && expired) {
             services_.events.emit(base::MessageExpired{entry->id.text(), envelope.sender.text()});
             std::ranges::replace(active->progress, Progress::Deferred, Progress::Failed);
         }
@@ -88,7 +96,7 @@ env::Task<void> QueueManager::complete(MessageKey key) {
         // What failed is finished once the sender's notification is safe; until then it is tried again.
         std::ranges::replace(active->progress, Progress::Failed, told ? Progress::Done : Progress::Deferred);
     }
-    --active_;
+    leave_active(entry->sender);
     const QueueId id = entry->id;
     const bool finished = entry->doomed || std::ranges::all_of(active->progress, [](Progress p) {
                               return p == Progress::Done;
@@ -112,8 +120,9 @@ env::Task<void> QueueManager::complete(MessageKey key) {
             batch.put(env::Keyspace::Envelopes, recipient_key(id, index), encode(stored));
         }
         const bool hold = entry->hold_when_idle;
-        batch.put(env::Keyspace::Envelopes, state_key(id),
-                  encode(StateRecord{entry->attempts, next, hold, entry->delay_warned}));
+        batch.put(
+            env::Keyspace::Envelopes, state_key(id),
+            encode(StateRecord{entry->attempts, next, hold, entry->delay_warned, entry->forced_expire}));
         entry->active = nullptr;
         entry->hold_when_idle = false;
         if (hold)

@@ -109,12 +109,14 @@ void QueueManager::index_page(const std::vector<env::Store::Entry>& page, std::o
             pending->id = parsed->id;
             pending->arrived = pending->next_attempt = record->arrived;
             pending->size = record->size;
+            pending->sender = sender_group(record->envelope);
         } else if (parsed->kind == EnvelopeKey::Kind::State && pending && pending->id == parsed->id) {
             const auto state = decode_state(value);
             if (!state) continue;
             pending->attempts = state->attempts;
             pending->delay_warned = state->delay_warned;
             pending->next_attempt = state->next_attempt;
+            pending->forced_expire = state->expire;
             if (state->hold) pending->state = QueueState::Hold;
         }
     }
@@ -159,18 +161,20 @@ void QueueManager::arrived(Arrival arrival) {
     entry.arrived = arrival.record->arrived;
     entry.next_attempt = entry.arrived;
     entry.size = arrival.record->size;
+    entry.sender = sender_group(arrival.record->envelope);
     const bool hold = arrival.record->envelope.hold;
     if (hold) entry.state = QueueState::Hold;
     const MessageKey key = insert(std::move(entry));
     if (hold) return;
     Entry& placed = *find(key);
+    const SenderGroup sender = placed.sender;
     // The envelope is at hand only while there is room: a backlog is read back when its turn comes.
     if (active_ + ready_.size() < options_.active_messages_max) {
         placed.active = std::make_shared<Active>();
         placed.active->record = std::move(arrival.record);
         placed.active->progress.assign(placed.active->record->envelope.recipients.size(), Progress::Pending);
     }
-    ready_.push_back(key);
+    ready_.push(sender, key);
     pump();
 }
 
@@ -179,7 +183,7 @@ void QueueManager::take_due() {
     while (!due_.empty() && due_.begin()->first <= now) {
         const MessageKey key = due_.begin()->second;
         due_.erase(due_.begin());
-        ready_.push_back(key);
+        if (const Entry* entry = find(key)) ready_.push(entry->sender, key);
     }
 }
 

@@ -38,15 +38,33 @@ env::Task<void> QueueManager::stop() {
 
 void QueueManager::configure(QueueManagerOptions options) { options_ = std::move(options); }
 
+/// No sender holds all the places among the active: a fifth is kept for others.
+std::optional<MessageKey> QueueManager::next_ready() {
+    if (active_ >= options_.active_messages_max) return std::nullopt;
+    const std::size_t of_one_max =
+        std::max<std::size_t>(1, std::size_t{options_.active_messages_max} * 4 / 5);
+    return ready_.pop_if([&](SenderGroup sender) {
+        const auto found = active_by_sender_.find(sender);
+        return found == active_by_sender_.end() || found->second < of_one_max;
+    });
+}
+
+void QueueManager::leave_active(SenderGroup sender) {
+    --active_;
+    const auto found = active_by_sender_.find(sender);
+    CHECK(found != active_by_sender_.end());
+    if (--found->second == 0) active_by_sender_.erase(found);
+}
+
 void QueueManager::pump() {
     if (!running_) return;
-    while (!ready_.empty() && active_ < options_.active_messages_max) {
-        const MessageKey key = ready_.front();
-        ready_.pop_front();
+    while (const auto ready = next_ready()) {
+        const MessageKey key = *ready;
         Entry* entry = find(key);
         if (!entry || entry->state != QueueState::Deferred || entry->leaving) continue;
         entry->state = QueueState::Active;
         ++active_;
+        ++active_by_sender_[entry->sender];
         ++deliveries_;
         services_.loop.spawn(activate(key));
     }
@@ -119,9 +137,11 @@ env::Task<std::expected<Route, RouteError>> QueueManager::route_of(const mail::E
 env::Task<void> QueueManager::activate(MessageKey key) {
     std::shared_ptr<Active> active;
     QueueId id;
+    SenderGroup group = 0;
     if (Entry* entry = find(key)) {
         id = entry->id;
         active = entry->active;
+        group = entry->sender;
     }
     if (!active) {
         auto loaded = co_await load_active(id);
@@ -132,7 +152,7 @@ env::Task<void> QueueManager::activate(MessageKey key) {
                                       fmt::format("{}: {}", id.text(), loaded.error()));
                 make_due(key, *entry, services_.loop.clock().wall() + options_.retry.minimal_backoff);
             }
-            --active_;
+            leave_active(group);
             if (--deliveries_ == 0) idle_.notify_all();
             co_return;
         }
@@ -181,7 +201,8 @@ env::Task<void> QueueManager::activate(MessageKey key) {
             const auto end = std::min(at + limit, recipients.size());
             Job job{key,
                     {recipients.begin() + static_cast<std::ptrdiff_t>(at),
-                     recipients.begin() + static_cast<std::ptrdiff_t>(end)}};
+                     recipients.begin() + static_cast<std::ptrdiff_t>(end)},
+                    group};
             ++active->outstanding;
             if (scheduler_.is_dead(destination, services_.loop.clock().steady())) {
                 std::vector<Scheduler::Returned> returned;
@@ -309,8 +330,12 @@ void QueueManager::apply(Entry& entry, std::uint32_t index, const RecipientResul
                                                            : Progress::Deferred;
     active.results[index] = RecipientRecord{result.kind,       result.status,     result.text,
                                             result.remote_mta, result.diagnostic, result.greylisted};
-    // Who took over the notification sends it (RFC 3461 §5.2.2).
-    if (delivered && mail::has(recipient.notify, mail::Notify::Success) && !result.dsn_passed_on)
+    // Who took over the notification sends it (RFC 3461 §5.2.2). confirm_delay_cleared: who was told that it
+    // is late hears that it arrived.
+    const bool asked = mail::has(recipient.notify, mail::Notify::Success) && !result.dsn_passed_on;
+    const bool cleared = options_.confirm_delay_cleared && entry.delay_warned &&
+                         !mail::has(recipient.notify, mail::Notify::Never);
+    if (delivered && (asked || cleared))
         active.succeeded[index] = result.kind == Kind::Expanded ? mail::DsnAction::Expanded
                                   : result.relayed              ? mail::DsnAction::Relayed
                                                                 : mail::DsnAction::Delivered;

@@ -17,7 +17,6 @@
 #include "queue/store_intake.hpp"
 #include "queue/transport.hpp"
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,14 +32,19 @@ struct QueueManagerOptions {
     std::uint32_t active_messages_max = 20000;
     std::uint32_t unrecorded_max = 50;
     std::vector<std::string> deferred_transports;
+    bool confirm_delay_cleared = false;
     RetryOptions retry;
     static constexpr void describe(auto& parameter) {
-        parameter("qmgr_message_active_limit", &QueueManagerOptions::active_messages_max,
-                  base::Between{1, 10000000}, "How many messages may be in delivery at once.");
+        parameter(
+            "qmgr_message_active_limit", &QueueManagerOptions::active_messages_max,
+            base::Between{1, 10000000},
+            "How many messages may be in delivery at once; those of one sender at most four fifths of it.");
         parameter("postrider_unrecorded_deliveries_limit", &QueueManagerOptions::unrecorded_max,
                   base::Between{1, 1000000},
                   "How many ended deliveries may wait for their results to be written before the next ones "
                   "begin: so many may be repeated after a crash.");
+        parameter("confirm_delay_cleared", &QueueManagerOptions::confirm_delay_cleared, base::Default{"no"},
+                  "Tell the sender who was warned of a delay that the mail has arrived after all.");
         parameter("defer_transports", &QueueManagerOptions::deferred_transports,
                   "Transports whose mail waits until the queue is flushed.");
     }
@@ -56,14 +60,24 @@ struct QueuedMessage {
     env::WallTime arrived;
     env::WallTime next_attempt;
     std::uint64_t size = 0;
+    bool forced_expire = false;
     std::string sender;
+    mail::Origin origin;
+    bool smtputf8 = false;
     struct RecipientStatus {
-        std::string address;
+        std::string address, original, dsn_original;
         std::string reason;  // empty: not tried yet
         bool greylisted = false;
     };
     std::vector<RecipientStatus> recipients;  // those that still wait
 };
+
+/// What the store holds of a message, without what a running queue manager knows; nullopt: nothing, or it
+/// cannot be read.
+env::Task<std::optional<QueuedMessage>> describe_stored(env::Store& store, QueueId id);
+/// The ids in the store, ascending, those after `after`; empty: no more. Error: it cannot be read.
+env::Task<std::expected<std::vector<QueueId>, env::StoreError>> stored_ids(env::Store& store, QueueId after,
+                                                                           std::size_t limit);
 
 class QueueManager {
  public:
@@ -108,6 +122,8 @@ class QueueManager {
     env::Task<Changed> hold(std::vector<QueueId> ids);
     env::Task<Changed> release(std::vector<QueueId> ids);
     env::Task<Changed> remove(std::vector<QueueId> ids);
+    /// The next attempt is the last: what it does not deliver is returned to the sender.
+    env::Task<Changed> expire(std::vector<QueueId> ids);
     /// Makes deferred messages due now.
     std::size_t flush(const std::vector<QueueId>& ids);
     struct Counts {
@@ -127,9 +143,11 @@ class QueueManager {
         std::uint64_t size = 0;
         std::shared_ptr<Active> active;
         std::uint32_t attempts = 0;
+        SenderGroup sender = 0;
         QueueState state = QueueState::Deferred;
         bool delay_warned = false;
-        bool doomed = false;  // deleted while deliveries are under way
+        bool forced_expire = false;  // returned as undeliverable at its next attempt
+        bool doomed = false;         // deleted while deliveries are under way
         bool hold_when_idle = false;
         bool leaving = false;  // its records are being erased for a queue tool
     };
@@ -149,6 +167,8 @@ class QueueManager {
     void index_page(const std::vector<env::Store::Entry>& page, std::optional<Entry>& pending);
     void place_found(std::optional<Entry>& pending);
     void pump();
+    std::optional<MessageKey> next_ready();
+    void leave_active(SenderGroup sender);
     void start_deliveries();
     void take_due();
     env::Task<void> wait_for_due();
@@ -172,10 +192,11 @@ class QueueManager {
     Scheduler scheduler_;
     std::unordered_map<MessageKey, Entry> entries_;
     std::set<std::pair<const MessageKey, Entry>*, ById> by_id_;  // into entries_
-    std::deque<MessageKey> ready_;                               // due, waiting for a place among the active
+    FairRow<MessageKey> ready_;                                  // due, waiting for a place among the active
     std::set<std::pair<env::WallTime, MessageKey>> due_;         // deferred, by time
     MessageKey last_key_ = 0;
     std::size_t active_ = 0;
+    std::unordered_map<SenderGroup, std::size_t> active_by_sender_;
     std::size_t held_ = 0;
     std::uint32_t unrecorded_ = 0;  // deliveries that ended and whose results are not written yet
     std::size_t deliveries_ = 0;    // deliveries and completions under way

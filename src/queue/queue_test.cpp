@@ -101,7 +101,9 @@ TEST(Record, ComesBackAsItWent) {
     ASSERT_TRUE(state);
     EXPECT_EQ(state->attempts, 5);
     EXPECT_EQ(state->next_attempt, start);
-    EXPECT_TRUE(state->hold && state->delay_warned);
+    EXPECT_TRUE(state->hold && state->delay_warned && !state->expire);
+    const auto expiring = decode_state(encode(StateRecord{5, start, false, false, true}));
+    EXPECT_TRUE(expiring && expiring->expire && !expiring->hold);
 }
 
 TEST(Record, NoCutOrChangedOctetIsMoreThanAnError) {
@@ -194,8 +196,57 @@ TEST(Scheduler, ADeadDestinationGivesItsJobsBackAndIsProbedLater) {
     EXPECT_EQ(returned[0].why, "connection refused");
     EXPECT_EQ(static_cast<int>(returned[0].jobs.size()) + started, 10);
     EXPECT_FALSE(scheduler.is_dead(mx, zero + 301s));
-    scheduler.add(mx, {11, {0}});
+    // Gently: one delivery, and no second until one has reached it.
+    for (MessageKey key = 11; key <= 20; ++key) scheduler.add(mx, {key, {0}});
     EXPECT_TRUE(scheduler.next(zero + 301s));
+    EXPECT_FALSE(scheduler.next(zero + 301s));
+    scheduler.finished(mx, Scheduler::Outcome::Reached, "", zero + 302s);
+    EXPECT_TRUE(scheduler.next(zero + 302s));
+}
+
+TEST(Scheduler, ASendersThousandsDoNotDelayASingleMail) {
+    Scheduler scheduler([](const std::string&) { return small(); });
+    const Destination mx{"smtp", "example.org"};
+    constexpr SenderGroup newsletter = 1, ann = 2;
+    for (MessageKey key = 1; key <= 20'000; ++key) scheduler.add(mx, {key, {0}, newsletter});
+    scheduler.add(mx, {30'000, {0}, ann});
+    scheduler.add(mx, {30'001, {0}, ann});
+    std::vector<MessageKey> order;
+    for (int i = 0; i < 6; ++i) {
+        while (auto next = scheduler.next(zero)) order.push_back(next->job.message);
+        scheduler.finished(mx, Scheduler::Outcome::Reached, "", zero);
+    }
+    EXPECT_EQ(order[1], 30'000U);
+    EXPECT_EQ(order[3], 30'001U);
+    EXPECT_EQ(order[4], 3U) << "the newsletter keeps its order";
+}
+
+TEST(FairRow, SendersTakeTurns) {
+    FairRow<int> row;
+    for (int i = 0; i < 100'000; ++i) row.push(1, i);
+    row.push(2, -1);
+    row.push(2, -2);
+    EXPECT_EQ(row.size(), 100'002U);
+    std::vector<int> order;
+    for (int i = 0; i < 5; ++i) order.push_back(*row.pop());
+    EXPECT_EQ(order, (std::vector<int>{0, -1, 1, -2, 2}));
+    while (row.pop()) {
+    }
+    EXPECT_TRUE(row.empty());
+}
+
+TEST(SenderGroup, IsTheSameForAllMessagesOfANewsletter) {
+    const auto group = [](std::string local, std::string domain, std::string login = "") {
+        mail::Envelope envelope;
+        envelope.sender = mail::ReversePath({std::move(local), std::move(domain)});
+        envelope.origin.sasl_username = std::move(login);
+        return sender_group(envelope);
+    };
+    EXPECT_EQ(group("news-17-ann=a.example", "list.example"), group("news-4-bob=b.example", "list.example"));
+    EXPECT_EQ(group("news+ann", "list.example"), group("News+bob", "LIST.example"));
+    EXPECT_NE(group("news", "list.example"), group("ann", "list.example"));
+    EXPECT_NE(group("news", "list.example"), group("news", "other.example"));
+    EXPECT_EQ(group("a", "x.example", "shop"), group("b", "y.example", "shop"));
 }
 
 TEST(Scheduler, ARateDelayIsOneAtATimeWithAPause) {
@@ -274,7 +325,9 @@ TEST(Scheduler, WhatIsWithoutWorkIsForgotten) {
     }
     EXPECT_EQ(scheduler.snapshot(zero + 1s).size(), 5);
     EXPECT_FALSE(scheduler.next(zero + 301s));
-    EXPECT_EQ(scheduler.snapshot(zero + 301s).size(), 0);
+    EXPECT_EQ(scheduler.snapshot(zero + 301s).size(), 5) << "remembered, to be probed";
+    EXPECT_FALSE(scheduler.next(zero + 5h));
+    EXPECT_EQ(scheduler.snapshot(zero + 5h).size(), 0);
 }
 
 TEST(Scheduler, FeedbackOpensAndClosesTheWindow) {

@@ -209,7 +209,7 @@ std::string encode(const StateRecord& record) {
     Writer out;
     out.number(record.attempts);
     out.time(record.next_attempt);
-    out.byte(record.hold ? 1 : 0);
+    out.byte(static_cast<std::uint8_t>((record.hold ? 1 : 0) | (record.expire ? 2 : 0)));
     out.byte(record.delay_warned ? 1 : 0);
     return out.take();
 }
@@ -219,7 +219,9 @@ std::expected<StateRecord, RecordError> decode_state(std::string_view bytes) {
     StateRecord out;
     out.attempts = static_cast<std::uint32_t>(in.number());
     out.next_attempt = in.time();
-    out.hold = in.byte_up_to(1) == 1;
+    const auto flags = in.byte_up_to(3);
+    out.hold = (flags & 1) != 0;
+    out.expire = (flags & 2) != 0;
     out.delay_warned = in.byte_up_to(1) == 1;
     return finish(in, out);
 }

@@ -29,6 +29,7 @@ struct StateRecord {
     env::WallTime next_attempt;
     bool hold = false;
     bool delay_warned = false;
+    bool expire = false;  // the next attempt is the last
 };
 
 /// Keyspace::Envelopes: what became of one recipient.

@@ -56,12 +56,14 @@ double Feedback::of(double window) const {
     return value;
 }
 
+std::uint32_t Scheduler::window(const Queue& queue) const {
+    return queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(queue.window + nearly);
+}
+
 /// Where the destination has to stand now.
 void Scheduler::place(Queue& queue, env::SteadyTime now) {
-    const auto window =
-        queue.options.rate_delay.count() > 0 ? 1U : static_cast<std::uint32_t>(queue.window + nearly);
     auto wanted = Queue::Place::Nowhere;
-    if (queue.waiting > 0 && queue.running < window)
+    if (queue.waiting > 0 && queue.running < window(queue))
         wanted = now < queue.not_before ? Queue::Place::Delayed : Queue::Place::InTurn;
     else if (queue.waiting == 0 && queue.running == 0)
         wanted = Queue::Place::Resting;
@@ -73,7 +75,9 @@ void Scheduler::place(Queue& queue, env::SteadyTime now) {
     } else if (wanted == Queue::Place::Delayed) {
         delayed_.emplace(queue.not_before, &queue);
     } else if (wanted == Queue::Place::Resting) {
-        queue.rests_until = std::max(queue.dead_until, queue.not_before);
+        const bool died = queue.dead_until != env::SteadyTime{};
+        queue.rests_until = std::max(died ? queue.dead_until + queue.options.probe_memory : queue.dead_until,
+                                     queue.not_before);
         resting_.emplace(queue.rests_until, &queue);
     }
 }
@@ -83,6 +87,39 @@ void Scheduler::displace(Queue& queue) {
     if (queue.place == Queue::Place::Delayed) delayed_.erase({queue.not_before, &queue});
     if (queue.place == Queue::Place::Resting) resting_.erase({queue.rests_until, &queue});
     queue.place = Queue::Place::Nowhere;
+}
+
+void Scheduler::insert(Queue& queue, Job job) {
+    auto [message, is_new] = queue.by_message.try_emplace(job.message);
+    if (is_new) {
+        auto [sender, new_sender] = queue.by_sender.try_emplace(job.sender);
+        if (new_sender) sender->second = queue.senders.insert(queue.senders.end(), {job.sender, {}});
+        auto& messages = sender->second->messages;
+        message->second = messages.insert(messages.end(), {job.message, {}});
+    }
+    message->second->jobs.push_back(std::move(job));
+}
+
+/// The next job; behind it the turn passes on.
+Job Scheduler::take(Queue& queue) {
+    const auto sender = queue.senders.begin();
+    auto& messages = sender->messages;
+    const auto message = messages.begin();
+    Job out = std::move(message->jobs.front());
+    message->jobs.pop_front();
+    if (message->jobs.empty()) {
+        queue.by_message.erase(message->key);
+        messages.erase(message);
+    } else {
+        messages.splice(messages.end(), messages, message);
+    }
+    if (messages.empty()) {
+        queue.by_sender.erase(sender->group);
+        queue.senders.erase(sender);
+    } else {
+        queue.senders.splice(queue.senders.end(), queue.senders, sender);
+    }
+    return out;
 }
 
 void Scheduler::add(const Destination& destination, Job job) {
@@ -96,15 +133,7 @@ void Scheduler::add(const Destination& destination, Job job) {
         const auto initial = std::max(queue.options.initial_concurrency, 1U);
         queue.window = limit > 0 ? std::min(initial, limit) : initial;
     }
-    const auto known = queue.by_message.find(job.message);
-    if (known == queue.by_message.end()) {
-        const MessageKey message = job.message;
-        queue.messages.emplace_back(message, std::deque<Job>{});
-        queue.messages.back().second.push_back(std::move(job));
-        queue.by_message.emplace(message, std::prev(queue.messages.end()));
-    } else {
-        known->second->second.push_back(std::move(job));
-    }
+    insert(queue, std::move(job));
     ++queue.waiting;
     if (queue.place == Queue::Place::InTurn || queue.place == Queue::Place::Delayed) return;
     // That a delay is over is noticed by next().
@@ -136,15 +165,7 @@ std::optional<Scheduler::Start> Scheduler::next(env::SteadyTime now) {
 
 Scheduler::Start Scheduler::start(Queue& queue, env::SteadyTime now) {
     displace(queue);
-    auto message = queue.messages.begin();
-    Start out{*queue.name, std::move(message->second.front())};
-    message->second.pop_front();
-    if (message->second.empty()) {
-        queue.by_message.erase(message->first);
-        queue.messages.erase(message);
-    } else {
-        queue.messages.splice(queue.messages.end(), queue.messages, message);  // the next message's turn
-    }
+    Start out{*queue.name, take(queue)};
     --queue.waiting;
     ++queue.running;
     ++queue.transport->running;
@@ -157,6 +178,7 @@ Scheduler::Start Scheduler::start(Queue& queue, env::SteadyTime now) {
 void Scheduler::open_window(Queue& queue) {
     queue.failures = 0;
     queue.dead_until = {};
+    queue.why.clear();
     // Only a window that is used says that a larger one would be (Postfix's qmgr_queue_unthrottle()).
     if (queue.window >= queue.running + 1.0 + queue.options.initial_concurrency) return;
     queue.window += queue.options.positive.of(queue.window);
@@ -175,9 +197,11 @@ void Scheduler::fail(Queue& queue, const std::string& why, env::SteadyTime now) 
     queue.window = 1;
     displace(queue);
     Returned returned{*queue.name, {}, why};
-    for (auto& [message, jobs] : queue.messages)
-        for (auto& job : jobs) returned.jobs.push_back(std::move(job));
-    queue.messages.clear();
+    for (auto& sender : queue.senders)
+        for (auto& message : sender.messages)
+            for (auto& job : message.jobs) returned.jobs.push_back(std::move(job));
+    queue.senders.clear();
+    queue.by_sender.clear();
     queue.by_message.clear();
     queue.waiting = 0;
     if (!returned.jobs.empty()) returned_.push_back(std::move(returned));
@@ -217,9 +241,24 @@ std::optional<env::SteadyTime> Scheduler::next_change(env::SteadyTime now) const
 
 std::vector<Scheduler::DestinationState> Scheduler::snapshot(env::SteadyTime now) const {
     std::vector<DestinationState> out;
-    for (const auto& [destination, queue] : queues_)
-        out.push_back(
-            {destination, queue.waiting, queue.running, queue.window, now < queue.dead_until, queue.why});
+    using Waits = DestinationState::Waits;
+    for (const auto& [destination, queue] : queues_) {
+        DestinationState state{destination,  queue.waiting,          queue.running,
+                               queue.window, now < queue.dead_until, queue.why};
+        const auto limit = queue.options.process_limit;
+        if (state.dead) {
+            state.waits = Waits::Dead;
+            state.until = queue.dead_until;
+        } else if (queue.waiting > 0 && queue.running >= window(queue)) {
+            state.waits = Waits::Window;
+        } else if (queue.waiting > 0 && now < queue.not_before) {
+            state.waits = Waits::RateDelay;
+            state.until = queue.not_before;
+        } else if (queue.waiting > 0 && limit > 0 && queue.transport->running >= limit) {
+            state.waits = Waits::Transport;
+        }
+        out.push_back(std::move(state));
+    }
     return out;
 }
 

@@ -6,11 +6,14 @@
 // positive feedback, up to the limit, but only while the window is used; a failure of the destination itself
 // (no connection, no greeting) takes the negative feedback away, down to one. When `failed_cohort_limit`
 // cohorts in a row failed (a cohort is as many deliveries as the window holds), the destination is dead: its
-// jobs are handed back at once, until `dead_time` has passed; then the next job finds a window of one.
+// jobs are handed back at once, until `dead_time` has passed. Then it is probed: the window is one until a
+// delivery has reached it, however long that takes (a destination of which nothing is heard for
+// `probe_memory` begins anew).
 //
 // Fairness: transports take turns, then destinations, so a slow one holds only its own window; within a
-// destination messages take turns, job by job, so that a message with 100,000 recipients does not delay a
-// single mail behind it; a transport runs at most `process_limit` deliveries in all.
+// destination senders take turns, then the messages of a sender, job by job, so that neither a message with
+// 100,000 recipients nor 100,000 messages of one sender delay a single mail behind them; a transport runs at
+// most `process_limit` deliveries in all.
 //
 // Only destinations that may start something stand in a transport's row of turns; one that waits for a rate
 // delay stands among the delayed, one with a full window nowhere until a delivery ends. So next() costs the
@@ -18,6 +21,7 @@
 #pragma once
 
 #include "env/clock.hpp"
+#include "queue/sender_group.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -52,6 +56,7 @@ struct DestinationOptions {
     std::chrono::seconds rate_delay{0};  // behind a delivery to a destination; > 0 means one at a time
     std::chrono::seconds transport_rate_delay{0};  // between the starts of deliveries of the transport
     std::chrono::seconds dead_time{300};
+    std::chrono::seconds probe_memory{4 * 3600};
 };
 
 struct Destination {
@@ -65,6 +70,7 @@ using MessageKey = std::uint64_t;
 struct Job {
     MessageKey message = 0;
     std::vector<std::uint32_t> recipients;  // indices into the message's recipients
+    SenderGroup sender = 0;
 };
 
 class Scheduler {
@@ -102,12 +108,22 @@ class Scheduler {
         std::uint32_t running = 0;
         double window = 0;
         bool dead = false;
-        std::string why;
+        std::string why;  // of its last failure; empty: none since it was last reached
+        enum class Waits { No, Window, RateDelay, Transport, Dead } waits = Waits::No;
+        std::optional<env::SteadyTime> until{};  // of RateDelay and Dead
     };
     std::vector<DestinationState> snapshot(env::SteadyTime now) const;
 
  private:
     struct Transport;
+    struct Message {
+        MessageKey key;
+        std::deque<Job> jobs;
+    };
+    struct Sender {
+        SenderGroup group;
+        std::list<Message> messages;  // front: whose turn it is
+    };
     struct Queue {
         const Destination* name = nullptr;
         Transport* transport = nullptr;
@@ -118,8 +134,9 @@ class Scheduler {
         env::SteadyTime dead_until{};
         env::SteadyTime not_before{};
         std::string why;
-        std::list<std::pair<MessageKey, std::deque<Job>>> messages;  // front: whose turn it is
-        std::map<MessageKey, std::list<std::pair<MessageKey, std::deque<Job>>>::iterator> by_message;
+        std::list<Sender> senders;  // front: whose turn it is
+        std::map<SenderGroup, std::list<Sender>::iterator> by_sender;
+        std::map<MessageKey, std::list<Message>::iterator> by_message;
         std::size_t waiting = 0;
         enum class Place { Nowhere, InTurn, Delayed, Resting } place = Place::Nowhere;
         std::list<Queue*>::iterator turn;  // InTurn
@@ -135,6 +152,9 @@ class Scheduler {
     Start start(Queue& queue, env::SteadyTime now);
     void open_window(Queue& queue);
     void fail(Queue& queue, const std::string& why, env::SteadyTime now);
+    void insert(Queue& queue, Job job);
+    Job take(Queue& queue);
+    std::uint32_t window(const Queue& queue) const;
 
     OptionsFor options_;
     std::map<Destination, Queue> queues_;

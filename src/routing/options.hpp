@@ -21,7 +21,8 @@ struct RoutingOptions {
     std::vector<std::string> propagated_extensions;
     std::string recipient_delimiter, transport_maps, relocated_maps;
     std::string local_transport, virtual_transport, relay_transport, default_transport, relay_host;
-    std::string sender_dependent_relay_host_maps, always_bcc, recipient_bcc_maps, sender_bcc_maps,
+    std::string sender_dependent_relay_host_maps, sender_dependent_default_transport_maps, null_sender_key,
+        null_sender_transport_key, double_bounce_sender, always_bcc, recipient_bcc_maps, sender_bcc_maps,
         luser_relay;
     std::uint32_t virtual_alias_expansion_limit = 1000, virtual_alias_recursion_limit = 1000;
     std::uint32_t unknown_local_code = 550, unknown_virtual_alias_code = 550,
@@ -109,7 +110,19 @@ struct RoutingOptions {
         parameter("relayhost", &O::relay_host, Default{""},
                   "Where mail for other domains is sent: [host]:port, or empty for the DNS.");
         parameter("sender_dependent_relayhost_maps", &O::sender_dependent_relay_host_maps, Default{""},
-                  "Tables from sender to relayhost.");
+                  "Tables from sender address or @domain to relayhost; DUNNO: no change.");
+        parameter("empty_address_relayhost_maps_lookup_key", &O::null_sender_key, Default{"<>"},
+                  "What the null sender is looked up as in sender_dependent_relayhost_maps.");
+        parameter("sender_dependent_default_transport_maps", &O::sender_dependent_default_transport_maps,
+                  Default{""},
+                  "Tables from sender address or @domain to a transport:nexthop that takes the place of "
+                  "default_transport; DUNNO: no change.");
+        parameter("empty_address_default_transport_maps_lookup_key", &O::null_sender_transport_key,
+                  Default{"<>"},
+                  "What the null sender is looked up as in sender_dependent_default_transport_maps.");
+        parameter(
+            "double_bounce_sender", &O::double_bounce_sender, Default{"double-bounce"},
+            "The sender of the postmaster's copies; mail to it is discarded, so that nothing goes round.");
         parameter("always_bcc", &O::always_bcc, Default{""}, "An address that gets a copy of every message.");
         parameter("recipient_bcc_maps", &O::recipient_bcc_maps, Default{""},
                   "Tables from recipient to an address that gets a copy.");

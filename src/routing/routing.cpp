@@ -112,6 +112,8 @@ std::expected<std::unique_ptr<Routing>, std::string> Routing::make(RoutingOption
     TRY(map("relocated_maps", o.relocated_maps, out->relocated_maps_));
     TRY(map("sender_dependent_relayhost_maps", o.sender_dependent_relay_host_maps,
             out->sender_relay_host_maps_));
+    TRY(map("sender_dependent_default_transport_maps", o.sender_dependent_default_transport_maps,
+            out->sender_transport_maps_));
     TRY(map("recipient_bcc_maps", o.recipient_bcc_maps, out->recipient_bcc_maps_));
     TRY(map("sender_bcc_maps", o.sender_bcc_maps, out->sender_bcc_maps_));
     TRY(list("mydestination", o.my_destination, Subdomains::Exact, out->my_destination_));
@@ -204,7 +206,7 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
     const auto ways = forms(*meaning);
     const bool ours = *meaning == AddressClass::Local;
     if (ours && (base::iequals(address.local_part, "postmaster") ||
-                 base::iequals(address.local_part, "double-bounce")))
+                 base::iequals(address.local_part, options_.double_bounce_sender)))
         co_return Listing{};
     struct Ask {
         const tables::TableList* tables;
@@ -284,6 +286,24 @@ env::Task<std::expected<std::optional<std::string>, tables::TableError>> Routing
     co_return std::optional<std::string>{};
 }
 
+/// What a sender-dependent table says; nullopt: nothing, or DUNNO.
+env::Task<std::expected<std::optional<std::string>, LookupFailure>> Routing::by_sender(
+    const tables::TableList& tables, const mail::ReversePath& sender, const std::string& null_key) const {
+    std::optional<std::string> out;
+    if (tables.empty()) co_return out;
+    if (sender.is_null()) {
+        auto found = co_await tables.lookup(null_key);
+        if (!found) co_return std::unexpected(failure(found.error()));
+        out = std::move(*found);
+    } else {
+        auto found = co_await look_up_address(tables, sender.address(), forms(AddressClass::Default));
+        if (!found) co_return std::unexpected(failure(found.error()));
+        if (*found) out = (*found)->value;
+    }
+    if (out && (base::iequals(*out, "DUNNO") || out->empty())) out.reset();
+    co_return out;
+}
+
 env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::ReversePath sender,
                                                                    mail::Address recipient) {
     recipient = rewrite(std::move(recipient));
@@ -301,9 +321,13 @@ env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::Reverse
     }
     RouteChoice out;
     const std::string domain = is_own_literal(recipient.domain) ? options_.my_host_name : recipient.domain;
+    std::string configured =
+        *meaning == AddressClass::Default ? options_.default_transport : options_.relay_transport;
     switch (*meaning) {
         case AddressClass::Local:
             out = parse_transport(options_.local_transport, "local", domain);
+            if (base::iequals(recipient.local_part, options_.double_bounce_sender))
+                out = {"discard", "the postmaster's copies are not answered", {}};
             break;
         case AddressClass::VirtualAlias:
             co_return std::unexpected(
@@ -314,21 +338,22 @@ env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::Reverse
         case AddressClass::Relay:
             out = parse_transport(options_.relay_transport, "relay", domain);
             break;
-        case AddressClass::Default:
-            out = parse_transport(options_.default_transport, "smtp", domain);
+        case AddressClass::Default: {
+            auto own = co_await by_sender(sender_transport_maps_, sender, options_.null_sender_transport_key);
+            if (!own) co_return later(own.error().text);
+            if (*own) configured = **own;
+            out = parse_transport(configured, "smtp", domain);
             break;
+        }
     }
     if (*meaning == AddressClass::Default || *meaning == AddressClass::Relay) {
-        std::string relay_host = options_.relay_host;
-        if (!sender_relay_host_maps_.empty() && !sender.is_null()) {
-            auto found = co_await look_up_address(sender_relay_host_maps_, sender.address(),
-                                                  forms(AddressClass::Default));
-            if (!found) co_return later(found.error().text);
-            if (*found) relay_host = (*found)->value == "DUNNO" ? relay_host : (*found)->value;
-        }
-        const auto& configured =
-            *meaning == AddressClass::Default ? options_.default_transport : options_.relay_transport;
-        if (!relay_host.empty() && configured.find(':') == std::string::npos) out.next_hop = relay_host;
+        auto own = co_await by_sender(sender_relay_host_maps_, sender, options_.null_sender_key);
+        if (!own) co_return later(own.error().text);
+        const std::string relay_host = own->value_or(options_.relay_host);
+        // A next hop in the transport's own setting stands above the relayhost.
+        const auto colon = configured.find(':');
+        const bool names_hop = colon != std::string::npos && colon + 1 < configured.size();
+        if (!relay_host.empty() && !names_hop) out.next_hop = relay_host;
     }
     auto entry = co_await transport_entry(recipient);
     if (!entry) co_return later(entry.error().text);

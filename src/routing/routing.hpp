@@ -79,6 +79,8 @@ class Routing : public Directory {
     env::Task<std::expected<mail::Address, std::string>> look_up_canonical(mail::Address address,
                                                                            const tables::TableList& tables);
     std::string masqueraded(const mail::Address& address) const;
+    env::Task<std::expected<std::optional<std::string>, LookupFailure>> by_sender(
+        const tables::TableList& tables, const mail::ReversePath& sender, const std::string& null_key) const;
     env::Task<std::expected<std::optional<std::string>, tables::TableError>> transport_entry(
         mail::Address recipient);
 
@@ -91,7 +93,7 @@ class Routing : public Directory {
     tables::TableList virtual_alias_maps_, virtual_mailbox_maps_, relay_recipient_maps_,
         local_recipient_maps_, alias_maps_, canonical_maps_, sender_canonical_maps_,
         recipient_canonical_maps_, transport_maps_, relocated_maps_, sender_relay_host_maps_,
-        recipient_bcc_maps_, sender_bcc_maps_;
+        sender_transport_maps_, recipient_bcc_maps_, sender_bcc_maps_;
 };
 
 /// "transport:nexthop", either part may be missing.

@@ -56,7 +56,7 @@ ClientStep ClientSession::ask(State state, Wait wait, std::string output) {
 }
 
 ClientStep ClientSession::fail(mail::Status status, std::string text, bool tls) {
-    trouble_ = {status, std::move(text), tls};
+    trouble_ = {status, std::move(text), tls, false};
     reusable_ = false;
     ClientStep out;
     out.next = Next::Failed;
@@ -217,11 +217,17 @@ ClientStep ClientSession::auth_line(std::string line) {
     return ask(State::Auth, Wait::Auth, std::move(line) + "\r\n");
 }
 
+/// Only what the server refuses for good may bounce; its 454 (RFC 4954 §4.7.12) never.
+ClientStep ClientSession::login_failed(const Reply& reply, const std::string& why) {
+    const bool for_good = reply.permanent() && !settings_.refused_login_is_temporary;
+    const auto out = fail(for_good ? mail::Status{5, 7, 8} : mail::Status{4, 7, 8},
+                          fmt::format("SASL authentication failed; server {} said: {}", settings_.host, why));
+    trouble_.login = true;
+    return out;
+}
+
 ClientStep ClientSession::on_auth(const Reply& reply) {
-    const auto failed = [&](const std::string& why) {
-        return fail({4, 7, 8},
-                    fmt::format("SASL authentication failed; server {} said: {}", settings_.host, why));
-    };
+    const auto failed = [&](const std::string& why) { return login_failed(reply, why); };
     if (reply.code == 334) {
         if (!mechanism_) return failed(reply.text());  // answered our "*" with another challenge
         const auto challenge = base::base64_decode(reply.lines.empty() ? "" : reply.lines.front());
@@ -259,17 +265,22 @@ ClientStep ClientSession::send(ClientMessage message) {
     mail_ok_ = data_sent_ = data_ok_ = empty_data_ = false;
     const bool utf8 = !message_.sender.is_null() && !message_.sender.address().is_ascii();
     const bool needs_utf8 =
-        message_.smtputf8 && (utf8 || std::ranges::any_of(message_.recipients, [](const auto& r) {
-                                  return !r.address.is_ascii();
-                              }));
+        message_.smtputf8 &&
+        (utf8 || message_.utf8_header ||
+         std::ranges::any_of(message_.recipients, [](const auto& r) { return !r.address.is_ascii(); }));
     if (needs_utf8 && !smtputf8_)
         return refuse_message(
             {550, {5, 6, 7}, "SMTPUTF8 is required, but was not offered by host " + settings_.host});
-    if (message_.body == mail::BodyType::BinaryMime && !(binary_ && chunking_))
+    if (message_.body == mail::BodyType::BinaryMime && !offers_binary())
         return refuse_message(
             {550,
              {5, 6, 3},
              "the message is binary, and BINARYMIME was not offered by host " + settings_.host});
+    if (message_.body == mail::BodyType::EightBitMime && !eight_bit_)  // RFC 6152 §3
+        return refuse_message(
+            {550,
+             {5, 6, 3},
+             "the message holds 8-bit content, and 8BITMIME was not offered by host " + settings_.host});
     if (size_ && size_limit_ > 0 && message_.size > size_limit_)
         return refuse_message({552,
                                {5, 3, 4},

@@ -39,14 +39,16 @@ struct ClientSettings {
     std::uint16_t port = 25;
     sasl::ChannelBindings bindings;               // of the TLS connection, when it is encrypted
     bool refused_greeting_is_temporary = true;    // smtp_skip_5xx_greeting
+    bool refused_login_is_temporary = true;       // smtp_sasl_auth_soft_bounce
     std::vector<std::string> discarded_keywords;  // smtp_discard_ehlo_keywords
 };
 
 struct ClientMessage {
     mail::ReversePath sender;
     std::vector<mail::Recipient> recipients;
-    mail::BodyType body = mail::BodyType::SevenBit;
+    mail::BodyType body = mail::BodyType::SevenBit;  // of the content as this host will get it
     bool smtputf8 = false;
+    bool utf8_header = false;  // there are octets over 127 in it (RFC 6532)
     mail::DsnReturn dsn_return = mail::DsnReturn::Unspecified;
     std::string dsn_envelope_id;
     std::uint64_t size = 0;
@@ -90,12 +92,16 @@ class ClientSession {
     struct Trouble {
         mail::Status status;
         std::string text;
-        bool tls = false;  // of encryption: the driver may try again without, where the policy allows
+        bool tls = false;    // of encryption: the driver may try again without, where the policy allows
+        bool login = false;  // the credentials were refused: the driver may try again with others
     };
     const Trouble& trouble() const { return trouble_; }
     Wait waiting_for() const { return wait_; }
     bool encrypted() const { return settings_.encrypted; }
     bool offers_dsn() const { return dsn_; }
+    bool offers_eight_bit() const { return eight_bit_; }
+    bool offers_smtputf8() const { return smtputf8_; }
+    bool offers_binary() const { return binary_ && chunking_; }
     bool credentials_unused() const { return credentials_unused_; }
 
  private:
@@ -109,6 +115,7 @@ class ClientSession {
     ClientStep authenticate();
     ClientStep on_auth(const Reply& reply);
     ClientStep auth_line(std::string line);
+    ClientStep login_failed(const Reply& reply, const std::string& why);
     ClientStep envelope_more();
     ClientStep on_envelope(const Reply& reply);
     ClientStep envelope_done();

@@ -180,6 +180,33 @@ const Dialogue lmtp{"S: 220 store LMTP",
                     "S: 250 2.0.0 stored",
                     "S: 452 4.2.2 full"};
 
+const Dialogue login{"S: 220 mx.example ESMTP",
+                     "C: EHLO us.example",
+                     "S: 250-mx.example|250 AUTH LOGIN",
+                     "C: AUTH LOGIN",
+                     "S: 334 VXNlcm5hbWU6",
+                     "C: dXNlcg==",
+                     "S: 334 UGFzc3dvcmQ6",
+                     "C: c2VjcmV0",
+                     "S: 235 2.7.0 yes",
+                     "C: MAIL FROM:<ann@us.example>",
+                     "S: 250 ok",
+                     "C: RCPT TO:<a@far.example>",
+                     "S: 250 ok",
+                     "C: DATA",
+                     "S: 354 go",
+                     "S: 250 queued"};
+
+const Dialogue chunks{"S: 220 mx.example ESMTP",
+                      "C: EHLO us.example",
+                      "S: 250-mx.example|250-CHUNKING|250-BINARYMIME|250 DSN",
+                      "C: MAIL FROM:<ann@us.example> BODY=BINARYMIME",
+                      "S: 250 ok",
+                      "C: RCPT TO:<a@far.example> NOTIFY=SUCCESS",
+                      "S: 250 ok",
+                      "C: BDAT 100 LAST",
+                      "S: 250 queued"};
+
 TEST(ClientSession, ResultsForEachRecipient) {
     const auto got = play(settings(), message({"a", "b", "c"}), plain);
     EXPECT_EQ(got.wrong, "");
@@ -264,6 +291,23 @@ TEST(ClientSession, WrongPassword) {
     EXPECT_EQ(odd.end, Next::Failed);
 }
 
+TEST(ClientSession, ARefusedLoginBouncesOnlyWhereItIsSaidSo) {
+    for (const auto& [temporary, reply, class_] : {std::tuple{true, "535 5.7.8 bad password", 4},
+                                                   {false, "535 5.7.8 bad password", 5},
+                                                   {false, "454 4.7.0 the directory is down", 4}}) {
+        auto how = settings();
+        how.credentials = sasl::Credentials{"user", "secret"};
+        how.encrypted = true;
+        how.refused_login_is_temporary = temporary;
+        const auto got = play(how, message({"a"}),
+                              {"S: 220 mx", "C: EHLO us.example", "S: 250-mx|250 AUTH PLAIN",
+                               "C: AUTH PLAIN AHVzZXIAc2VjcmV0", std::string("S: ") + reply});
+        EXPECT_EQ(got.end, Next::Failed);
+        EXPECT_TRUE(got.trouble.login);
+        EXPECT_EQ(got.trouble.status.class_, class_) << reply;
+    }
+}
+
 TEST(ClientSession, Lmtp) {
     auto how = settings();
     how.protocol = ClientSettings::Protocol::Lmtp;
@@ -284,6 +328,12 @@ TEST(ClientSession, WhatTheHostCannotTakeIsNotSent) {
     international.smtputf8 = true;
     const auto utf8 = play(settings(), international, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"});
     EXPECT_EQ(utf8.results.at(0).refused_here->status, (mail::Status{5, 6, 7}));
+    auto header = message({"a"});
+    header.smtputf8 = header.utf8_header = true;
+    EXPECT_EQ(play(settings(), header, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"})
+                  .results.at(0)
+                  .refused_here->status,
+              (mail::Status{5, 6, 7}));
     auto binary = message({"a"});
     binary.body = mail::BodyType::BinaryMime;
     EXPECT_EQ(play(settings(), binary, {"S: 220 mx", "C: EHLO us.example", "S: 250 mx"})
@@ -338,6 +388,11 @@ TEST(ClientSession, TroubleAtEveryStep) {
     with_password.credentials = sasl::Credentials{"user", "secret"};
     auto to_store = settings();
     to_store.protocol = ClientSettings::Protocol::Lmtp;
+    auto encrypted = with_password;
+    encrypted.encrypted = true;
+    auto binary = message({"a"});
+    binary.body = mail::BodyType::BinaryMime;
+    binary.recipients[0].notify = mail::Notify::Success;
     struct Case {
         ClientSettings how;
         ClientMessage what;
@@ -347,12 +402,17 @@ TEST(ClientSession, TroubleAtEveryStep) {
                           {settings(), message({"a", "b"}), pipelined},
                           {settings(), message({"a"}), helo},
                           {with_password, message({"a"}), tls},
+                          {encrypted, message({"a"}), login},
+                          {settings(), binary, chunks},
                           {to_store, message({"a", "b", "c"}), lmtp}};
     for (const auto& [how, what, lines] : cases) {
-        const int replies = play(how, what, lines).replies;
+        const auto smooth = play(how, what, lines);
+        EXPECT_EQ(smooth.wrong, "");
+        const int replies = smooth.replies;
         for (int i = 0; i < replies; ++i) {
             for (const char* trouble : {"421 4.3.2 going down", "450 4.3.0 not now", "554 5.7.1 go away",
-                                        "354 what?", "250 yes", "334 dXNlcg==", "220 hello again"}) {
+                                        "354 what?", "250 yes", "334 dXNlcg==", "220 hello again",
+                                        "535 5.7.8 no", "250-x|250-SIZE 1|250 AUTH PLAIN", "599 9.9.9 odd"}) {
                 const auto got = play(how, what, lines, i, trouble);
                 EXPECT_TRUE(got.end == Next::Finished || got.end == Next::Failed) << i << " " << trouble;
                 for (const auto& result : got.results)

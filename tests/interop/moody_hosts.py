@@ -1,11 +1,12 @@
 """SMTP servers with moods. Usage: moody_hosts.py '{"10.0.0.2": {"mood": …}, …}' FILE. Each listens on port 25 of its
 address (or "port") and appends what arrives to FILE, one JSON object a line.
 
-moods: ok; keep (all of the content is written); hang_greeting, hang_helo, hang_mail, hang_rcpt, hang_data, hang_end (silent at that step); close_helo,
+moods: ok; keep (all of the content is written); seven_bit (keep, without 8BITMIME); smtputf8 (keep, with SMTPUTF8); token (AUTH XOAUTH2
+with the token "fresh" alone); hang_greeting, hang_helo, hang_tls, hang_mail, hang_rcpt, hang_data, hang_end (silent at that step); close_helo,
 close_mail, close_rcpt, close_data (the connection ends there); refuse_greeting (554); greylist (451 until the second
 connection); full (452 at MAIL); one_bad (550 for a recipient that begins with "bad"); broken_tls (STARTTLS is offered
 and the handshake fails); injection (more in clear behind 220); noise (no SMTP at all); endless (a reply without end)."""
-import asyncio, json, sys, time
+import asyncio, base64, json, sys, time
 
 MOODS, ARRIVED = json.loads(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
 seen = {}
@@ -35,7 +36,7 @@ async def serve(address, mood, reader, writer):
                 await writer.drain()
             return
         await say("554 5.7.1 go away" if mood == "refuse_greeting" else "220 moody.test ESMTP")
-        envelope = {}
+        envelope, logged_in = {}, False
         while True:
             line = (await reader.readline()).decode(errors="replace").rstrip("\r\n")
             if not line:
@@ -43,21 +44,31 @@ async def serve(address, mood, reader, writer):
             verb = line[:4].upper()
             if verb in ("EHLO", "HELO"):
                 await step("helo")
-                extra = "250-STARTTLS\r\n" if mood in ("broken_tls", "injection") else ""
-                await say(f"250-moody.test\r\n250-PIPELINING\r\n{extra}250 8BITMIME")
+                extra = {"broken_tls": "250-STARTTLS\r\n", "injection": "250-STARTTLS\r\n", "hang_tls": "250-STARTTLS\r\n",
+                         "smtputf8": "250-SMTPUTF8\r\n", "token": "250-AUTH XOAUTH2 OAUTHBEARER\r\n"}.get(mood, "")
+                await say(f"250-moody.test\r\n{extra}" + ("250 PIPELINING" if mood == "seven_bit" else "250-PIPELINING\r\n250 8BITMIME"))
             elif verb == "STAR":
                 if mood == "injection":
                     await say("220 go\r\n250-moody.test\r\n250 AUTH PLAIN")
                 else:
                     await say("220 go")
+                    await step("tls")
                     writer.write(b"this is not TLS at all\r\n" * 3)
                     await writer.drain()
                     await asyncio.sleep(1)
                     return
+            elif verb == "AUTH":
+                said = base64.b64decode(line.split()[2])
+                if b"auth=Bearer fresh\x01" in said:
+                    logged_in = True
+                    await say("235 2.7.0 welcome")
+                else:
+                    await say("535 5.7.8 this token has expired")
             elif verb == "MAIL":
                 await step("mail")
-                envelope = {"address": address, "from": line[11:].split(">")[0], "to": []}
-                await say("452 4.3.1 no room" if mood == "full" else "250 2.1.0 ok")
+                envelope = {"address": address, "from": line[11:].split(">")[0], "to": [], "mail": line}
+                refused = "452 4.3.1 no room" if mood == "full" else "530 5.7.0 log in first" if mood == "token" and not logged_in else ""
+                await say(refused or "250 2.1.0 ok")
             elif verb == "RCPT":
                 await step("rcpt")
                 recipient = line[9:].split(">")[0]
@@ -82,7 +93,7 @@ async def serve(address, mood, reader, writer):
                         return
                     content += piece
                 await step("end")
-                kept = {"content": content[:-3].decode("latin-1")} if mood == "keep" else {}
+                kept = {"content": content[:-3].decode("latin-1")} if mood in ("keep", "seven_bit", "smtputf8") else {}
                 ARRIVED.write(json.dumps({**envelope, "size": len(content), "text": content[-400:].decode("latin-1"), **kept}) + "\n")
                 await say("250 2.0.0 stored")
             elif verb == "QUIT":

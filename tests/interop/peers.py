@@ -9,7 +9,8 @@ EXIM = ROOT / "build/peers/exim/usr/sbin/exim4"
 class PostfixPeer:
     """A Postfix that relays everything to `next_hop` ("[127.0.0.1]:port")."""
 
-    def __init__(self, directory, next_hop, settings=None):
+    def __init__(self, directory, next_hop, settings=None, services=()):
+        """`services`: further lines of master.cf."""
         self.directory = pathlib.Path(directory)
         self.port = free_port()
         etc, spool = self.directory / "etc", self.directory / "spool"
@@ -34,14 +35,15 @@ class PostfixPeer:
             "mynetworks": "127.0.0.0/8", "smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_peername_lookup": "no",
             "smtp_host_lookup": "native", "append_dot_mydomain": "no", "relayhost": next_hop, **(settings or {})}
         (etc / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in values.items()))
-        services = ["pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr",
+        own = ["pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr",
                     "tlsmgr unix - - n 1000? 1 tlsmgr", "postlog unix-dgram n - n - 1 postlogd", "flush unix n - n 1000? 0 flush",
                     "showq unix n - n - - showq"]
-        services += [f"{name} unix - - n - - {command}" for name, command in (
-            ("rewrite", "trivial-rewrite"), ("verify", "verify"), ("proxymap", "proxymap"), ("smtp", "smtp"), ("relay", "smtp"),
-            ("error", "error"), ("retry", "error"), ("discard", "discard"), ("scache", "scache"), ("anvil", "anvil"))]
-        services += [f"{name} unix - - n - 0 bounce" for name in ("bounce", "defer", "trace")]
-        (etc / "master.cf").write_text(f"127.0.0.1:{self.port} inet n - n - - smtpd\n" + "\n".join(services) + "\n")
+        own += [f"{name} unix - - n - - {command}" for name, command in (
+            ("rewrite", "trivial-rewrite"), ("proxymap", "proxymap"), ("smtp", "smtp"), ("relay", "smtp"),
+            ("error", "error"), ("retry", "error"), ("discard", "discard"))]
+        own += [f"{name} unix - - n - 1 {name}" for name in ("verify", "scache", "anvil")]
+        own += [f"{name} unix - - n - 0 bounce" for name in ("bounce", "defer", "trace")]
+        (etc / "master.cf").write_text(f"127.0.0.1:{self.port} inet n - n - - smtpd\n" + "\n".join([*own, *services]) + "\n")
         self.process = None
 
     def __enter__(self):
@@ -134,7 +136,7 @@ begin retry
 class DovecotPeer:
     """Dovecot with LMTP (unix socket and TCP) and IMAP on loopback; every user's password is `secret`."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, mechanisms="plain"):
         self.directory = pathlib.Path(directory)
         self.imap_port, self.lmtp_port = free_port(), free_port()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -153,7 +155,7 @@ protocols = imap lmtp
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain
+auth_mechanisms = {mechanisms}
 default_internal_user = dovecot
 default_login_user = dovenull
 first_valid_uid = 1

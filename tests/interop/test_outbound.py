@@ -11,7 +11,8 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="network namespaces nee
 MOODS = {f"{NETWORK}.2": "ok", f"{NETWORK}.3": "ok", f"{NETWORK}.4": "ok", f"{NETWORK}.5": "greylist", f"{NETWORK}.6": "full",
          f"{NETWORK}.7": "one_bad", f"{NETWORK}.8": "broken_tls", f"{NETWORK}.9": "refuse_greeting", f"{NETWORK}.10": "injection",
          f"{NETWORK}.11": "noise", f"{NETWORK}.12": "endless", f"{NETWORK}.13": "hang_greeting", f"{NETWORK}.14": "hang_mail",
-         f"{NETWORK}.15": "hang_end", f"{NETWORK}.16": "close_rcpt", f"{NETWORK}.17": "close_data", f"{NETWORK}.18": "full", "fd55::2": "ok"}
+         f"{NETWORK}.15": "hang_end", f"{NETWORK}.16": "close_rcpt", f"{NETWORK}.17": "close_data", f"{NETWORK}.18": "full", f"{NETWORK}.19": "hang_helo", f"{NETWORK}.20": "hang_rcpt", f"{NETWORK}.21": "hang_data",
+         f"{NETWORK}.22": "hang_tls", f"{NETWORK}.23": "seven_bit", f"{NETWORK}.24": "smtputf8", f"{NETWORK}.25": "token", "fd55::2": "ok"}
 ZONE = f"""
 plain      A {NETWORK}.2
 prio       MX 10 dead
@@ -55,9 +56,16 @@ threefull  MX 10 h6
 threefull  MX 20 h6b
 threefull  MX 30 mx4
 h6b        A {NETWORK}.18
+both       A {NETWORK}.2
+both       AAAA fd55::2
+postfix    MX 10 pf
+pf         A {NETWORK}.30
+exim       MX 10 ex
+ex         A {NETWORK}.31
+xn--bcher-kva MX 10 utf8
 """ + "".join(f"{name:10} A {NETWORK}.{last}\n" for name, last in (
     ("brokentls", 8), ("rude", 9), ("inject", 10), ("noise", 11), ("endless", 12), ("hang0", 13), ("hang1", 14), ("hang2", 15),
-    ("close1", 16), ("close2", 17)))
+    ("close1", 16), ("close2", 17), ("hang3", 19), ("hang4", 20), ("hang5", 21), ("hangtls", 22), ("seven", 23), ("utf8", 24), ("token", 25)))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +83,7 @@ def ours(box, make_server):
             "dns_servers": NAME_SERVER, "myhostname": "us.test", "mynetworks": "127.0.0.0/8, [::1]/128", "inet_protocols": "all",
             "minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s", "smtp_connect_timeout": "2s",
             "smtp_helo_timeout": "3s", "smtp_mail_timeout": "3s", "smtp_rcpt_timeout": "3s", "smtp_data_init_timeout": "3s",
-            "smtp_data_done_timeout": "3s", "smtp_tls_security_level": "may", "smtp_destination_concurrency_failed_cohort_limit": "100",
+            "smtp_data_done_timeout": "3s", "smtp_starttls_timeout": "3s", "smtp_tls_security_level": "may", "smtp_destination_concurrency_failed_cohort_limit": "100",
             **(main or {})}, **kw)
         server.port = 2525
         server.master = kw.get("master", "127.0.0.1:2525 inet n - n - - smtpd\n")
@@ -206,7 +214,7 @@ def test_broken_tls_falls_back_where_it_may(box, ours):
     server = ours()
     send(box, server, "x@brokentls.test")
     wait_for(lambda: arrived_for(box, "x@brokentls.test"), 20)
-    assert "trying without TLS" in server.log()
+    server.wait_log("trying without TLS")
 
 
 def test_required_tls_is_never_given_up(box, ours):
@@ -222,7 +230,8 @@ def test_required_tls_is_never_given_up(box, ours):
 @pytest.mark.parametrize("domain, words", [
     ("rude.test", "refused to talk to me: 554 5.7.1 go away"), ("noise.test", "malformed reply"), ("endless.test", "malformed reply"),
     ("hang0.test", "timed out .*receiving the initial server greeting"), ("hang1.test", "timed out .*sending MAIL FROM"),
-    ("hang2.test", "timed out .*end of data"), ("close1.test", "lost connection"), ("close2.test", "lost connection"),
+    ("hang3.test", "timed out .*performing the EHLO handshake"), ("hang4.test", "timed out .*sending RCPT TO"),
+    ("hang5.test", "timed out .*sending DATA"), ("hang2.test", "timed out .*end of data"), ("close1.test", "lost connection"), ("close2.test", "lost connection"),
     ("dead.test", "connect to dead.test")])
 def test_hostile_hosts_defer(box, ours, domain, words):
     server = ours()
@@ -272,26 +281,218 @@ def test_never_a_bounce_of_a_bounce(box, ours):
     assert not server.messages("ann") and b"Mail queue is empty" in server.run("queue", "-c", server.config).stdout
 
 
-def test_postfix_and_exim_both_ways(box, ours, tmp_path_factory):
-    """Postrider to Postfix and Exim by MX, and both to Postrider: every message arrives."""
+def test_a_silent_handshake_ends_in_time(box, ours):
+    """May: in clear after the time-out; encrypt: never."""
+    server = ours()
+    send(box, server, "x@hangtls.test")
+    wait_for(lambda: arrived_for(box, "x@hangtls.test"), 20)
+    server.wait_log("trying without TLS")
+    server.stop()
+    server = ours(main={"smtp_tls_security_level": "encrypt"})
+    send(box, server, "secret@hangtls.test")
+    server.wait_log(r"to=<secret@hangtls\.test>.*dsn=4\.7\.5, status=deferred \(Cannot start TLS: .*timed out")
+    assert not arrived_for(box, "secret@hangtls.test")
+
+
+def test_address_preference(box, ours):
+    for prefer, address in (("ipv4", f"{NETWORK}.2"), ("ipv6", "fd55::2")):
+        server = ours(main={"smtp_address_preference": prefer})
+        for i in range(3):
+            send(box, server, f"{prefer}{i}@both.test")
+            got = wait_for(lambda: arrived_for(box, f"{prefer}{i}@both.test"), 20)
+            assert [m["address"] for m in got] == [address]
+        server.stop()
+
+
+def test_best_mx_transport(box, ours):
+    server = ours(main={"best_mx_transport": "discard:taken by us"})
+    send(box, server, "x@loop.test")
+    server.wait_log(r"to=<x@loop\.test>.*status=sent \(taken by us\)")
+    assert not bounces(server, "x@loop.test")
+
+
+def test_fallback_relay(box, ours):
+    """For what cannot be found or reached; never for a domain whose best host we are."""
+    server = ours(main={"smtp_fallback_relay": "mx4.test"})
+    send(box, server, ["x@missing.test"])
+    send(box, server, ["x@dead.test"])
+    send(box, server, ["x@loop.test"])
+    for recipient in ("x@missing.test", "x@dead.test"):
+        assert [m["address"] for m in wait_for(lambda: arrived_for(box, recipient), 20)] == [f"{NETWORK}.4"]
+    assert wait_for(lambda: bounces(server, "x@loop.test"), 20)
+    assert not arrived_for(box, "x@loop.test")
+
+
+def test_binding_and_lookups(box, ours):
+    """An address that is not ours is passed over, or waited for; without the DNS's MX a domain is a host."""
+    server = ours(main={"smtp_bind_address": "192.0.2.77", "disable_dns_lookups": "yes"})
+    send(box, server, "x@plain.test")
+    assert wait_for(lambda: arrived_for(box, "x@plain.test"), 20)
+    server.wait_log(r"smtp_bind_address: this machine has no address 192\.0\.2\.77")
+    send(box, server, "x@null.test")
+    server.wait_log(r"to=<x@null\.test>.*status=bounced \(Host or domain name not found")
+    server.stop()
+    server = ours(main={"smtp_bind_address": "192.0.2.77", "smtp_bind_address_enforce": "yes"})
+    send(box, server, "y@plain.test")
+    server.wait_log(r"to=<y@plain\.test>.*status=deferred \(connect to .*this machine has no such address")
+
+
+EIGHT_BIT = ("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+             "Subject: x\r\n\r\nKäse = gut \r\n").encode()
+
+
+def test_eight_bit_content_becomes_quoted_printable(box, ours):
+    server = ours()
+    with namespace(box.ours), server.client() as c:
+        c.ehlo("client.example")
+        for to in ("x@seven.test", "x@utf8.test"):
+            c.sendmail("ann@example.org", [to], EIGHT_BIT, mail_options=["BODY=8BITMIME"])
+    (seven,), (eight,) = (wait_for(lambda: arrived_for(box, to), 20) for to in ("x@seven.test", "x@utf8.test"))
+    parsed = email.message_from_bytes(seven["content"].encode("latin-1"))
+    assert parsed["Content-Transfer-Encoding"] == "quoted-printable" and "BODY" not in seven["mail"]
+    assert parsed.get_payload(decode=True).decode().rstrip("\r\n") == "Käse = gut "
+    assert "BODY=8BITMIME" in eight["mail"] and EIGHT_BIT in eight["content"].encode("latin-1")
+    server.stop()
+    server = ours(main={"disable_mime_output_conversion": "yes"})
+    with namespace(box.ours), server.client() as c:
+        c.sendmail("ann@example.org", ["raw@seven.test"], EIGHT_BIT, mail_options=["BODY=8BITMIME"])
+    (raw,) = wait_for(lambda: arrived_for(box, "raw@seven.test"), 20)
+    assert EIGHT_BIT in raw["content"].encode("latin-1")
+
+
+def test_international_mail(box, ours):
+    """A domain is looked up by its A-labels; where SMTPUTF8 is not offered the mail returns with a notification of RFC 6533."""
+    server = ours()
+    with namespace(box.ours), server.client() as c:
+        c.ehlo("client.example")
+        for to in ("jürgen@bücher.test", "jürgen@plain.test"):
+            c.mail("ann@example.org", ["SMTPUTF8", "BODY=8BITMIME"])
+            c.send(f"RCPT TO:<{to}>\r\n".encode())
+            assert c.getreply()[0] == 250
+            c.data("Subject: grüße\r\n\r\nhallo\r\n".encode())
+    (got,) = wait_for(lambda: [m for m in box.arrived() if m["address"] == f"{NETWORK}.24" and "SMTPUTF8" in m["mail"]], 20)
+    assert got["to"] == ["jürgen@bücher.test"]
+    bounce = wait_for(lambda: [m for m in server.messages("ann") if b"multipart/report" in m], 20)[0]
+    parsed = email.message_from_bytes(bounce)
+    types = [p.get_content_type() for p in parsed.walk()]
+    assert "message/global-delivery-status" in types and "message/global" in types
+    text = bounce.decode()
+    assert "Final-Recipient: utf-8; jürgen@plain.test" in text and "Status: 5.6.7" in text
+    assert "SMTPUTF8 is required, but was not offered by host plain.test" in re.sub(r"\s+", " ", text)
+
+
+def test_reply_filter(box, ours):
+    server = ours()
+    (server.config / "filter").write_text("/^452 4\\.3\\.1 (.*)/ 552 5.3.1 $1\n")
+    server.stop()
+    server.settings["smtp_reply_filter"] = f"regexp:{server.config}/filter"
+    with namespace(box.ours):
+        server.start()
+    send(box, server, "filtered@full.test")
+    server.wait_log(r"to=<filtered@full\.test>.*status=bounced \(host h6\.test.* said: 552 5\.3\.1 no room")
+
+
+def test_tokens_of_a_program(box, ours):
+    """Asked once, again when the server refuses the token, and not for the next message."""
+    server = ours()
+    server.stop()
+    program = server.directory / "token"
+    program.write_text(f"#!/bin/sh\necho called >> {server.directory}/data/calls\n"
+                       f"[ $(wc -l < {server.directory}/data/calls) = 1 ] && echo stale || echo '{{\"access_token\": \"fresh\", \"expires_in\": 3600}}'\n")
+    program.chmod(0o755)
+    (server.config / "passwords").write_text(f"token.test user:command:{program} ann\n")
+    server.settings.update({"smtp_sasl_auth_enable": "yes", "smtp_sasl_password_maps": f"texthash:{server.config}/passwords",
+                            "smtp_sasl_security_options": "noanonymous", "smtp_sasl_mechanism_filter": "xoauth2",
+                            "smtp_tls_security_level": "none", "smtp_connection_cache_time_limit": "0"})
+    with namespace(box.ours):
+        server.start()
+    for i in range(2):
+        send(box, server, f"x{i}@token.test")
+        assert wait_for(lambda: arrived_for(box, f"x{i}@token.test"), 20)
+    server.wait_log("this token has expired; trying with a fresh token")
+    assert (server.directory / "data/calls").read_text() == "called\n" * 2
+    assert "stale" not in server.log() and "fresh\\x01" not in server.log()
+
+
+def test_greylisting_is_told_in_the_queue(box, ours):
+    server = ours(main={"minimal_backoff_time": "300s", "maximal_backoff_time": "300s"})
+    send(box, server, "listed@grey.test")
+    server.wait_log(r"to=<listed@grey\.test>.*status=deferred")
+    listing = wait_for(lambda: (lambda out: out if "greylisted: " in out else None)(
+        server.run("queue", "list", "-c", server.config).stdout.decode()), 10)
+    assert re.search(r"\(greylisted: host h5\.test\[10\.55\.0\.5\] said: 451 4\.7\.1 .*; next attempt in \d+ s\)", listing)
+
+
+def test_status_says_why_mail_waits(box, ours):
+    import json
+    server = ours(main={"smtp_destination_concurrency_failed_cohort_limit": "1", "minimal_backoff_time": "300s", "maximal_backoff_time": "300s"})
+    send(box, server, "x@dead.test", count=8)
+    server.wait_log(r"delivery temporarily suspended: connect to dead\.test")
+    text = server.run("status", "-c", server.config).stdout.decode()
+    assert re.search(r"smtp:dead\.test  waiting 0, running 0 of 1; left alone for \d+ s: connect to dead\.test", text), text
+    (found,) = json.loads(server.run("status", "--json", "-c", server.config).stdout)["destinations"]
+    assert found["dead"] and found["waits_for"] == "dead" and 0 < found["seconds_left"] <= 300
+
+
+def test_a_stop_finishes_what_is_under_way(box, ours):
+    """The peer answers the end of the message late; the server waits for it and delivers once."""
+    server = ours(main={"smtp_data_done_timeout": "30s", "smtp_mail_timeout": "30s"})
+    send(box, server, "last@plain.test", count=200)
+    assert server.stop() == 0
+    arrived = len(arrived_for(box, "last@plain.test"))
+    with namespace(box.ours):
+        server.start()
+    wait_for(lambda: len(arrived_for(box, "last@plain.test")) >= 200, 30)
+    assert len(arrived_for(box, "last@plain.test")) == 200, f"{arrived} before the stop"
+
+
+def maildir_of(folder):
+    return [p.read_bytes() for p in folder.glob("new/*")] if folder.is_dir() else []
+
+
+def test_postfix_and_exim_in_all_directions(box, ours, tmp_path_factory):
+    """Each of the three to each other, on port 25, ours by MX."""
     from peers import EXIM, EximPeer, PostfixPeer
+    assert EXIM.exists(), "tools/bootstrap test unpacks Exim"
     server = ours(main={"inet_interfaces": "all", "mynetworks": "127.0.0.0/8"}, master=f"127.0.0.1:2525 inet n - n - - smtpd\n{OURS}:25 inet n - n - - smtpd\n")
     folder = tmp_path_factory.mktemp("peers")
     for parent in (folder, *folder.parents[:3]):
         if str(parent).startswith("/tmp/"):
             parent.chmod(0o755)
+    boxes = {"postrider": server.maildir("bob"), "postfix": folder / "postfix-mail/bob", "exim": folder / "exim-mail/bob"}
+    for name, user in (("postfix", "postfix"), ("exim", "Debian-exim")):
+        boxes[name].parent.mkdir()
+        shutil.chown(boxes[name].parent, user, user)
+    uid = boxes["postfix"].parent.stat()
     with namespace(box.net):
-        postfix = PostfixPeer(folder / "postfix", f"[{OURS}]:25", {"inet_interfaces": f"127.0.0.1, {NETWORK}.30", "mynetworks": f"127.0.0.0/8, {NETWORK}.0/24",
-                                                                   "myhostname": "postfix.test"})
-        with postfix:
-            with smtplib.SMTP("127.0.0.1", postfix.port) as c:
-                c.sendmail("p@postfix.test", ["bob@example.org"], "Subject: from postfix\r\n\r\nhi\r\n")
-            wait_for(lambda: [m for m in server.messages("bob") if b"from postfix" in m], 30)
-        if EXIM.exists():
-            exim = EximPeer(folder / "exim", 25)
-            conf = folder / "exim/etc/exim4.conf"
-            conf.write_text(conf.read_text().replace("route_list = * 127.0.0.1", f"route_list = * {OURS}"))
-            with exim:
-                with smtplib.SMTP("127.0.0.1", exim.port) as c:
-                    c.sendmail("e@exim.test", ["bob@example.org"], "Subject: from exim\r\n\r\nhi\r\n")
-                wait_for(lambda: [m for m in server.messages("bob") if b"from exim" in m], 30)
+        postfix = PostfixPeer(folder / "postfix", "", {
+            "inet_interfaces": f"127.0.0.1, {NETWORK}.30", "mynetworks": "127.0.0.0/8", "myhostname": "postfix.test",
+            "transport_maps": f"inline:{{ {{ example.org = smtp:[{OURS}]:25 }}, {{ exim.test = smtp:[{NETWORK}.31]:25 }} }}",
+            "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
+            "virtual_mailbox_domains": "postfix.test", "virtual_mailbox_maps": "static:bob/", "virtual_mailbox_base": boxes["postfix"].parent,
+            "virtual_uid_maps": f"static:{uid.st_uid}", "virtual_gid_maps": f"static:{uid.st_gid}", "virtual_minimum_uid": "1"},
+            [f"{NETWORK}.30:25 inet n - n - - smtpd", "virtual unix - n n - - virtual"])
+        exim = EximPeer(folder / "exim", 25)
+        conf = folder / "exim/etc/exim4.conf"
+        text = conf.read_text().replace("local_interfaces = 127.0.0.1", f"local_interfaces = 127.0.0.1.{exim.port} : {NETWORK}.31.25")
+        text = text.replace("route_list = * 127.0.0.1", f"route_list = example.org {OURS} ; postfix.test {NETWORK}.30")
+        text = text.replace("all:\n", "ours:\n  driver = accept\n  domains = exim.test\n  transport = box\nall:\n")
+        text = text.replace("begin retry", f"box:\n  driver = appendfile\n  directory = {boxes['exim']}\n  maildir_format\n"
+                                           "  user = Debian-exim\n  group = Debian-exim\nbegin retry")
+        conf.write_text(text)
+        with postfix, exim:
+            entrances = {"postrider": (box.ours, server.port), "postfix": (box.net, postfix.port), "exim": (box.net, exim.port)}
+            domains = {"postrider": "example.org", "postfix": "postfix.test", "exim": "exim.test"}
+            pairs = [(a, b) for a in domains for b in domains if a != b]
+            for a, b in pairs:
+                where, port = entrances[a]
+                with namespace(where), smtplib.SMTP("127.0.0.1", port, timeout=20) as c:
+                    c.sendmail(f"ann@{domains[a]}", [f"bob@{domains[b]}"], f"Subject: {a} to {b}\r\n\r\n.hidden dot\r\nhi\r\n")
+            for a, b in pairs:
+                def came():
+                    return [m for m in maildir_of(boxes[b]) if f"Subject: {a} to {b}".encode() in m]
+                try:
+                    (message,) = wait_for(came, 30)
+                except AssertionError:
+                    raise AssertionError(f"{a} to {b}\n{server.log()[-2000:]}\n{postfix.log()[-2000:]}") from None
+                assert b"\n.hidden dot" in message
