@@ -427,7 +427,8 @@ env::Task<bool> SmtpConnection::store(std::string_view piece) {
     const auto limit = service_->options->message_size_limit;
     if (limit > 0 && content_->size > limit) message_.reset();  // the rest is read and dropped
     if (!message_) co_return false;
-    if (!content_->check && !content_->filter) {
+    const bool as_it_is = !content_->check && (!content_->filter || content_->filter->in_body());
+    if (as_it_is) {
         const bool kept = co_await append(piece);
         co_return kept;
     }
