@@ -97,6 +97,16 @@ static std::vector<std::string> judge_certificate(const NamedFile& file,
         out.push_back(fmt::format("the certificate expired {} days ago", -hours / 24));
     else if (facts.not_after - now < warn_before(file, facts, soon))
         out.push_back(fmt::format("the certificate expires in {} days", hours / 24));
+    // A client that gets an expired chain trusts the certificate as little as an expired one.
+    if (!facts.other_name.empty() && facts.other_not_after < facts.not_after) {
+        const auto left = std::chrono::duration_cast<std::chrono::hours>(facts.other_not_after - now).count();
+        if (facts.other_not_after <= now)
+            out.push_back(fmt::format("the certificate {} behind it, in its chain, expired {} days ago",
+                                      facts.other_name, -left / 24));
+        else if (facts.other_not_after - now < warn_before(file, facts, soon))
+            out.push_back(fmt::format("the certificate {} behind it, in its chain, expires in {} days",
+                                      facts.other_name, left / 24));
+    }
     if (facts.not_before > now) out.emplace_back("the certificate is not valid yet; is the clock right?");
     std::vector<std::string> wanted{host};
     if (file.use == FileUse::ByName)

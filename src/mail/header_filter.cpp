@@ -12,7 +12,7 @@ void HeaderFilter::take(std::string_view piece, std::string& out) {
     }
     held_ += piece;
     if (held_.size() <= held_octets_max) return;
-    overflowed_ = true;
+    unreadable_ = true;
     out += held_;
     held_.clear();
     mode_ = field_ = Mode::Pass;
@@ -39,6 +39,7 @@ void HeaderFilter::line_start(std::string& out) {
         finish_field(out);
         if (end == 0 || colon == begin_.size() || begin_[colon] != ':') {
             mode_ = Mode::Body;  // the empty line, or what is no field
+            unreadable_ = unreadable_ || (begin_.front() != '\r' && begin_.front() != '\n');
         } else {
             const std::string_view name = std::string_view(begin_).substr(0, end);
             mode_ = field_ = drop_.contains(name)   ? Mode::Drop

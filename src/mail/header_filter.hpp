@@ -25,8 +25,11 @@ class HeaderFilter {
     void feed(std::string_view octets, std::string& out);
     /// Behind the last octet.
     void end(std::string& out);
-    /// A held field was too long to be looked at.
-    bool overflowed() const { return overflowed_; }
+    /// Everything from here on passes as it is.
+    bool in_body() const { return mode_ == Mode::Body; }
+    /// Something of the header was not looked at: a held field too long, or a line that is no field and is
+    /// not empty, behind which some readers still see fields (RFC 7103 §7.5).
+    bool unreadable() const { return unreadable_; }
 
  private:
     enum class Mode { LineStart, Pass, Drop, Hold, Body };
@@ -39,7 +42,7 @@ class HeaderFilter {
     Mode mode_ = Mode::LineStart;  // LineStart: begin_ holds what came of a line whose kind is not known
     Mode field_ = Mode::Pass;      // of the field before
     std::string begin_, held_;
-    bool overflowed_ = false;
+    bool unreadable_ = false;
 };
 
 }  // namespace mail

@@ -42,6 +42,23 @@ TEST(HeaderFilter, MemoryIsBounded) {
     EXPECT_EQ(filtered(name, 4096), name);  // a line without a name: the body has begun
 }
 
+TEST(HeaderFilter, SaysWhatItCouldNotRead) {
+    const auto unreadable = [](std::string_view message) {
+        HeaderFilter filter({}, {"From"}, [](std::string_view field) { return std::string(field); });
+        std::string out;
+        filter.feed(message, out);
+        filter.end(out);
+        EXPECT_EQ(out, message);
+        return filter.unreadable();
+    };
+    EXPECT_FALSE(unreadable("From: a\r\n\r\nbody\r\n"));
+    EXPECT_FALSE(unreadable("From: a\n\nbody\n"));
+    EXPECT_FALSE(unreadable("From: a\r\n"));
+    EXPECT_TRUE(unreadable("From: a\r\nno field\r\nFrom: b\r\n\r\n"));
+    EXPECT_TRUE(unreadable(std::string_view("X\0: a\r\nFrom: b\r\n\r\n", 18)));
+    EXPECT_TRUE(unreadable("From: " + std::string(HeaderFilter::held_octets_max, 'x') + "\r\n\r\n"));
+}
+
 TEST(QualifyAddresses, OnlyWhereADomainIsMissing) {
     struct Case {
         std::string_view in, out;

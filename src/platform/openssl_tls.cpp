@@ -6,7 +6,6 @@
 #include "platform/tls_details.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <fmt/format.h>
 #include <map>
 #include <openssl/core_names.h>
@@ -405,48 +404,6 @@ std::expected<ProtocolRange, std::string> parse_protocols(std::string_view text)
             out.lowest = version.version;
             break;
         }
-    }
-    return out;
-}
-
-std::expected<CertificateFacts, std::string> certificate_facts(const std::string& pem) {
-    const Bio bio = bio_of(pem);
-    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
-        PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
-    ERR_clear_error();
-    if (!certificate) return std::unexpected("no certificate in PEM form");
-    CertificateFacts out;
-    const auto time_of = [](const ASN1_TIME* at) {
-        std::tm broken{};
-        if (!at || ASN1_TIME_to_tm(at, &broken) != 1) return std::chrono::system_clock::time_point{};
-        return std::chrono::system_clock::from_time_t(::timegm(&broken));
-    };
-    out.not_before = time_of(X509_get0_notBefore(certificate.get()));
-    out.not_after = time_of(X509_get0_notAfter(certificate.get()));
-    const auto text_of = [](const X509_NAME* name) {
-        const Bio text(BIO_new(BIO_s_mem()), BIO_free);
-        X509_NAME_print_ex(text.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-        char* data = nullptr;
-        const long size = BIO_get_mem_data(text.get(), &data);
-        return base::printable({data, static_cast<std::size_t>(size)}, 255);
-    };
-    out.subject = text_of(X509_get_subject_name(certificate.get()));
-    out.issuer = text_of(X509_get_issuer_name(certificate.get()));
-    auto* names = static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr));
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_DNS) continue;
-        const auto* octets = reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName));
-        out.names.push_back(
-            base::printable({octets, static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))}, 255));
-    }
-    GENERAL_NAMES_free(names);
-    if (out.names.empty()) {
-        char text[256] = {};
-        if (X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, text,
-                                      sizeof text) > 0)
-            out.names.push_back(base::printable(text, 255));
     }
     return out;
 }

@@ -5,10 +5,10 @@
 
 #include "env/loop.hpp"
 #include "env/tls.hpp"
+#include "platform/certificate_facts.hpp"
 #include "platform/ticket_keys.hpp"
 #include "platform/tls_client_cache.hpp"
 
-#include <chrono>
 #include <expected>
 #include <string>
 #include <vector>
@@ -42,13 +42,5 @@ struct ProtocolRange {
     unsigned long disabled = 0;  // SSL_OP_NO_…
 };
 std::expected<ProtocolRange, std::string> parse_protocols(std::string_view text);
-
-/// What the first certificate of a PEM text says. Error: a sentence for the administrator.
-struct CertificateFacts {
-    std::chrono::system_clock::time_point not_before, not_after;
-    std::vector<std::string> names;  // DNS names; the common name where there are none
-    std::string subject, issuer;     // as RFC 2253 writes them
-};
-std::expected<CertificateFacts, std::string> certificate_facts(const std::string& pem);
 
 }  // namespace platform

@@ -45,8 +45,8 @@ env::Task<policy::Verdict> SmtpConnection::judge_authors(policy::Verdict verdict
     if (service_->author_check == Action::None || !content_ || !service_->sender_logins->active())
         co_return verdict;
     auto authors = content_->authors;
-    // A field that is too long to be read must not pass unseen.
-    if (content_->author_reader && content_->author_reader->overflowed()) authors.emplace_back();
+    // What cannot be read must not pass unseen.
+    if (content_->author_reader && content_->author_reader->unreadable()) authors.emplace_back();
     auto wrong = co_await service_->sender_logins->judge_authors(std::move(authors), session_.user());
     if (!wrong) co_return verdict;
     if (service_->author_check == Action::Reject) co_return refusal_verdict(std::move(*wrong));

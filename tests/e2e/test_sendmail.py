@@ -34,6 +34,14 @@ def test_recipients_from_the_header(make_server):
         assert b"secret@" not in server.wait_messages(user, 1)[0].split(b"\nFrom: ", 1)[1]
 
 
+def test_fields_that_are_dropped(server):
+    text = b"Return-Path: <forged@example.net>\nContent-Length: 9\nSubject: t\nX: y\n\nReturn-Path: stays\n"
+    assert tool(server, "sendmail", "-i", "-f", "ann@example.net", "bob@example.org", stdin=text).returncode == 0
+    got = server.wait_messages("bob", 1)[0]
+    assert got.count(b"Return-Path: <") == 1 and b"forged" not in got and b"Content-Length" not in got
+    assert b"\nSubject: t\nX: y\n\nReturn-Path: stays\n" in got
+
+
 def test_while_the_server_is_down(make_server):
     server = make_server()
     server.stop()

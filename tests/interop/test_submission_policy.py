@@ -223,7 +223,7 @@ def test_own_address_without_tables(submission):  # noqa: F811
     (b"From: bob@example.org\r\n", False), (b"From: Ann\r\n\t<bob@example.org>\r\n", False), (b"FROM : ann@example.org, bob@example.org\r\n", False),
     (b"From: ann@example.org\r\nSender: bob@example.org\r\n", False), (b"From: ann@example.org\r\nFrom: bob@example.org\r\n", False),
     (b"From: undisclosed:;\r\n", False), (b"From: <ann@example.org> <bob@example.org>\r\n", False), (b"From: Ann Example\r\n", False),
-    (b"From: ann@example.org" + b", ann@example.org" * 20000 + b", bob@example.org\r\n", False)], ids=range(14))
+    (b"From: ann@example.org" + b", ann@example.org" * 20000 + b", bob@example.org\r\n", False), (b"no field\r\nFrom: bob@example.org\r\n", False)], ids=range(15))
 def test_authors_are_the_logins(submission_of_authors, header, good):
     server, arrived = submission_of_authors
     with login(server) as c:

@@ -315,6 +315,12 @@ def test_expired_and_wrong_certificates_are_said(make_server, keys):
     server.settings["smtpd_tls_chain_files"] = other
     server.write_config()
     assert b"does not name mail.example.com" in server.run("-c", server.config, "check").stderr
+    # A good certificate with an expired one in its chain.
+    (keys / "chain.chain").write_text((keys / "mail.example.com.chain").read_text() + (keys / "old.pem").read_text())
+    server.settings["smtpd_tls_chain_files"] = keys / "chain.chain"
+    server.write_config()
+    said = server.run("-c", server.config, "check").stderr
+    assert b"the certificate mail.example.com behind it, in its chain, expired" in said and said.count(b"expired") == 1
     # A key that is not the certificate's: nothing starts, and a running server keeps what it has.
     (keys / "mismatch.chain").write_text((keys / "other.example.key").read_text() + (keys / "mail.example.com.pem").read_text())
     (keys / "mismatch.chain").chmod(0o644)
