@@ -152,6 +152,7 @@ class Server {
     void stop();
     env::Task<void> feed_watchdog();
     env::Task<void> watch_certificates();
+    env::Task<void> look_at_published_keys();
     template <class F>
     void on_each_front(F work);
     void run_once(LoopWorld& world, env::Task<void> task);
@@ -404,6 +405,13 @@ env::Task<void> Server::feed_watchdog() {
     }
 }
 
+/// Beside the watch of the files, which must not wait for the DNS.
+env::Task<void> Server::look_at_published_keys() {
+    auto warnings = co_await signing_key_warnings(back_world_->resolver, watched_site_, files_);
+    for (const auto& warning : warnings) log_->note(base::Severity::Warning, "", warning);
+    key_warnings_ = std::move(warnings);
+}
+
 /// Certificates and signing keys that have changed are taken into use by themselves; what will bite soon is
 /// said once a day.
 env::Task<void> Server::watch_certificates() {
@@ -418,8 +426,7 @@ env::Task<void> Server::watch_certificates() {
         if (said == env::SteadyTime{} || now - said >= day) {
             for (const auto& warning : certificate_warnings(*watched_site_, files_, clock_.wall()))
                 log_->note(base::Severity::Warning, "", warning.text);
-            key_warnings_ = co_await signing_key_warnings(back_world_->resolver, watched_site_, files_);
-            for (const auto& warning : key_warnings_) log_->note(base::Severity::Warning, "", warning);
+            back_world_->loop.spawn(look_at_published_keys());
             said = now;
         }
         const auto next_look = now + options_.certificate_interval;

@@ -9,6 +9,7 @@ namespace app {
 namespace {
 
 constexpr std::size_t keys_asked_max = 200;  // a site with thousands of domains is asked about some
+constexpr std::size_t unanswered_max = 2;    // then the DNS is away, and the rest would only wait for it
 
 /// The sets of options that sign: main.cf's, and those of services that override one.
 std::vector<policy::SenderOptions> signing_options(const Site& site) {
@@ -44,8 +45,11 @@ env::Task<std::vector<std::string>> signing_key_warnings(env::Resolver& resolver
                 keys.try_emplace(dkim::key_record_name(key.selector, key.domain), key);
     }
     std::vector<std::string> out;
+    std::size_t unanswered = 0;
     for (const auto& [name, key] : keys) {
+        if (unanswered >= unanswered_max) break;
         const auto state = co_await dkim::look_up_published(resolver, key.domain, key.selector, key.key);
+        unanswered += state == dkim::Published::Unknown ? 1 : 0;
         const auto remedy =
             fmt::format("what it signs is not verified; postrider dns-records {} has the line", key.domain);
         if (state == dkim::Published::Differs)
