@@ -45,7 +45,7 @@ def test_pages(make_server):
     assert b"1500 messages" in server.run("postsuper", "-d", "ALL", "hold", "-c", server.config).stderr
     assert status(server)["deferred"] == COUNT - len(held) and status(server)["hold"] == 0
     wrong = server.run("postsuper", "-d", "ALL", "nowhere", "-c", server.config, check=False)
-    assert wrong.returncode != 0 and b"there is no queue 'nowhere'" in wrong.stderr
+    assert wrong.returncode != 0 and b"invalid directory name: nowhere" in wrong.stderr
     assert b"800 messages" in server.run("postsuper", "-d", "ALL", "-c", server.config).stderr
     assert listed(server) == []
     server.stop()
