@@ -188,8 +188,7 @@ ChainVerifier::ChainVerifier(ChainVerifier&&) noexcept = default;
 bool ChainVerifier::has_sets() const { return !state_->sets || !state_->sets->empty(); }
 
 void ChainVerifier::body(std::string_view octets) {
-    for (auto& message : state_->messages)
-        if (message.hasher) message.hasher->update(octets);
+    for (auto& [form, hasher] : state_->hashers) hasher.update(octets);
 }
 
 env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_message(std::size_t index,

@@ -300,7 +300,8 @@ env::Task<smtp::Step> SmtpConnection::read_command() {
             std::string_view line = result.line;
             std::string changed;
             if (!service_->command_filter.empty() && !session_.in_auth()) {
-                changed = co_await filtered_command(std::string(line));
+                std::string given(line);
+                changed = co_await filtered_command(std::move(given));
                 line = changed;
             }
             smtp::Step step = session_.on_line(line, used_ < input_.size(), result.bare_newline);
@@ -484,7 +485,8 @@ env::Task<bool> SmtpConnection::store(std::string_view piece) {
 /// Behind the last octet: what checks and filters still hold back.
 env::Task<void> SmtpConnection::end_content() {
     content_->header.finish();
-    if (message_) co_await pass_on({}, LastPiece::Yes);
+    constexpr std::string_view nothing_more;
+    if (message_) co_await pass_on(nothing_more, LastPiece::Yes);
 }
 
 env::Task<bool> SmtpConnection::append(std::string_view piece) {

@@ -56,6 +56,6 @@ def test_a_content_filter_there_and_back(make_server):
     for user in ("ann", "bob"):
         message = server.wait_messages(user, 1)[0]
         assert len(re.findall(rb"^Received: ", message, re.M)) == 2
-    server.wait_log(rf"postrider/smtp\[\d+\]: \w+: to=<ann@example\.org>.* relay=127\.0\.0\.1\[127\.0\.0\.1\]:{back}, .*status=sent")
+    server.wait_log(rf"postrider/\w+\[\d+\]: \w+: to=<ann@example\.org>.* relay=127\.0\.0\.1\[127\.0\.0\.1\]:{back}, .*status=sent")
     assert tool(server, "sendmail", "ann@example.org", stdin=b"Subject: y\n\nx\n").returncode == 0
     assert b"Received: " in server.wait_messages("ann", 2)[1]
