@@ -174,7 +174,7 @@ class SmtpConnection {
     env::Task<void> end_content();
     env::Task<std::unique_ptr<policy::ContentCheck>> make_check() const;
     env::Task<std::optional<smtp::Step>> verify_content();
-    env::Task<void> make_filter();
+    void make_filter();
     void make_author_reader();
     env::Task<void> note_clients();
     void note_origin(const Content& content, mail::Envelope& envelope) const;
