@@ -36,7 +36,7 @@ struct LoopEnvironment {
     env::Http* http = nullptr;            // nullptr: no web service can be asked
     accounts::PamService* pam = nullptr;  // nullptr: PAM cannot be asked
     std::string login_secret{};           // the same on every loop and after a restart; empty: one is made up
-    env::Programs* programs = nullptr;  // nullptr: none may be run
+    env::Programs* programs = nullptr;    // nullptr: none may be run
 };
 
 /// Everything made from one configuration for one loop; lives as long as a connection uses it.

@@ -140,8 +140,8 @@ class Server {
 
  private:
     LoopEnvironment environment(LoopWorld& world) {
-        return {world.loop,   world.network, world.tls,    &world.resolver, world.store,
-                world.random, world.workers, files_,       users_,          *log_,
+        return {world.loop,   world.network, world.tls,     &world.resolver, world.store,
+                world.random, world.workers, files_,        users_,          *log_,
                 &world.http,  &world.pam,    login_secret_, &world.programs};
     }
     std::string start();

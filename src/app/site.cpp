@@ -2,8 +2,8 @@
 
 #include "accounts/throttle.hpp"
 #include "acme/options.hpp"
-#include "app/login_options.hpp"
 #include "app/bounce_templates.hpp"
+#include "app/login_options.hpp"
 #include "app/options.hpp"
 #include "app/transport_limits.hpp"
 #include "base/text.hpp"
@@ -53,13 +53,13 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions,
-                                  TokenOptions, RepairOptions, policy::SenderOptions, reports::ReportOptions,
-                                  accounts::ThrottleOptions, policy::AccountOptions, TransportLimitOptions,
-                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
-                                  policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
-                                  queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
-                                  delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+        config::Registry::collect<
+            ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, TokenOptions,
+            RepairOptions, policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
+            policy::AccountOptions, TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
+            policy::PolicyOptions, policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
+            queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
+            delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,

@@ -59,7 +59,8 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
     for (const auto& service : services) {
         // Of most services that are Postfix's inner workings nothing is used: their overrides need no word.
         const bool sends = service.type == "unix" && (service.command == "smtp" || service.command == "lmtp");
-        const bool takes = service.type == "inet" || service.command == "cleanup" || service.command == "pickup";
+        const bool takes =
+            service.type == "inet" || service.command == "cleanup" || service.command == "pickup";
         if (!takes && !sends) continue;
         for (const auto& [name, value] : service.overrides)
             settings.push_back({name, value, service.file, service.line});

@@ -34,7 +34,8 @@ struct SenderOptions {
     std::string signing_table, key_table, canonicalization, key_directory, arc_seal_key, policy_overrides;
     std::chrono::seconds time_limit{30};
     std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10, queries_max = 300;
-    bool partial_body = false, reporting = false, multiple_signatures = false, arc_seal = false, received_spf = false;
+    bool partial_body = false, reporting = false, multiple_signatures = false, arc_seal = false,
+         received_spf = false;
 
     static constexpr void describe(auto& parameter) {
         using O = SenderOptions;
