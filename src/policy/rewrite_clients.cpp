@@ -17,6 +17,7 @@ std::expected<RewriteClients, std::string> RewriteClients::make(const std::vecto
                    base::iequals(word, "permit_tls_all_clientcerts")) {
             out.certified_ = true;
         } else if (base::iequals(word, "permit_inet_interfaces")) {
+            out.own_hosts_ = true;
             out.addresses_ = services.own_addresses;
         } else if (base::iequals(word, "permit_mynetworks")) {
             TRY_ASSIGN(out.networks_,
@@ -35,6 +36,7 @@ std::expected<RewriteClients, std::string> RewriteClients::make(const std::vecto
 env::Task<std::expected<bool, std::string>> RewriteClients::contains(Facts facts) const {
     if (logged_in_ && !facts.sasl_username.empty()) co_return true;
     if (certified_ && facts.client_certificate_verified) co_return true;
+    if (own_hosts_ && facts.client.address.is_loopback()) co_return true;
     if (addresses_.contains(facts.client.address)) co_return true;
     auto inside = co_await networks_.contains(facts.client.address);
     if (!inside) co_return std::unexpected(inside.error().text);

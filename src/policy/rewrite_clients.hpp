@@ -26,7 +26,7 @@ class RewriteClients {
     env::Task<std::expected<bool, std::string>> contains(Facts facts) const;
 
  private:
-    bool logged_in_ = false, certified_ = false;
+    bool logged_in_ = false, certified_ = false, own_hosts_ = false;
     std::set<env::IpAddress> addresses_;
     routing::NetworkList networks_;
     std::vector<std::shared_ptr<tables::Table>> tables_;
