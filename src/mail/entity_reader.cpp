@@ -1,7 +1,7 @@
 #include "mail/entity_reader.hpp"
 
 #include "base/text.hpp"
-#include "mail/field_parameters.hpp"
+#include "mail/mime_value.hpp"
 
 #include <algorithm>
 
@@ -106,7 +106,7 @@ void EntityReader::end_field() {
         const std::string_view value = std::string_view(field_).substr(colon + 1);
         if (base::iequals(name, "MIME-Version")) entity_.has_version = true;
         if (base::iequals(name, "Content-Type")) {
-            const auto type = parse_field_parameters(value);
+            const auto type = parse_parameterized(value);
             entity_.has_type = true;
             boundary_ = type.get("boundary");
             // A message/global part may be encoded as a whole (RFC 6532 §3.7), so it is not looked into.
@@ -117,7 +117,7 @@ void EntityReader::end_field() {
                                            : Entity::Kind::Leaf;
         }
         if (base::iequals(name, "Content-Transfer-Encoding")) {
-            const auto word = parse_field_parameters(value).first;
+            const auto word = parse_parameterized(value).first;
             entity_.encoding = word == "7bit"     ? Encoding::SevenBit
                                : word == "8bit"   ? Encoding::EightBit
                                : word == "binary" ? Encoding::Binary

@@ -1,6 +1,7 @@
 #include "mail/mime_splitter.hpp"
 
 #include "base/text.hpp"
+#include "mail/mime_value.hpp"
 
 #include <algorithm>
 
@@ -13,27 +14,6 @@ std::string_view without_line_end(std::string_view line) {
     if (line.ends_with('\n')) line.remove_suffix(1);
     if (line.ends_with('\r')) line.remove_suffix(1);
     return line;
-}
-
-/// The value of boundary= (RFC 2045 §5.1), quotes undone; "" without one.
-std::string boundary_of(std::string_view value) {
-    constexpr std::string_view name = "boundary";
-    for (auto at = value.find(';'); at != std::string_view::npos; at = value.find(';', at + 1)) {
-        std::string_view parameter = base::trim(value.substr(at + 1));
-        if (!base::istarts_with(parameter, name)) continue;
-        parameter = base::trim(parameter.substr(name.size()));
-        if (!parameter.starts_with('=')) continue;
-        parameter = base::trim(parameter.substr(1));
-        if (!parameter.starts_with('"'))
-            return std::string(parameter.substr(0, parameter.find_first_of("; \t\r\n(")));
-        std::string out;
-        for (std::size_t i = 1; i < parameter.size() && parameter[i] != '"'; ++i) {
-            if (parameter[i] == '\\' && i + 1 < parameter.size()) ++i;
-            out += parameter[i];
-        }
-        return out;
-    }
-    return {};
 }
 
 }  // namespace
@@ -115,8 +95,9 @@ void MimeSplitter::read_field(std::string_view field) {
     const std::string_view name = field_name(field);
     const std::string_view value = field.substr(field.find(':') + 1);
     if (base::iequals(name, "Content-Type")) {
-        type_ = base::lower(base::trim(value.substr(0, value.find_first_of(";("))));
-        boundary_ = boundary_of(value);
+        auto type = parse_parameterized(value);
+        boundary_ = type.get("boundary");
+        type_ = std::move(type.first);
     } else if (base::iequals(name, "Content-Transfer-Encoding")) {
         encoding_ = base::lower(base::trim(value));
     }
