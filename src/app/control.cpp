@@ -31,7 +31,9 @@ std::vector<queue::Scheduler::DestinationState> busiest(std::vector<queue::Sched
     const auto weight = [](const auto& d) {
         return std::tuple(d.waiting_jobs + d.running, d.dead, !d.why.empty());
     };
-    std::ranges::stable_sort(all, std::greater{}, weight);
+    std::ranges::sort(all, [&](const auto& a, const auto& b) {
+        return weight(a) != weight(b) ? weight(a) > weight(b) : a.destination < b.destination;
+    });
     std::erase_if(all, [](const auto& d) { return d.waiting_jobs + d.running == 0 && d.why.empty(); });
     if (all.size() > shown_max) all.erase(all.begin() + shown_max, all.end());
     return all;

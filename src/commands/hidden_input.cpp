@@ -8,15 +8,16 @@
 namespace commands {
 
 std::string ask_unseen(const char* prompt) {
-    fmt::print(stderr, "{}", prompt);
     termios before{};
     const bool terminal = ::tcgetattr(STDIN_FILENO, &before) == 0;
     termios silent = before;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    // What was typed before the question stays unread here; what is typed after it must not be thrown away.
     if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    fmt::print(stderr, "{}", prompt);
     std::string line;
     std::getline(std::cin, line);
-    if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    if (terminal) ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     fmt::print(stderr, "\n");
     return line;
 }

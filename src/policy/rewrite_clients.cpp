@@ -11,6 +11,7 @@ std::expected<RewriteClients, std::string> RewriteClients::make(const std::vecto
                                                                 Services services) {
     RewriteClients out;
     for (const auto& word : words) {
+        if (!base::iequals(word, "permit_sasl_authenticated")) out.only_logged_in_ = false;
         if (base::iequals(word, "permit_sasl_authenticated")) {
             out.logged_in_ = true;
         } else if (base::iequals(word, "permit_tls_clientcerts") ||

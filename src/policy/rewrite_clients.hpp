@@ -22,11 +22,13 @@ class RewriteClients {
     /// permit_tls_all_clientcerts, check_address_map type:table, type:table. Error: a word it does not know.
     static std::expected<RewriteClients, std::string> make(const std::vector<std::string>& words,
                                                            Services services);
+    /// Nobody who did not log in is in it: no need to ask.
+    bool only_logged_in() const { return only_logged_in_; }
     /// Error: a table failed.
     env::Task<std::expected<bool, std::string>> contains(Facts facts) const;
 
  private:
-    bool logged_in_ = false, certified_ = false, own_hosts_ = false;
+    bool logged_in_ = false, certified_ = false, own_hosts_ = false, only_logged_in_ = true;
     std::set<env::IpAddress> addresses_;
     routing::NetworkList networks_;
     std::vector<std::shared_ptr<tables::Table>> tables_;

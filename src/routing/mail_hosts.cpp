@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <tuple>
 
 namespace routing {
 namespace {
@@ -138,7 +139,7 @@ env::Task<std::expected<std::vector<Exchanger>, MailHostTrouble>> find_exchanger
                 MailHostTrouble{{5, 1, 10}, fmt::format("Domain {} does not accept mail (nullMX)", domain)});
         if (!mx->exchange.is_root()) out.push_back({mx->preference, mx->exchange.text()});
     }
-    std::ranges::stable_sort(out, {}, &Exchanger::preference);
+    std::ranges::sort(out, {}, [](const Exchanger& one) { return std::tie(one.preference, one.host); });
     if (out.size() > rules.hosts_max) out.resize(rules.hosts_max);
     if (out.empty()) out.push_back({0, domain});
     co_return out;

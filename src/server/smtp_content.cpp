@@ -27,10 +27,12 @@ env::Task<std::unique_ptr<policy::ContentCheck>> SmtpConnection::make_check() co
 
 /// What main.cf's lists of clients say of this one, for its message.
 env::Task<void> SmtpConnection::note_clients() {
-    auto known = facts();
-    auto mended = co_await service_->mended_for.contains(std::move(known));
-    if (!mended) note(base::Severity::Warning, "local_header_rewrite_clients: " + mended.error());
-    content_->mended = mended.value_or(false);
+    if (!session_.user().empty() || !service_->mended_for.only_logged_in()) {
+        auto known = facts();
+        auto mended = co_await service_->mended_for.contains(std::move(known));
+        if (!mended) note(base::Severity::Warning, "local_header_rewrite_clients: " + mended.error());
+        content_->mended = mended.value_or(false);
+    }
     if (!session_.user().empty()) co_return;
     const bool ours = co_await service_->signed_for(client_.address);
     content_->from_outside = !ours;
@@ -72,11 +74,13 @@ env::Task<void> SmtpConnection::pass_on(std::string_view piece, LastPiece last) 
 
 void SmtpConnection::report_filter_notes(Content& content, const mail::Envelope& envelope,
                                          const std::string& queue_id) {
+    const auto notes = content.filter->take_notes();
+    if (notes.empty()) return;
     std::string whence = fmt::format("from {}; from=<{}>", who(), envelope.sender.text());
     if (!envelope.recipients.empty())
         whence += fmt::format(" to=<{}>", envelope.recipients.front().address.text());
     whence += fmt::format(" proto={} helo=<{}>", session_.esmtp() ? "ESMTP" : "SMTP", session_.helo());
-    for (const auto& [word, what, text] : content.filter->take_notes())
+    for (const auto& [word, what, text] : notes)
         services_.events.note(base::Severity::Info, "cleanup",
                               fmt::format("{}: {}: {} {}{}{}", queue_id, word, base::printable(what, 320),
                                           whence, text.empty() ? "" : ": ", text));

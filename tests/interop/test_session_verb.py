@@ -189,7 +189,7 @@ def server_binary():
 
 
 def test_password_is_asked_for_twice_on_a_terminal(submission):
-    import os, pty, select, time
+    import os, pty, select, signal, time
     server = submission()
 
     def at_terminal(*lines):
@@ -205,11 +205,15 @@ def test_password_is_asked_for_twice_on_a_terminal(submission):
             os.write(terminal, line + b"\n")
             time.sleep(0.1)
             said += b"\n"
+        end = time.monotonic() + 20
         try:
-            while more := os.read(terminal, 1000):
-                said += more
-        except OSError:
+            while time.monotonic() < end:
+                if select.select([terminal], [], [], 0.2)[0]:
+                    said += os.read(terminal, 1000)
+        except OSError:  # the program has ended
             pass
+        else:
+            os.kill(pid, signal.SIGKILL)
         os.close(terminal)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said
     status, said = at_terminal(b"first long password", b"another password")
