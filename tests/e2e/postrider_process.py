@@ -131,11 +131,15 @@ class Postrider:
         self.log_file.close()
 
     def log(self):
+        time.sleep(0.1)  # the server gathers lines for a moment before it writes them
+        return self.log_so_far()
+
+    def log_so_far(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def wait_log(self, pattern, seconds=15):
         try:
-            return wait_for(lambda: re.search(pattern, self.log()), seconds)
+            return wait_for(lambda: re.search(pattern, self.log_so_far()), seconds)
         except AssertionError:
             raise AssertionError(f"the log has no {pattern!r} after {seconds} s; its end:\n{self.log()[-3000:]}") from None
 

@@ -545,7 +545,7 @@ def test_a_relay_host_is_bound_to(submission, make_server, directory):
             c.sendmail(USER, ["bob@example.org"], MESSAGE)
         count += 1
         server.wait_messages("bob", count)
-    assert server.log().count("sasl_method=SCRAM-SHA-256-PLUS") == count
+    wait_for(lambda: server.log().count("sasl_method=SCRAM-SHA-256-PLUS") == count)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="Dovecot needs root")
