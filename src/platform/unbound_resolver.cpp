@@ -125,8 +125,12 @@ std::expected<std::unique_ptr<UnboundService>, std::string> UnboundService::star
     };
     ub_ctx_debuglevel(context, 0);
     const std::pair<const char*, std::string> options[] = {
-        {"do-not-query-localhost:", "no"},   {"outgoing-range:", "1024"},
-        {"num-queries-per-thread:", "4096"}, {"val-permissive-mode:", settings.strict ? "no" : "yes"},
+        {"do-not-query-localhost:", "no"},
+        {"outgoing-range:", "1024"},
+        // Who asks orders answers himself: SPF's limits must judge the same record always the same way.
+        {"rrset-roundrobin:", "no"},
+        {"num-queries-per-thread:", "4096"},
+        {"val-permissive-mode:", settings.strict ? "no" : "yes"},
         {"infra-host-ttl:", "60"},
     };
     for (const auto& [name, value] : options)
