@@ -25,8 +25,6 @@ class HeaderFilter {
     void feed(std::string_view octets, std::string& out);
     /// Behind the last octet.
     void end(std::string& out);
-    /// Everything from here on passes as it is.
-    bool in_body() const { return mode_ == Mode::Body; }
     /// Something of the header was not looked at: a held field too long, or a line that is no field and is
     /// not empty, behind which some readers still see fields (RFC 7103 §7.5).
     bool unreadable() const { return unreadable_; }
