@@ -514,8 +514,14 @@ int Server::run() {
         log_.reset();
         return fail(problem);
     }
-    for (auto& world : fronts_world_) world->thread = std::thread([loop = &world->loop] { loop->run(); });
-    back_world_->thread = std::thread([loop = &back_world_->loop] { loop->run(); });
+    const auto run = [](LoopWorld& world) {
+        world.thread = std::thread([loop = &world.loop] {
+            platform::work_in_batches();
+            loop->run();
+        });
+    };
+    for (auto& world : fronts_world_) run(*world);
+    run(*back_world_);
     log_->note(base::Severity::Info, "",
                fmt::format("daemon started -- version 0.1.0, configuration {}", site_->directory));
     back_world_->loop.post([this, site = site_] {

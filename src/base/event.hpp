@@ -89,7 +89,7 @@ using Event = std::variant<Note, ClientConnected, ClientDisconnected, Rejected, 
 class EventSink {
  public:
     virtual ~EventSink() = default;
-    virtual void emit(const Event& event) = 0;
+    virtual void emit(Event event) = 0;
     void note(Severity severity, std::string service, std::string text) {
         emit(Event{Note{severity, std::move(service), std::move(text)}});
     }

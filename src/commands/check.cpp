@@ -40,7 +40,7 @@ class NoStore : public env::Store {
 class DiagnosticEvents : public base::EventSink {
  public:
     explicit DiagnosticEvents(config::Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
-    void emit(const base::Event& event) override {
+    void emit(base::Event event) override {
         const auto* note = std::get_if<base::Note>(&event);
         if (note && note->severity >= base::Severity::Warning)
             diagnostics_.add(config::Severity::Warning, "", 0, note->text);

@@ -145,7 +145,7 @@ class StdioDriver {
 /// What is said while tables are opened goes to standard error.
 class StderrEvents : public base::EventSink {
  public:
-    void emit(const base::Event& event) override {
+    void emit(base::Event event) override {
         if (const auto* note = std::get_if<base::Note>(&event))
             fmt::print(stderr, "sendmail: {}\n", note->text);
     }

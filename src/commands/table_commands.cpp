@@ -17,7 +17,7 @@ namespace {
 
 class StderrEvents : public base::EventSink {
  public:
-    void emit(const base::Event& event) override {
+    void emit(base::Event event) override {
         if (const auto* note = std::get_if<base::Note>(&event)) fmt::print(stderr, "{}\n", note->text);
     }
 };

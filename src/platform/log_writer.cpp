@@ -36,7 +36,10 @@ int syslog_priority(base::Severity severity) {
 LogWriter::LogWriter(LogSettings settings, const env::Clock& clock)
     : settings_(std::move(settings)), clock_(clock) {
     open_target();
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        work_in_batches();
+        run();
+    });
 }
 
 LogWriter::~LogWriter() {
@@ -61,7 +64,7 @@ void LogWriter::open_target() {
     }
 }
 
-void LogWriter::emit(const base::Event& event) {
+void LogWriter::emit(base::Event event) {
     bool wake = false;
     {
         const std::lock_guard lock(mutex_);
@@ -69,7 +72,7 @@ void LogWriter::emit(const base::Event& event) {
             ++dropped_;
             return;
         }
-        waiting_.push_back({event, clock_.wall()});
+        waiting_.push_back({std::move(event), clock_.wall()});
         wake = std::exchange(sleeping_, false);
     }
     if (wake) wake_.notify_one();

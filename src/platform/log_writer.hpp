@@ -28,7 +28,7 @@ class LogWriter : public base::EventSink {
     LogWriter(LogSettings settings, const env::Clock& clock);
     /// Writes what is waiting.
     ~LogWriter() override;
-    void emit(const base::Event& event) override;
+    void emit(base::Event event) override;
     /// Opens the file anew (after rotation).
     void reopen();
     /// After a fork or a change of user the descriptor stays; after changed settings a new writer is made.

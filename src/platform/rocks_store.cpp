@@ -1,5 +1,7 @@
 #include "platform/rocks_store.hpp"
 
+#include "platform/system.hpp"
+
 #include <algorithm>
 #include <array>
 #include <condition_variable>
@@ -192,7 +194,10 @@ std::expected<std::shared_ptr<RocksDatabase>, std::string> RocksDatabase::open(c
     }
     state.db.reset(db);
     std::copy(handles.begin(), handles.end(), state.columns.begin());
-    state.committer = std::thread([&state] { state.run(); });
+    state.committer = std::thread([&state] {
+        work_in_batches();
+        state.run();
+    });
     return out;
 }
 

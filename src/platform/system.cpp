@@ -8,12 +8,18 @@
 #include <cstdlib>
 #include <ctime>
 #include <pwd.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 namespace platform {
+
+void work_in_batches() {
+    const sched_param plain{};
+    static_cast<void>(::sched_setscheduler(0, SCHED_BATCH, &plain));  // of this thread; refused, all goes on
+}
 
 bool write_all(int descriptor, std::string_view bytes) {
     while (!bytes.empty()) {

@@ -47,7 +47,7 @@ class HeaderChecks {
     env::Task<std::expected<CheckAction, std::string>> check_field(std::string field,
                                                                    mail::MimePiece::Block block) const;
     env::Task<std::expected<CheckAction, std::string>> check_line(std::string line) const;
-    bool any_for_header() const { return !header_.empty() || !mime_.empty(); }
+    bool any_for_fields() const { return !header_.empty() || !mime_.empty() || !nested_.empty(); }
     bool any_for_body() const { return !body_.empty(); }
     /// Parts must be told apart.
     bool follows_parts() const { return !mime_.empty() || !nested_.empty() || !body_.empty(); }

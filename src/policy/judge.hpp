@@ -59,9 +59,11 @@ struct Verdict {
 class Judge {
  public:
     virtual ~Judge() = default;
+    /// Anything is asked at this stage; else it need not be judged.
+    virtual bool asks(Stage stage) const = 0;
     /// With smtpd_delay_reject, Connect/Helo/Mail answers come at Rcpt (the judge keeps no state between
-    /// calls: it evaluates the earlier lists then). `facts` is a copy because the session goes on living.
-    virtual env::Task<Verdict> judge(Stage stage, Facts facts) = 0;
+    /// calls: it evaluates the earlier lists then). `facts` stays until the verdict is there.
+    virtual env::Task<Verdict> judge(Stage stage, const Facts& facts) = 0;
 };
 
 }  // namespace policy

@@ -101,6 +101,10 @@ env::Task<void> MessageFilter::drain(std::string& out) {
         if (refusal_ || effects_.discard) continue;  // nothing of it is kept
         const std::string_view text = piece->text;
         if (piece->kind == PieceKind::Header) {
+            if (stays(text, piece->block)) {
+                out += text;
+                continue;
+            }
             std::string whole(text);
             co_await field(std::move(whole), piece->block, out);
         } else if (piece->kind == PieceKind::Body && rules_->checks.any_for_body()) {
@@ -173,6 +177,16 @@ bool MessageFilter::apply(const CheckAction& action, std::string_view where, std
     return true;
 }
 
+/// Nothing can change this field.
+bool MessageFilter::stays(std::string_view text, Block block) const {
+    if (rules_->checks.any_for_fields()) return false;
+    if (block != Block::Primary) return true;
+    const std::string_view name = mail::field_name(text);
+    if (rewrite_ && (among(sender_fields, name) || among(recipient_fields, name))) return false;
+    return std::ranges::none_of(rules_->options.dropped_headers,
+                                [&](const auto& one) { return base::iequals(one, name); });
+}
+
 env::Task<void> MessageFilter::field(std::string text, Block block, std::string& out) {
     auto action = co_await rules_->checks.check_field(for_lookup(text), block);
     if (!action) {
@@ -232,6 +246,7 @@ env::Task<void> MessageFilter::line(std::string text, std::size_t segment, std::
 }
 
 env::Task<std::string> MessageFilter::own_field(std::string text) {
+    if (stays(text, Block::Primary)) co_return text;
     std::string out;
     co_await field(std::move(text), Block::Primary, out);
     co_return out;

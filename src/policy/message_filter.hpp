@@ -50,6 +50,7 @@ class MessageFilter {
 
  private:
     env::Task<void> drain(std::string& out);
+    bool stays(std::string_view text, mail::MimePiece::Block block) const;
     env::Task<void> field(std::string text, mail::MimePiece::Block block, std::string& out);
     env::Task<void> line(std::string text, std::size_t segment, std::string& out);
     env::Task<std::string> rewritten(std::string field);

@@ -3,6 +3,7 @@
 #include "base/result.hpp"
 
 #include <fmt/format.h>
+#include <span>
 
 namespace policy {
 
@@ -84,50 +85,56 @@ void RestrictionJudge::report(Stage stage, const Facts& facts, const Notice& not
     event.helo = facts.helo;
     event.sasl_username = facts.sasl_username;
     event.action = notice.action;
-    events_.emit(event);
+    events_.emit(std::move(event));
 }
 
-env::Task<Verdict> RestrictionJudge::judge(Stage stage, Facts facts) {
-    Verdict verdict;
-    std::vector<Notice> notes;
-    struct Part {
-        const Program* program;
-        Stage stage;
+RestrictionJudge::Parts RestrictionJudge::parts_of(Stage stage) const {
+    Parts parts;
+    const auto add = [&](const std::shared_ptr<const Program>& program, Stage own) {
+        if (!program->steps.empty()) parts.list[parts.count++] = {program.get(), own};
     };
-    std::vector<Part> parts;
     const bool late = options_.delay_reject;
     switch (stage) {
         case Stage::Connect:
-            if (!late) parts.push_back({client_.get(), Stage::Connect});
+            if (!late) add(client_, Stage::Connect);
             break;
         case Stage::Helo:
-            if (!late) parts.push_back({helo_.get(), Stage::Helo});
+            if (!late) add(helo_, Stage::Helo);
             break;
         case Stage::Mail:
-            if (!late) parts.push_back({sender_.get(), Stage::Mail});
+            if (!late) add(sender_, Stage::Mail);
             break;
         case Stage::Rcpt:
-            if (late)
-                parts = {{client_.get(), Stage::Connect},
-                         {helo_.get(), Stage::Helo},
-                         {sender_.get(), Stage::Mail}};
-            if (options_.relay_before_recipient) parts.push_back({relay_.get(), Stage::Rcpt});
-            parts.push_back({recipient_.get(), Stage::Rcpt});
-            if (!options_.relay_before_recipient) parts.push_back({relay_.get(), Stage::Rcpt});
-            if (options_.reject_unlisted_sender) parts.push_back({unlisted_sender_.get(), Stage::Mail});
-            if (options_.reject_unlisted_recipient) parts.push_back({unlisted_recipient_.get(), Stage::Rcpt});
+            if (late) {
+                add(client_, Stage::Connect);
+                add(helo_, Stage::Helo);
+                add(sender_, Stage::Mail);
+            }
+            if (options_.relay_before_recipient) add(relay_, Stage::Rcpt);
+            add(recipient_, Stage::Rcpt);
+            if (!options_.relay_before_recipient) add(relay_, Stage::Rcpt);
+            if (options_.reject_unlisted_sender) add(unlisted_sender_, Stage::Mail);
+            if (options_.reject_unlisted_recipient) add(unlisted_recipient_, Stage::Rcpt);
             break;
         case Stage::Data:
-            parts.push_back({data_.get(), Stage::Data});
+            add(data_, Stage::Data);
             break;
         case Stage::EndOfData:
-            parts.push_back({end_of_data_.get(), Stage::EndOfData});
+            add(end_of_data_, Stage::EndOfData);
             break;
         default:
             break;
     }
-    for (const auto& part : parts) {
-        if (part.program->steps.empty()) continue;
+    return parts;
+}
+
+bool RestrictionJudge::asks(Stage stage) const { return parts_of(stage).count > 0; }
+
+env::Task<Verdict> RestrictionJudge::judge(Stage stage, const Facts& facts) {
+    Verdict verdict;
+    std::vector<Notice> notes;
+    const Parts parts = parts_of(stage);
+    for (const auto& part : std::span(parts.list).first(parts.count)) {
         Context context{options_,  my_networks_, directory_, *sender_logins_, relay_client_certificates_,
                         resolver_, part.stage,   facts,      verdict.effects, notes,
                         classes_};

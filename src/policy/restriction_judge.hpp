@@ -4,6 +4,8 @@
 #include "base/event.hpp"
 #include "policy/restriction.hpp"
 
+#include <array>
+
 namespace policy {
 
 class RestrictionJudge : public Judge {
@@ -23,7 +25,8 @@ class RestrictionJudge : public Judge {
     static std::expected<std::unique_ptr<RestrictionJudge>, std::string> make(
         PolicyOptions options, Services services,
         const std::function<std::string(const std::string&)>& class_text);
-    env::Task<Verdict> judge(Stage stage, Facts facts) override;
+    bool asks(Stage stage) const override;
+    env::Task<Verdict> judge(Stage stage, const Facts& facts) override;
 
  private:
     RestrictionJudge(PolicyOptions options, const Services& services)
@@ -34,6 +37,16 @@ class RestrictionJudge : public Judge {
           service_(services.service),
           network_(services.network),
           loop_(services.loop) {}
+    /// What is evaluated when a stage is asked, lists without a restriction left out.
+    struct Part {
+        const Program* program;
+        Stage stage;
+    };
+    struct Parts {
+        std::array<Part, 7> list{};
+        std::size_t count = 0;
+    };
+    Parts parts_of(Stage stage) const;
     void report(Stage stage, const Facts& facts, const Notice& notice) const;
     PolicyOptions options_;
     routing::Directory& directory_;

@@ -323,7 +323,7 @@ void QueueManager::apply(Entry& entry, std::uint32_t index, const RecipientResul
     }
     if (result.greylisted && result.kind == Kind::Deferred)
         event.text += " (greylisted: will be tried again soon)";
-    services_.events.emit(event);
+    services_.events.emit(std::move(event));
     const bool delivered = result.kind == Kind::Delivered || result.kind == Kind::Expanded;
     active.progress[index] = delivered                     ? Progress::Done
                              : result.kind == Kind::Failed ? Progress::Failed

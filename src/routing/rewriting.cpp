@@ -38,7 +38,6 @@ std::vector<mail::Address> targets_of(std::string value, const mail::Address& ad
 
 env::Task<std::expected<mail::Address, std::string>> Routing::look_up_canonical(
     mail::Address address, const tables::TableList& tables) {
-    if (tables.empty()) co_return address;
     auto meaning = co_await classify(address.domain);
     if (!meaning) co_return std::unexpected(meaning.error().text);
     auto found = co_await look_up_address(tables, address, forms(*meaning));
@@ -76,18 +75,19 @@ env::Task<std::expected<mail::Address, std::string>> Routing::mapped(mail::Addre
     const bool sender = role == AddressRole::EnvelopeSender || role == AddressRole::HeaderSender;
     const std::string_view word = to_text(role);
     const auto& specific = sender ? options_.sender_canonical_classes : options_.recipient_canonical_classes;
-    if (named(specific, word)) {
-        auto found = co_await look_up_canonical(std::move(address),
-                                                sender ? sender_canonical_maps_ : recipient_canonical_maps_);
+    const auto& tables = sender ? sender_canonical_maps_ : recipient_canonical_maps_;
+    if (!tables.empty() && named(specific, word)) {
+        auto found = co_await look_up_canonical(std::move(address), tables);
         if (!found) co_return std::unexpected(found.error());
         address = std::move(*found);
     }
-    if (named(options_.canonical_classes, word)) {
+    if (!canonical_maps_.empty() && named(options_.canonical_classes, word)) {
         auto found = co_await look_up_canonical(std::move(address), canonical_maps_);
         if (!found) co_return std::unexpected(found.error());
         address = std::move(*found);
     }
-    if (named(options_.masquerade_classes, word)) address.domain = masqueraded(address);
+    if (!options_.masquerade_domains.empty() && named(options_.masquerade_classes, word))
+        address.domain = masqueraded(address);
     co_return address;
 }
 
@@ -168,7 +168,7 @@ env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Enve
     }
     if (!options_.always_bcc.empty()) blind_copy(options_.always_bcc);
     for (std::size_t i = 0; i < todo.size(); ++i) {  // grows by the copies, which make none themselves
-        mail::Recipient recipient = todo[i];
+        mail::Recipient recipient = std::move(todo[i]);
         // A forged one stays as it is, and is unknown when its turn comes.
         if (is_rewritten_sender(recipient.address))
             if (auto original = original_sender(recipient.address)) recipient.address = std::move(*original);
@@ -176,8 +176,9 @@ env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Enve
         if (!address) co_return std::unexpected(address.error());
         auto expanded = co_await virtual_expansion(*address);
         if (!expanded) co_return std::unexpected(expanded.error());
+        const bool many = todo.size() > 1 || expanded->size() > 1;
         for (auto& target : *expanded) {
-            if (!seen.insert(target.key()).second) continue;
+            if (many && !seen.insert(target.key()).second) continue;
             out.push_back(recipient);
             out.back().address = std::move(target);
         }

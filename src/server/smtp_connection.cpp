@@ -160,7 +160,7 @@ env::Task<void> SmtpConnection::run() {
 
 /// The policy's word on the client, and the greeting.
 env::Task<smtp::Step> SmtpConnection::meet() {
-    const policy::Verdict verdict = co_await service_->judge->judge(policy::Stage::Connect, facts());
+    const policy::Verdict verdict = co_await ask_judge(policy::Stage::Connect);
     if (!verdict.accepted()) reject_event(smtp::Stage::Connect, verdict);
     co_return session_.greet(to_judged(verdict));
 }
@@ -403,7 +403,14 @@ void SmtpConnection::reject_event(smtp::Stage stage, const policy::Verdict& verd
     event.protocol = session_.helo().empty() ? "" : session_.esmtp() ? "ESMTP" : "SMTP";
     event.helo = session_.helo();
     event.sasl_username = session_.user();
-    services_.events.emit(event);
+    services_.events.emit(std::move(event));
+}
+
+env::Task<policy::Verdict> SmtpConnection::ask_judge(policy::Stage stage) {
+    if (!service_->judge->asks(stage)) co_return policy::Verdict{};
+    const policy::Facts known = facts();
+    policy::Verdict verdict = co_await service_->judge->judge(stage, known);
+    co_return verdict;
 }
 
 env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
@@ -429,7 +436,7 @@ env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {
         const auto since = services_.loop.clock().steady().time_since_epoch();
         instance_ = fmt::format("{:x}.{:x}", client_.port, since.count());
     }
-    policy::Verdict verdict = co_await service_->judge->judge(to_policy(stage), facts());
+    policy::Verdict verdict = co_await ask_judge(to_policy(stage));
     const bool logged_in = !session_.user().empty();
     if (verdict.accepted() && logged_in && (stage == smtp::Stage::Mail || stage == smtp::Stage::Rcpt))
         verdict = co_await judge_account(stage, std::move(verdict));

@@ -151,6 +151,7 @@ class SmtpConnection {
     env::Task<smtp::Step> read_command();
     env::Task<std::string> filtered_command(std::string line);
     std::string with_reject_footer(const std::string& replies) const;
+    env::Task<policy::Verdict> ask_judge(policy::Stage stage);
     env::Task<smtp::Step> judge(smtp::Stage stage);
     env::Task<smtp::Step> begin();
     env::Task<smtp::Step> read_data();

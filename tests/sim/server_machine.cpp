@@ -6,7 +6,7 @@
 
 namespace sim {
 
-void TraceEvents::emit(const base::Event& event) {
+void TraceEvents::emit(base::Event event) {
     if (watcher) watcher(event);
     if (const auto* note = std::get_if<base::Note>(&event))
         scheduler_.note(note->service + ": " + note->text);

@@ -61,7 +61,7 @@ class NoUsers : public env::UserDatabase {
 class TraceEvents : public base::EventSink {
  public:
     explicit TraceEvents(Scheduler& scheduler) : scheduler_(scheduler) {}
-    void emit(const base::Event& event) override;
+    void emit(base::Event event) override;
     std::function<void(const base::Event&)> watcher;
 
  private:
