@@ -82,8 +82,8 @@ class PosixUsers : public env::UserDatabase {
     std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string& name) override;
 };
 
-/// Tells the scheduler that this thread works through what there is (SCHED_BATCH, sched(7)): woken, it does not
-/// take the processor from who woke it, finds more to do at one go, and changes hands less often.
+/// Tells the scheduler that this thread works through what there is (SCHED_BATCH, sched(7)): woken, it does
+/// not take the processor from who woke it, finds more to do at one go, and changes hands less often.
 void work_in_batches();
 
 /// All of `bytes` to a blocking descriptor; false: errno says why.
