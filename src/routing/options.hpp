@@ -148,9 +148,11 @@ struct RoutingOptions {
                   Default{"${{$compatibility_level} < {1} ? {yes} : {no}}"},
                   "Complete domains without a dot by .$mydomain.");
         parameter("allow_percent_hack", &O::allow_percent_hack, Default{"yes"},
-                  "Read user%domain@ours as user@domain; strangers are refused such routing all the same.");
+                  "Read user%domain, and user%domain@ours, as user@domain; whether the client may send there "
+                  "is asked of that address.");
         parameter("swap_bangpath", &O::swap_bangpath, Default{"yes"},
-                  "Read domain!user as user@domain; strangers are refused such routing all the same.");
+                  "Read domain!user, and domain!user@ours, as user@domain; whether the client may send there "
+                  "is asked of that address.");
         parameter("show_user_unknown_table_name", &O::show_table_name, Default{"yes"},
                   "Name the table in which a recipient was not found.");
         parameter("allow_untrusted_routing", &O::allow_untrusted_routing, Default{"no"},

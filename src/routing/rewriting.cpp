@@ -172,6 +172,10 @@ env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Enve
         // A forged one stays as it is, and is unknown when its turn comes.
         if (is_rewritten_sender(recipient.address))
             if (auto original = original_sender(recipient.address)) recipient.address = std::move(*original);
+        auto leads_to = co_await resolve(recipient.address);
+        if (!leads_to) co_return std::unexpected(leads_to.error().text);
+        const bool routed = leads_to->local_part.size() < recipient.address.local_part.size();
+        if (routed) recipient.address = std::move(*leads_to);
         auto address = co_await mapped(recipient.address, AddressRole::EnvelopeRecipient);
         if (!address) co_return std::unexpected(address.error());
         auto expanded = co_await virtual_expansion(*address);

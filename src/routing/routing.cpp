@@ -136,11 +136,53 @@ bool Routing::is_own_literal(std::string_view domain) const {
 }
 
 mail::Address Routing::rewrite(mail::Address address) const {
+    if (address.domain.empty()) address = unrouted(std::move(address));
     if (address.domain.empty() && options_.append_at_my_origin) address.domain = options_.my_origin;
     if (options_.append_dot_my_domain && !address.domain.empty() &&
         address.domain.find('.') == std::string::npos && !address.is_literal())
         address.domain += "." + options_.my_domain;
     return address;
+}
+
+/// What a local part without a domain says of its own: "domain!user" (first), then "user%domain".
+mail::Address Routing::unrouted(mail::Address address) const {
+    const auto bang = address.local_part.find('!');
+    if (options_.swap_bangpath && bang != std::string::npos && bang > 0 &&
+        bang + 1 < address.local_part.size()) {
+        address.domain = address.local_part.substr(0, bang);
+        address.local_part.erase(0, bang + 1);
+        return address;
+    }
+    const auto percent = address.local_part.rfind('%');
+    if (options_.allow_percent_hack && percent != std::string::npos && percent > 0 &&
+        percent + 1 < address.local_part.size()) {
+        address.domain = address.local_part.substr(percent + 1);
+        address.local_part.erase(percent);
+    }
+    return address;
+}
+
+env::Task<std::expected<mail::Address, LookupFailure>> Routing::resolve(mail::Address address) {
+    constexpr int hops_max = 100;  // a route in a local part of 64 octets has fewer
+    address = rewrite(std::move(address));
+    for (int hop = 0; hop < hops_max && has_routing_operators(address.local_part); ++hop) {
+        auto meaning = co_await classify(address.domain);
+        if (!meaning) co_return std::unexpected(meaning.error());
+        if (*meaning != AddressClass::Local) break;
+        // Ours on the outside: what is inside says where it goes.
+        mail::Address inner;
+        inner.local_part = address.local_part;
+        const auto at = inner.local_part.rfind('@');
+        if (at != std::string::npos && at > 0 && at + 1 < inner.local_part.size()) {
+            inner.domain = inner.local_part.substr(at + 1);
+            inner.local_part.erase(at);
+        } else {
+            inner = unrouted(std::move(inner));
+        }
+        if (inner.domain.empty()) break;
+        address = rewrite(std::move(inner));
+    }
+    co_return address;
 }
 
 env::Task<mail::Address> Routing::complete(mail::Address address) {
@@ -175,12 +217,14 @@ env::Task<std::expected<AddressClass, LookupFailure>> Routing::classify(std::str
 env::Task<std::expected<bool, LookupFailure>> Routing::is_authorized_destination(mail::Address recipient) {
     recipient = co_await complete(std::move(recipient));
     if (is_rewritten_sender(recipient)) co_return true;  // whether it is genuine, the listing says
+    auto resolved = co_await resolve(std::move(recipient));
+    if (!resolved) co_return std::unexpected(resolved.error());
+    recipient = std::move(*resolved);
     auto meaning = co_await classify(recipient.domain);
     if (!meaning) co_return std::unexpected(meaning.error());
     if (*meaning == AddressClass::Default) co_return false;
-    // user@elsewhere@ours, user%elsewhere@ours, elsewhere!user@ours: ours on the outside, a route inside. For
-    // domains that are final here the whole local part is a name and simply unknown; for those we relay, the
-    // next hop might follow it.
+    // A route is still in it: for domains that are final here the whole local part is a name and simply
+    // unknown; for those we relay, the next hop might follow it.
     if (!options_.allow_untrusted_routing && has_routing_operators(recipient.local_part)) {
         const bool last_stop =
             *meaning == AddressClass::VirtualMailbox || *meaning == AddressClass::VirtualAlias;
@@ -201,6 +245,9 @@ env::Task<std::expected<Listing, LookupFailure>> Routing::listing(mail::Address 
     if (base::iequals(address.local_part, "postmaster") && address.domain.empty()) co_return Listing{};
     address = rewrite(std::move(address));
     if (is_rewritten_sender(address)) co_return rewritten_sender_listing(address);
+    auto resolved = co_await resolve(std::move(address));
+    if (!resolved) co_return std::unexpected(resolved.error());
+    address = std::move(*resolved);
     auto meaning = co_await classify(address.domain);
     if (!meaning) co_return std::unexpected(meaning.error());
     const auto ways = forms(*meaning);
@@ -306,10 +353,12 @@ env::Task<std::expected<std::optional<std::string>, LookupFailure>> Routing::by_
 
 env::Task<std::expected<RouteChoice, RouteFailure>> Routing::route(mail::ReversePath sender,
                                                                    mail::Address recipient) {
-    recipient = rewrite(std::move(recipient));
     const auto later = [](const std::string& why) {
         return std::unexpected(RouteFailure{{4, 3, 0}, "address lookup failure: " + why});
     };
+    auto resolved = co_await resolve(std::move(recipient));
+    if (!resolved) co_return later(resolved.error().text);
+    recipient = std::move(*resolved);
     auto meaning = co_await classify(recipient.domain);
     if (!meaning) co_return later(meaning.error().text);
     if (!relocated_maps_.empty()) {

@@ -61,13 +61,17 @@ class Routing : public Directory {
 
     const RoutingOptions& options() const { return options_; }
     const tables::TableList& alias_maps() const { return alias_maps_; }
-    /// The address completed and source routing undone: user%dom@ours, dom!user, trailing dots.
+    /// The address completed: $myorigin behind a bare name, "user%domain" and "domain!user" put right.
     mail::Address rewrite(mail::Address address) const;
     /// The same; "postmaster" alone is this machine's, whatever myorigin is (RFC 5321 §4.5.1).
     env::Task<mail::Address> complete(mail::Address address);
+    /// Where the address leads: while its domain is this machine's, a route in the local part is followed
+    /// (user%far@ours, far!user@ours, "user@far"@ours).
+    env::Task<std::expected<mail::Address, LookupFailure>> resolve(mail::Address address);
 
  private:
     Routing(RoutingOptions options, const env::Clock& clock) : options_(std::move(options)), clock_(&clock) {}
+    mail::Address unrouted(mail::Address address) const;
     bool is_rewritten_sender(const mail::Address& address) const;
     std::expected<mail::Address, srs::Error> original_sender(const mail::Address& address) const;
     Listing rewritten_sender_listing(const mail::Address& address) const;
