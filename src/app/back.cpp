@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "delivery/forwarding.hpp"
 #include "delivery/junk_detail.hpp"
+#include "delivery/pipe_transport.hpp"
 #include "policy/content_check.hpp"
 #include "policy/signing_keys.hpp"
 
@@ -177,6 +178,17 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
             TRY_ASSIGN(transport,
                        delivery::LocalTransport::make(config::bind<delivery::LocalOptions>(own, diagnostics),
                                                       std::move(local)));
+        } else if (service.command == "pipe") {
+            auto options = config::bind<delivery::PipeOptions>(own, diagnostics);
+            own_time_limit(configuration, service.name, options.command_time_limit, diagnostics);
+            delivery::PipeTransport::Services world{environment_.users, environment_.find_group,
+                                                    environment_.loop.clock(), agent_};
+            auto made = delivery::PipeTransport::make(service.name, service.arguments, std::move(options),
+                                                      std::move(world));
+            if (!made)
+                return std::unexpected(fmt::format("{}:{}: service {}: {}", service.file, service.line,
+                                                   service.name, made.error()));
+            transport = std::move(*made);
         } else if (service.command == "discard") {
             transport = std::make_unique<delivery::DiscardTransport>();
         }

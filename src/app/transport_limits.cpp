@@ -108,6 +108,11 @@ TransportLimits TransportLimits::make(const config::Configuration& configuration
     return out;
 }
 
+void own_time_limit(const config::Configuration& configuration, const std::string& transport,
+                    std::chrono::seconds& limit, config::Diagnostics& diagnostics) {
+    Reader(configuration, diagnostics, transport).time("_time_limit", limit);
+}
+
 const TransportLimits::Limits& TransportLimits::of(const std::string& transport) const {
     const auto found = by_transport_.find(transport);
     return found == by_transport_.end() ? default_ : found->second;

@@ -68,4 +68,8 @@ class TransportLimits {
     std::map<std::string, Limits> by_transport_;
 };
 
+/// "transport_time_limit" of a program's transport, where it is set.
+void own_time_limit(const config::Configuration& configuration, const std::string& transport,
+                    std::chrono::seconds& limit, config::Diagnostics& diagnostics);
+
 }  // namespace app

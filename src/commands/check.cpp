@@ -5,6 +5,7 @@
 #include "app/machine.hpp"
 #include "app/report_desk.hpp"
 #include "app/signing_key_watch.hpp"
+#include "commands/check_lists.hpp"
 #include "commands/check_outbound.hpp"
 #include "commands/judge_world.hpp"
 #include "commands/real_world.hpp"
@@ -197,48 +198,6 @@ void check_services(const app::Site& site, config::Diagnostics& diagnostics) {
                         "no service of type inet runs smtpd: nothing to listen on");
 }
 
-/// Those of main.cf, and the overrides of each listener with the configuration they make.
-void for_all_settings(
-    const app::Site& site,
-    const std::function<void(const config::Configuration&, const config::Setting&)>& judge) {
-    for (const auto& setting : site.configuration->settings()) judge(*site.configuration, setting);
-    for (const auto& service : site.services) {
-        if (service.type != "inet" && service.command != "cleanup") continue;
-        const auto own = site.configuration->with_overrides(service);
-        for (const auto& [name, value] : service.overrides) {
-            const config::Setting setting{name, value, service.file, service.line};
-            judge(own, setting);
-        }
-    }
-}
-
-/// Every list and every table by itself, so that all that are wrong are said, each with its place.
-void check_lists_and_tables(const app::Site& site, const app::LoopEnvironment& environment,
-                            config::Diagnostics& diagnostics) {
-    tables::Factory factory(tables::TableServices{environment.files, environment.loop.clock(),
-                                                  environment.users, environment.events});
-    const auto judge = [&](const config::Configuration& configuration, const config::Setting& setting) {
-        if (!configuration.registry().find(setting.name)) return;
-        const auto value = configuration.expand(setting.value);
-        if (!value) return;  // said already
-        std::string problem;
-        if (setting.name.ends_with("_restrictions")) {
-            config::Diagnostics said_already;
-            const auto options = config::bind<policy::PolicyOptions>(configuration, said_already);
-            const auto compiled = policy::compile(setting.name, *value, factory, options);
-            if (!compiled) problem = compiled.error();
-        } else if ((setting.name.ends_with("_maps") && setting.name != "local_recipient_maps") ||
-                   setting.name.ends_with("_checks")) {
-            const auto format =
-                setting.name == "alias_maps" ? tables::SourceFormat::Alias : tables::SourceFormat::Map;
-            const auto opened = factory.open_list(*value, format);
-            if (!opened) problem = fmt::format("{}: {}", setting.name, opened.error().text);
-        }
-        if (!problem.empty()) diagnostics.add(config::Severity::Error, setting.file, setting.line, problem);
-    };
-    for_all_settings(site, judge);
-}
-
 /// A rule about whose address it is, where nothing says whose it is.
 void check_sender_logins(const app::Site& site, config::Diagnostics& diagnostics) {
     const auto judge = [&](const config::Configuration& configuration, const config::Setting& setting) {
@@ -284,7 +243,9 @@ int check(const Invocation& invocation) {
                             warning.text);
         const app::LoopEnvironment environment{world.loop,   world.network, world.tls, nullptr, store,
                                                world.random, workers,       files,     users,   events};
-        check_lists_and_tables(*site, environment, diagnostics);
+        check_lists(*site, environment, diagnostics);
+        check_credential_files(*site, files, diagnostics);
+        check_transports(*site, diagnostics);
         if (!diagnostics.has_errors()) {
             const auto built = app::build_front(*site, environment, app::own_addresses());
             if (!built) diagnostics.add(config::Severity::Error, "", 0, built.error());

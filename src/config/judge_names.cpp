@@ -52,8 +52,30 @@ void collect_references(std::string_view text, std::set<std::string, std::less<>
 
 }  // namespace
 
+/// Lines of master.cf whose program does nothing here.
+static void judge_programs(const std::vector<Service>& services, Diagnostics& diagnostics) {
+    using Names = std::set<std::string_view>;
+    static const Names honoured = {"smtpd",   "smtp", "lmtp",  "local",   "virtual",
+                                   "discard", "pipe", "error", "cleanup", "pickup"};
+    // The one server does their work, whether they are listed or not.
+    static const Names inside = {"qmgr",   "nqmgr",  "trivial-rewrite", "bounce",   "defer",
+                                 "trace",  "verify", "flush",           "showq",    "anvil",
+                                 "scache", "tlsmgr", "postlogd",        "proxymap", "proxywrite"};
+    for (const auto& service : services) {
+        if (inside.contains(service.command)) continue;
+        if (honoured.contains(service.command) && service.type != "pass") continue;
+        const bool listens = service.type == "inet";
+        diagnostics.add(
+            Severity::Warning, service.file, service.line,
+            fmt::format("service {} {}: {} is NOT HONOURED by this version{}", service.name, service.type,
+                        service.type == "pass" ? "type pass" : "the program " + service.command,
+                        listens ? ": nothing listens there; write smtpd to take mail on it" : ""));
+    }
+}
+
 void judge_names(const Configuration& configuration, const std::vector<Service>& services,
                  Diagnostics& diagnostics) {
+    judge_programs(services, diagnostics);
     std::set<std::string, std::less<>> referenced;
     std::vector<Setting> settings = configuration.settings();
     for (const auto& service : services) {

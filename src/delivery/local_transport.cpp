@@ -2,8 +2,8 @@
 
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "delivery/delivered_to.hpp"
 #include "delivery/virtual_transport.hpp"
-#include "mail/header.hpp"
 #include "mail/received.hpp"
 
 #include <algorithm>
@@ -103,23 +103,6 @@ env::Task<queue::DeliveryReport> LocalTransport::deliver(queue::DeliveryRequest 
     co_return report;
 }
 
-// Delivered-To: with this recipient is there already: it was here before (as qmail and Postfix do).
-env::Task<bool> LocalTransport::loops(queue::DeliveryRequest& request, const mail::Recipient& recipient) {
-    constexpr std::size_t header_octets_max = 1 << 20;
-    mail::HeaderScanner scanner;
-    request.content->rewind();
-    for (std::size_t read = 0; !scanner.ended() && read < header_octets_max;) {
-        auto piece = co_await request.content->next();
-        if (!piece || piece->empty()) break;
-        read += piece->size();
-        scanner.feed(*piece);
-    }
-    request.content->rewind();
-    for (const auto& seen : scanner.delivered_to())
-        if (base::iequals(seen, recipient.address.text())) co_return true;
-    co_return false;
-}
-
 env::Task<LocalTransport::Result> LocalTransport::deliver_one(queue::DeliveryRequest& request,
                                                               const mail::Recipient& recipient) {
     Expansion state{request,
@@ -132,7 +115,7 @@ env::Task<LocalTransport::Result> LocalTransport::deliver_one(queue::DeliveryReq
                     {},
                     {},
                     0};
-    const bool looping = co_await loops(request, recipient);
+    const bool looping = co_await was_delivered_to(*request.content, recipient.address.text());
     if (looping) {
         state.add({5, 4, 6}, "mail forwarding loop for " + base::printable(recipient.address.text(), 300));
     } else {

@@ -118,7 +118,6 @@ class LocalTransport : public queue::Transport {
     env::Task<void> pass_on(Expansion& state, std::string destination);
     env::Task<void> forward(Expansion& state);
     env::Task<std::optional<std::string>> alias(Expansion& state, std::string name);
-    env::Task<bool> loops(queue::DeliveryRequest& request, const mail::Recipient& recipient);
     std::optional<Privileges> default_privileges() const;
 
     LocalOptions options_;

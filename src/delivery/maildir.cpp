@@ -167,12 +167,7 @@ class MboxWriter : public MailboxWriter {
         if (!size) return failed("open", job_.path, size.error());
         before_ = *size;
         opened_ = true;
-        std::string date =
-            mail::format_date(now_, std::chrono::minutes(0));  // "Mon, 23 Nov 2026 20:05:13 +0000"
-        const auto words = base::split_any(date, ", ");
-        return put(fmt::format("From {}  {} {} {:>2} {} {}\n", job_.from_line_sender, words[0], words[2],
-                               words[1], words[4], words[3]) +
-                   lines_.convert(job_.prefix));
+        return put(mbox_from_line(job_.from_line_sender, now_) + "\n" + lines_.convert(job_.prefix));
     }
 
     AgentResult write(std::string_view content) override { return quoted(lines_.convert(content)); }
@@ -239,6 +234,14 @@ class MboxWriter : public MailboxWriter {
 };
 
 }  // namespace
+
+std::string mbox_from_line(std::string_view sender, env::WallTime at) {
+    const std::string date =
+        mail::format_date(at, std::chrono::minutes(0));  // "Mon, 23 Nov 2026 20:05:13 +0000"
+    const auto words = base::split_any(date, ", ");
+    return fmt::format("From {}  {} {} {:>2} {} {}", sender, words[0], words[2], words[1], words[4],
+                       words[3]);
+}
 
 std::string LineEnds::convert(std::string_view piece) {
     std::string out;

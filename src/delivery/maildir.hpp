@@ -4,6 +4,7 @@
 #pragma once
 
 #include "delivery/agent.hpp"
+#include "env/clock.hpp"
 #include "env/file_system.hpp"
 
 #include <memory>
@@ -21,6 +22,9 @@ class LineEnds {
  private:
     bool pending_return_ = false;
 };
+
+/// The line an mbox file begins a message with, without line end: "From ann@example.org  Wed Nov 25 …" (UTC).
+std::string mbox_from_line(std::string_view sender, env::WallTime at);
 
 /// One message on its way into a file.
 class MailboxWriter {

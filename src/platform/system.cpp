@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <ctime>
+#include <grp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <sys/random.h>
@@ -15,6 +16,16 @@
 #include <unistd.h>
 
 namespace platform {
+
+std::optional<std::uint32_t> find_group(const std::string& name) {
+    constexpr std::size_t entry_octets_max = 64 << 10;
+    std::string buffer(entry_octets_max, '\0');
+    group entry{};
+    group* found = nullptr;
+    if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
+        return std::nullopt;
+    return entry.gr_gid;
+}
 
 void work_in_batches() {
     const sched_param plain{};

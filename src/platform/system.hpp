@@ -12,6 +12,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -81,6 +83,9 @@ class PosixUsers : public env::UserDatabase {
  public:
     std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string& name) override;
 };
+
+/// getgrnam(3).
+std::optional<std::uint32_t> find_group(const std::string& name);
 
 /// Tells the scheduler that this thread works through what there is (SCHED_BATCH, sched(7)): woken, it does
 /// not take the processor from who woke it, finds more to do at one go, and changes hands less often.

@@ -258,8 +258,9 @@ env::Task<void> QueueManager::run_delivery(Scheduler::Start start) {
                         dead ? Scheduler::Outcome::DestinationFailed : Scheduler::Outcome::Reached,
                         dead ? failed->text : "", services_.loop.clock().steady());
     if (entry = find(key); entry) {
+        const std::string& by = report.program.empty() ? destination.transport : report.program;
         for (std::size_t i = 0; i < start.job.recipients.size(); ++i)
-            apply(*entry, start.job.recipients[i], report.recipients[i], destination.transport, &report);
+            apply(*entry, start.job.recipients[i], report.recipients[i], by, &report);
     }
     ++unrecorded_;
     defer_jobs(scheduler_.take_returned());

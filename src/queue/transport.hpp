@@ -65,6 +65,7 @@ struct DeliveryReport {
     double setup_seconds = 0;                 // "c" of delays=a/b/c/d
     double transmission_seconds = 0;          // "d"
     int connection_uses = 1;
+    std::string program;  // for the log: what delivers; empty: the transport's own name says it
 };
 
 /// Belongs to the queue manager's loop; any number of deliveries may be under way.

@@ -63,6 +63,36 @@ def test_every_fault_at_once(directory):
         assert re.search(words, said), (words, said)
 
 
+def test_each_item_of_a_list_and_each_program(directory):
+    """A list says all that is wrong in it, and a line of master.cf that does nothing is named."""
+    etc = directory / "each"
+    etc.mkdir()
+    passwords = directory / "sasl_passwd"
+    passwords.write_text("relay.example user:pw\n")
+    passwords.chmod(0o644)
+    (etc / "main.cf").write_text(f"""myhostname = mail.example.com
+mynetworks = 127.0.0.0/8, 10.0.0.0/33, 192.0.2.1/8x
+relay_domains = hash:/nowhere/relay, x.example
+alias_maps = nosuchtype:/etc/x, hash:/nowhere/aliases
+smtp_sasl_password_maps = hash:{passwords}
+default_transport = smpt
+""")
+    (etc / "master.cf").write_text("""2525 inet n - n - - smtpd
+smtp inet n - n - 1 postscreen
+dnsblog unix - - n - 0 dnsblog
+qmgr unix n - n 300 1 qmgr
+dovecot unix - n n - - pipe flags=DRhu user=vmail:vmail argv=/usr/lib/dovecot/deliver -d ${recipient}
+""")
+    got = subprocess.run([BINARY, "check", "-c", etc], capture_output=True, timeout=30)
+    said = got.stderr.decode()
+    assert got.returncode == 1
+    for place, word in [("main.cf:2: error", "10.0.0.0/33"), ("main.cf:2: error", "192.0.2.1/8x"), ("main.cf:3: error", "/nowhere/relay"),
+                        ("main.cf:4: error", "nosuchtype"), ("main.cf:4: error", "/nowhere/aliases"), ("main.cf:5: warning", "chmod 640"),
+                        ("main.cf:6: error", "smpt"), ("master.cf:2: warning", "postscreen"), ("master.cf:3: warning", "dnsblog")]:
+        assert any(place in line and word in line for line in said.splitlines()), f"{place} … {word} is not in\n{said}"
+    assert "master.cf:4" not in said and "master.cf:5" not in said
+
+
 def test_reload_drops_nobody(make_server):
     server = make_server()
     with server.client() as c:
