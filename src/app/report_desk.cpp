@@ -85,7 +85,7 @@ env::Task<std::string> show_history(ReportDesk& desk, std::string prefix, std::u
 }  // namespace
 
 ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name,
-                       Expand expand)
+                       queue::ExpandEnvelope expand)
     : environment_(environment),
       tally_(environment.loop, environment.store, environment.events),
       sender_({environment.loop, environment.store, environment.resolver, intake, environment.random,
