@@ -1,6 +1,7 @@
 #include "app/account_desk.hpp"
 
 #include "base/text.hpp"
+#include "env/store_pages.hpp"
 #include "mail/path.hpp"
 
 #include <fmt/format.h>
@@ -99,17 +100,15 @@ std::expected<void, std::string> AccountDesk::use(const Site& site) {
 
 env::Task<bool> AccountDesk::load() {
     const auto state = state_;
-    std::string from(prefix);
-    const std::string end(prefix_end);
+    env::StorePages pages(state->environment.store, env::Keyspace::Meta, std::string(prefix),
+                          std::string(prefix_end), page);
     env::Batch old;
-    for (;;) {
-        auto entries = co_await state->environment.store.scan(env::Keyspace::Meta, from, end, page);
+    while (pages.more()) {
+        auto entries = co_await pages.next();
         if (!entries) co_return false;
         for (const auto& entry : *entries)
             if (!state->limits.restore(entry.key.substr(prefix.size()), entry.value, state->now()))
                 old.erase(env::Keyspace::Meta, entry.key);
-        if (entries->size() < page) break;
-        from = entries->back().key + std::string(1, '\0');
     }
     if (old.empty()) co_return true;
     auto erased = co_await state->environment.store.commit(std::move(old), env::Durability::Buffered);

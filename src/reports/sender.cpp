@@ -1,6 +1,7 @@
 #include "reports/sender.hpp"
 
 #include "dmarc/report_permission.hpp"
+#include "env/store_pages.hpp"
 #include "mail/path.hpp"
 #include "reports/archive.hpp"
 #include "reports/inbox.hpp"
@@ -126,13 +127,11 @@ env::Task<std::vector<Sender::Waiting>> Sender::waiting_of(std::shared_ptr<State
         const Period period = decode_period(entry.key, entry.value);
         if (period.begin >= before) continue;
         const std::string prefix = domain_prefix(period.begin);
-        std::string from = prefix;
-        for (;;) {
-            auto domains = co_await store.scan(env::Keyspace::History, from, prefix_end(prefix), page);
+        env::StorePages pages(store, env::Keyspace::History, prefix, prefix_end(prefix), page);
+        while (pages.more()) {
+            auto domains = co_await pages.next();
             if (!domains) co_return out;
             for (const auto& one : *domains) out.push_back({period, one.key.substr(prefix.size())});
-            if (domains->size() < page) break;
-            from = domains->back().key + std::string(1, '\0');
         }
     }
     co_return out;
@@ -156,9 +155,9 @@ env::Task<std::optional<Sender::Built>> Sender::build_one(std::shared_ptr<State>
     report.report_id = report_id(options.submitter, which.domain, report.begin, report.end);
     report.policy = out.tally.policy;
     const std::string prefix = row_prefix(which.period.begin, which.domain);
-    std::string from = prefix;
-    for (;;) {
-        auto rows = co_await store.scan(env::Keyspace::History, from, prefix_end(prefix), page);
+    env::StorePages pages(store, env::Keyspace::History, prefix, prefix_end(prefix), page);
+    while (pages.more()) {
+        auto rows = co_await pages.next();
         if (!rows) co_return std::nullopt;
         for (const auto& entry : *rows) {
             const auto tuple = parse_object(std::string_view(entry.key).substr(prefix.size()));
@@ -167,8 +166,6 @@ env::Task<std::optional<Sender::Built>> Sender::build_one(std::shared_ptr<State>
             row.count = base::parse_number(entry.value).value_or(0);
             report.rows.push_back(std::move(row));
         }
-        if (rows->size() < page) break;
-        from = rows->back().key + std::string(1, '\0');
     }
     // The same counters give the same order: a report that is sent again is the same.
     std::ranges::sort(report.rows, [](const auto& a, const auto& b) { return a.count > b.count; });
