@@ -25,18 +25,17 @@ Task run_warn_if_reject(Context& context, const Step&) {
     context.warn_only = true;
     co_return Outcome{};
 }
+mail::ReplyText try_again_later(const Context& context) {
+    return {450,
+            {4, 7, 1},
+            fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+}
 Task run_defer_if_permit(Context& context, const Step&) {
-    context.defer_if_permit = mail::ReplyText{
-        450,
-        {4, 7, 1},
-        fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    context.defer_if_permit = try_again_later(context);
     co_return Outcome{};
 }
 Task run_defer_if_reject(Context& context, const Step&) {
-    context.defer_if_reject = mail::ReplyText{
-        450,
-        {4, 7, 1},
-        fmt::format("<{}>: {} rejected: Try again later", stage_shown(context), stage_word(context))};
+    context.defer_if_reject = try_again_later(context);
     co_return Outcome{};
 }
 
