@@ -49,12 +49,8 @@ env::Task<void> load_queue(queue::QueueManager& manager, std::string& problem) {
     if (!loaded) problem = loaded.error();
 }
 
-env::Task<void> load_reports(ReportDesk& desk, std::string& problem) {
-    const bool loaded = co_await desk.load();
-    if (!loaded) problem = "the queue's store cannot be read";
-}
-
-env::Task<void> load_accounts(AccountDesk& desk, std::string& problem) {
+template <class Desk>
+env::Task<void> load_counts(Desk& desk, std::string& problem) {
     const bool loaded = co_await desk.load();
     if (!loaded) problem = "the queue's store cannot be read";
 }
@@ -167,9 +163,9 @@ std::string RunningServer::start() {
     std::string problem;
     run_once(*back_world_, load_queue(back_->manager(), problem));
     if (!problem.empty()) return problem;
-    run_once(*back_world_, load_reports(*reports_, problem));
+    run_once(*back_world_, load_counts(*reports_, problem));
     if (!problem.empty()) return problem;
-    run_once(*back_world_, load_accounts(*accounts_, problem));
+    run_once(*back_world_, load_counts(*accounts_, problem));
     if (!problem.empty()) return problem;
     back_->manager().start();
     reports_->start();
