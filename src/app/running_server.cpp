@@ -129,36 +129,10 @@ std::string RunningServer::start() {
     accounts_ = std::make_unique<AccountDesk>(
         environment(*back_world_), account_limits_, back_->intake(),
         [this](mail::Envelope envelope) { return back_->expand(std::move(envelope)); });
-    const auto enqueue = [this](queue::Arrival arrival) { back_->manager().arrived(std::move(arrival)); };
-    back_->read_first(
-        [this, enqueue](queue::Arrival arrival) { reports_->arrived(std::move(arrival), enqueue); });
-    for (std::size_t i = 0; i < loop_count_; ++i) {
-        // A group commit finishes many messages at once: they go to the queue's loop in one piece.
-        auto arrivals = std::make_shared<std::vector<queue::Arrival>>();
-        auto announce = [this, enqueue, arrivals, &loop = fronts_world_[i]->loop](queue::Arrival arrival) {
-            arrivals->push_back(std::move(arrival));
-            if (arrivals->size() > 1) return;
-            loop.post([this, enqueue, arrivals] {
-                back_world_->loop.post([this, enqueue, batch = std::exchange(*arrivals, {})]() mutable {
-                    for (auto& one : batch) reports_->arrived(std::move(one), enqueue);
-                });
-            });
-        };
-        fronts_.push_back(std::make_unique<Front>(
-            environment(*fronts_world_[i]), queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)), intake,
-            std::move(announce), limits_, throttle_, account_limits_, count_,
-            [this](dmarc::Sighting sighting) {
-                back_world_->loop.post([this, sighting = std::move(sighting)]() mutable {
-                    reports_->sighted(std::move(sighting));
-                });
-            },
-            [this](std::string account, std::string client) {
-                back_world_->loop.post(
-                    [this, account = std::move(account), client = std::move(client)]() mutable {
-                        accounts_->conspicuous(std::move(account), std::move(client));
-                    });
-            }));
-    }
+    back_->read_first([this](queue::Arrival arrival) { arrived(std::move(arrival)); });
+    for (std::size_t i = 0; i < loop_count_; ++i)
+        fronts_.push_back(
+            make_front(*fronts_world_[i], queue::QueueIdSource(epoch, static_cast<unsigned>(i + 1)), intake));
     if (auto problem = build(); !problem.empty()) return problem;
     std::string problem;
     run_once(*back_world_, load_queue(back_->manager(), problem));
@@ -172,6 +146,48 @@ std::string RunningServer::start() {
     accounts_->start();
     acme_->start();
 
+    start_control();
+    start_pickup(intake.message_size_limit);
+    for (const auto& listener : listeners_)
+        fronts_[listener.loop]->add_listener(
+            listener.service, fronts_world_[listener.loop]->network.adopt_listener(listener.descriptor));
+    return "";
+}
+
+/// Report mail is read before the queue has it.
+void RunningServer::arrived(queue::Arrival arrival) {
+    reports_->arrived(std::move(arrival),
+                      [this](queue::Arrival onward) { back_->manager().arrived(std::move(onward)); });
+}
+
+std::unique_ptr<Front> RunningServer::make_front(LoopWorld& world, queue::QueueIdSource ids,
+                                                 const queue::IntakeOptions& intake) {
+    // A group commit finishes many messages at once: they go to the queue's loop in one piece.
+    auto arrivals = std::make_shared<std::vector<queue::Arrival>>();
+    auto announce = [this, arrivals, &loop = world.loop](queue::Arrival arrival) {
+        arrivals->push_back(std::move(arrival));
+        if (arrivals->size() > 1) return;
+        loop.post([this, arrivals] {
+            back_world_->loop.post([this, batch = std::exchange(*arrivals, {})]() mutable {
+                for (auto& one : batch) arrived(std::move(one));
+            });
+        });
+    };
+    return std::make_unique<Front>(
+        environment(world), ids, intake, std::move(announce), limits_, throttle_, account_limits_, count_,
+        [this](dmarc::Sighting sighting) {
+            back_world_->loop.post(
+                [this, sighting = std::move(sighting)]() mutable { reports_->sighted(std::move(sighting)); });
+        },
+        [this](std::string account, std::string client) {
+            back_world_->loop.post(
+                [this, account = std::move(account), client = std::move(client)]() mutable {
+                    accounts_->conspicuous(std::move(account), std::move(client));
+                });
+        });
+}
+
+void RunningServer::start_control() {
     control_ = std::make_unique<server::ControlServer>(back_world_->loop, *log_, server::ControlLimits{});
     ControlActions actions;
     actions.connections = [this] { return static_cast<std::size_t>(count_.open.load()); };
@@ -192,11 +208,6 @@ std::string RunningServer::start() {
     acme_->add_control_handlers(*control_);
     add_control_handlers(*control_, back_->manager(), back_world_->loop, std::move(actions));
     control_->start(back_world_->network.adopt_listener(control_descriptor_));
-    start_pickup(intake.message_size_limit);
-    for (const auto& listener : listeners_)
-        fronts_[listener.loop]->add_listener(
-            listener.service, fronts_world_[listener.loop]->network.adopt_listener(listener.descriptor));
-    return "";
 }
 
 void RunningServer::start_pickup(std::uint64_t message_size_limit) {

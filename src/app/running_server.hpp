@@ -79,6 +79,10 @@ class RunningServer {
     }
     std::string start();
     std::string build();
+    std::unique_ptr<Front> make_front(LoopWorld& world, queue::QueueIdSource ids,
+                                      const queue::IntakeOptions& intake);
+    void arrived(queue::Arrival arrival);
+    void start_control();
     void start_pickup(std::uint64_t message_size_limit);
     std::shared_ptr<const policy::ContentRules> content_rules(const Site& site);
     void reload();
