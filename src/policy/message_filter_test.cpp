@@ -1,4 +1,5 @@
 #include "policy/message_filter.hpp"
+
 #include "routing/routing.hpp"
 
 #include <gtest/gtest.h>
