@@ -1,8 +1,8 @@
 #include "app/account_desk.hpp"
 
 #include "base/text.hpp"
+#include "env/store_pages.hpp"
 #include "mail/path.hpp"
-#include "mail/received.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -34,6 +34,7 @@ struct Notice {
     policy::AccountLimits::Usage usage;
     mail::TimePoint now;
     std::chrono::minutes zone;
+    std::string message_id() const { return fmt::format("<{}.account@{}>", id, host_name); }
 };
 
 /// Login names are text of the world: whoever reads the mail sees them printable.
@@ -41,7 +42,7 @@ std::string compose(const Notice& notice) {
     const std::string account = base::printable(notice.account, 255);
     return fmt::format(
         "Date: {}\r\nFrom: Mail Delivery System <MAILER-DAEMON@{}>\r\nTo: <{}>\r\n"
-        "Message-ID: <{}.account@{}>\r\nSubject: Account {} suddenly sends much mail\r\n"
+        "Message-ID: {}\r\nSubject: Account {} suddenly sends much mail\r\n"
         "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=us-ascii\r\n\r\n"
         "The account {}\r\nhas sent mail to {} recipients since midnight UTC. On a usual day it sends to "
@@ -55,7 +56,7 @@ std::string compose(const Notice& notice) {
         "account stand in smtpd_account_limit_maps, and for all in smtpd_account_recipient_day_limit\r\n"
         "and its like. \"postrider accounts\" shows what each account sends.\r\n\r\n"
         "This is said at most once a day for each account.\r\n",
-        mail::format_date(notice.now, notice.zone), notice.host_name, notice.to, notice.id, notice.host_name,
+        mail::format_date(notice.now, notice.zone), notice.host_name, notice.to, notice.message_id(),
         base::printable(notice.account, 60), account, notice.usage.today, notice.usage.usual_day,
         notice.usage.message_hour, notice.usage.recipient_hour, base::printable(notice.client, 300), account,
         account, account);
@@ -67,7 +68,7 @@ struct AccountDesk::State {
     LoopEnvironment environment;
     policy::AccountLimits& limits;
     queue::Intake& intake;
-    Expand expand;
+    queue::ExpandEnvelope expand;
     policy::AccountOptions options{};
     std::string host_name{}, mail_name{};
     bool stopping = false;
@@ -78,7 +79,7 @@ struct AccountDesk::State {
 };
 
 AccountDesk::AccountDesk(LoopEnvironment environment, policy::AccountLimits& limits, queue::Intake& intake,
-                         Expand expand)
+                         queue::ExpandEnvelope expand)
     : state_(std::make_shared<State>(State{environment, limits, intake, std::move(expand)})) {}
 
 std::expected<void, std::string> AccountDesk::use(const Site& site) {
@@ -99,17 +100,15 @@ std::expected<void, std::string> AccountDesk::use(const Site& site) {
 
 env::Task<bool> AccountDesk::load() {
     const auto state = state_;
-    std::string from(prefix);
-    const std::string end(prefix_end);
+    env::StorePages pages(state->environment.store, env::Keyspace::Meta, std::string(prefix),
+                          std::string(prefix_end), page);
     env::Batch old;
-    for (;;) {
-        auto entries = co_await state->environment.store.scan(env::Keyspace::Meta, from, end, page);
+    while (pages.more()) {
+        auto entries = co_await pages.next();
         if (!entries) co_return false;
         for (const auto& entry : *entries)
             if (!state->limits.restore(entry.key.substr(prefix.size()), entry.value, state->now()))
                 old.erase(env::Keyspace::Meta, entry.key);
-        if (entries->size() < page) break;
-        from = entries->back().key + std::string(1, '\0');
     }
     if (old.empty()) co_return true;
     auto erased = co_await state->environment.store.commit(std::move(old), env::Durability::Buffered);
@@ -174,27 +173,14 @@ env::Task<void> AccountDesk::tell_postmaster(std::shared_ptr<State> state, std::
                   state->environment.loop.clock().wall(),
                   {}};
     notice.zone = state->environment.loop.clock().zone_offset(notice.now);
-    mail::Envelope envelope;  // from the null sender: nothing ever answers
-    mail::Recipient recipient;
-    recipient.address = recipient.original = *mail::parse_mailbox(notice.to);
-    recipient.notify = mail::Notify::Never;
-    envelope.recipients.push_back(std::move(recipient));
-    envelope.origin.client_address = "local";
-    envelope.origin.client_name = state->host_name;
-    envelope.origin.helo = "accounts";
-    envelope.origin.service = "accounts";
-    mail::TraceOptions trace;
-    trace.host_name = state->host_name;
-    trace.mail_name = state->mail_name;
-    std::string prepend = mail::received_field(envelope, trace, id, notice.now, notice.zone);
-    const std::string message = compose(notice);
-    auto written = co_await (*incoming)->append(message);
-    auto expanded = co_await state->expand(std::move(envelope));
-    bool queued = written && expanded;
-    if (queued) {
-        auto receipt = co_await (*incoming)->commit(std::move(*expanded), std::move(prepend));
-        queued = receipt.has_value();
-    }
+    queue::OwnMail own{{"accounts", state->host_name, state->mail_name},
+                       *mail::parse_mailbox(notice.to),
+                       notice.now,
+                       notice.zone,
+                       notice.message_id(),
+                       compose(notice)};
+    const bool queued = co_await queue::queue_own_mail(std::move(*incoming), std::move(own), state->expand,
+                                                       state->environment.events);
     if (queued)
         state->environment.events.note(
             base::Severity::Info, "accounts",

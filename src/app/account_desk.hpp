@@ -5,6 +5,7 @@
 
 #include "app/front.hpp"
 #include "policy/account_options.hpp"
+#include "queue/own_mail.hpp"
 #include "server/control_server.hpp"
 
 #include <memory>
@@ -13,9 +14,8 @@ namespace app {
 
 class AccountDesk {
  public:
-    using Expand = std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)>;
     AccountDesk(LoopEnvironment environment, policy::AccountLimits& limits, queue::Intake& intake,
-                Expand expand);
+                queue::ExpandEnvelope expand);
     /// Before load(), and for each reload. Error: what the administrator must mend.
     std::expected<void, std::string> use(const Site& site);
     /// Before the first client. False: the store cannot be read.

@@ -1,6 +1,7 @@
 #include "app/report_desk.hpp"
 
 #include "base/text.hpp"
+#include "env/store_pages.hpp"
 #include "mail/path.hpp"
 #include "reports/report_json.hpp"
 
@@ -66,10 +67,10 @@ env::Task<std::string> send_now(ReportDesk& desk, server::ControlReply& reply) {
 env::Task<std::string> show_history(ReportDesk& desk, std::string prefix, std::uint64_t since,
                                     server::ControlReply& reply) {
     constexpr std::size_t page = 50;
-    const std::string end = reports::prefix_end(prefix);
-    std::string from = prefix + reports::time_key(since);
-    for (;;) {
-        auto entries = co_await desk.store().scan(env::Keyspace::History, from, end, page);
+    env::StorePages pages(desk.store(), env::Keyspace::History, prefix + reports::time_key(since),
+                          reports::prefix_end(prefix), page);
+    while (pages.more()) {
+        auto entries = co_await pages.next();
         if (!entries) co_return std::string("the store cannot be read; see the log");
         for (const auto& entry : *entries) {
             auto line = reports::parse_object(entry.value);
@@ -77,15 +78,14 @@ env::Task<std::string> show_history(ReportDesk& desk, std::string prefix, std::u
             const bool wanted = co_await reply.line(std::move(*line));
             if (!wanted) co_return std::string{};
         }
-        if (entries->size() < page) co_return std::string{};
-        from = entries->back().key + std::string(1, '\0');
     }
+    co_return std::string{};
 }
 
 }  // namespace
 
 ReportDesk::ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name,
-                       Expand expand)
+                       queue::ExpandEnvelope expand)
     : environment_(environment),
       tally_(environment.loop, environment.store, environment.events),
       sender_({environment.loop, environment.store, environment.resolver, intake, environment.random,

@@ -17,9 +17,8 @@ void judge_reports(const Site& site, env::FileSystem& files, config::Diagnostics
 
 class ReportDesk {
  public:
-    using Expand = std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)>;
     ReportDesk(LoopEnvironment environment, queue::Intake& intake, const std::string& host_name,
-               Expand expand);
+               queue::ExpandEnvelope expand);
     /// Before start(), and for each reload. Error: what the administrator must mend.
     std::expected<void, std::string> use(const Site& site);
     /// Reads where the counting was, and report mail that was not read yet; before the queue starts. False:

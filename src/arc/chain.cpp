@@ -158,6 +158,9 @@ struct ChainVerifier::State {
     std::map<BodyForm, dkim::BodyHasher> hashers;
     std::map<BodyForm, BodyHash> hashes;
 
+    /// nullopt: the key can be verified with.
+    std::optional<std::pair<ChainStatus, std::string>> problem_of(const dkim::KeyLookup& lookup,
+                                                                  const std::string& what) const;
     env::Task<std::pair<ChainStatus, std::string>> check_message(std::size_t index, env::Resolver& resolver);
     env::Task<std::pair<ChainStatus, std::string>> check_seal(std::size_t index, env::Resolver& resolver);
 };
@@ -191,6 +194,17 @@ void ChainVerifier::body(std::string_view octets) {
     for (auto& [form, hasher] : state_->hashers) hasher.update(octets);
 }
 
+std::optional<std::pair<ChainStatus, std::string>> ChainVerifier::State::problem_of(
+    const dkim::KeyLookup& lookup, const std::string& what) const {
+    if (!lookup.key)
+        return std::pair(
+            lookup.result == dkim::Result::TempError ? ChainStatus::TempError : ChainStatus::Fail,
+            what + ": " + lookup.reason);
+    if (lookup.key->key.is_rsa() && lookup.key->key.bits() < limits.rsa_bits_min)
+        return std::pair(ChainStatus::Fail, what + ": the key is too short");
+    return std::nullopt;
+}
+
 env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_message(std::size_t index,
                                                                                    env::Resolver& resolver) {
     const Message& message = messages[index];
@@ -203,15 +217,9 @@ env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_messa
     // Whoever passed it on may have appended what he liked (RFC 6376 §8.2).
     if (signature.body_length && *signature.body_length != hash.canonical_octets)
         co_return std::pair(ChainStatus::Fail, what + ": l= does not cover the whole body");
-    const dkim::KeyLookup lookup =
+    const auto lookup =
         co_await dkim::look_up_key(resolver, signature.domain, signature.selector, signature.algorithm);
-    if (!lookup.key) {
-        const auto status =
-            lookup.result == dkim::Result::TempError ? ChainStatus::TempError : ChainStatus::Fail;
-        co_return std::pair(status, what + ": " + lookup.reason);
-    }
-    if (lookup.key->key.is_rsa() && lookup.key->key.bits() < limits.rsa_bits_min)
-        co_return std::pair(ChainStatus::Fail, what + ": the key is too short");
+    if (auto problem = problem_of(lookup, what)) co_return std::move(*problem);
     const auto& raw = (*sets)[index].message_signature->raw;
     const std::string data = dkim::signed_header_data(
         fields, signature.signed_names, dkim::without_signature_value(raw), signature.header_form, raw);
@@ -226,15 +234,8 @@ env::Task<std::pair<ChainStatus, std::string>> ChainVerifier::State::check_seal(
     const Set& set = (*sets)[index];
     const auto seal = parse_seal(value_of(*set.seal));
     if (!seal) co_return std::pair(ChainStatus::Fail, seal.error());
-    const dkim::KeyLookup lookup =
-        co_await dkim::look_up_key(resolver, seal->domain, seal->selector, seal->algorithm);
-    if (!lookup.key) {
-        const auto status =
-            lookup.result == dkim::Result::TempError ? ChainStatus::TempError : ChainStatus::Fail;
-        co_return std::pair(status, what + ": " + lookup.reason);
-    }
-    if (lookup.key->key.is_rsa() && lookup.key->key.bits() < limits.rsa_bits_min)
-        co_return std::pair(ChainStatus::Fail, what + ": the key is too short");
+    const auto lookup = co_await dkim::look_up_key(resolver, seal->domain, seal->selector, seal->algorithm);
+    if (auto problem = problem_of(lookup, what)) co_return std::move(*problem);
     const std::vector<Set> so_far(sets->begin(), sets->begin() + static_cast<std::ptrdiff_t>(index) + 1);
     const std::string data = seal_data(so_far, dkim::without_signature_value(set.seal->raw), false);
     if (!lookup.key->key.verify(dkim::sha256(data), seal->signature))

@@ -42,31 +42,20 @@ void EntityReader::begin_entity(bool is_message) {
     boundary_.clear();
 }
 
-/// A line that ends parts: RFC 2046 §5.1.1; an outer boundary also ends what is inside.
-bool EntityReader::boundary(std::string_view line) {
-    if (boundaries_.empty() || inside_line_ || !line.starts_with("--")) return false;
-    while (!line.empty() && base::is_space(line.back())) line.remove_suffix(1);
-    for (std::size_t i = boundaries_.size(); i-- > 0;) {
-        const std::string& mark = boundaries_[i];
-        if (!line.starts_with(mark)) continue;
-        const auto rest = line.substr(mark.size());
-        if (!rest.empty() && rest != "--") continue;
-        if (state_ == State::Header) end_header("");
-        boundaries_.resize(rest.empty() ? i + 1 : i);
-        state_ = State::Between;
-        return true;
-    }
-    return false;
+bool EntityReader::delimiter(std::string_view line) {
+    if (inside_line_) return false;
+    const auto found = multiparts_.find(line);
+    if (found.kind == Delimiter::None) return false;
+    if (state_ == State::Header) end_header("");
+    multiparts_.keep(found.still_open);
+    state_ = State::Between;
+    between_parts(line);
+    if (found.kind == Delimiter::NextPart) begin_entity(false);
+    return true;
 }
 
 void EntityReader::line(std::string_view line) {
-    if (boundary(line)) {
-        between_parts(line);
-        std::string_view mark = line;
-        while (!mark.empty() && base::is_space(mark.back())) mark.remove_suffix(1);
-        if (!boundaries_.empty() && mark == boundaries_.back()) begin_entity(false);
-        return;
-    }
+    if (delimiter(line)) return;
     switch (state_) {
         case State::Between:
             between_parts(line);
@@ -130,11 +119,11 @@ void EntityReader::end_field() {
 void EntityReader::end_header(std::string_view line) {
     end_field();
     // Encoded as a whole, or too deep: what is inside is not looked into.
-    if (entity_.encoding == Encoding::Other || boundaries_.size() >= depth_max)
+    if (entity_.encoding == Encoding::Other || multiparts_.count() >= depth_max)
         entity_.kind = Entity::Kind::Leaf;
     state_ = entity_.kind == Entity::Kind::Multipart ? State::Between : State::Body;
     header_end(line);
-    if (entity_.kind == Entity::Kind::Multipart) boundaries_.push_back("--" + boundary_);
+    if (entity_.kind == Entity::Kind::Multipart) multiparts_.open(boundary_);
     if (entity_.kind == Entity::Kind::Message && !line.empty()) begin_entity(true);
 }
 

@@ -3,10 +3,11 @@
 // Tolerant: what is not MIME is a body. Pure.
 #pragma once
 
+#include "mail/mime_line.hpp"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace mail {
 
@@ -44,7 +45,8 @@ class EntityReader {
     static constexpr std::size_t depth_max = 100;
     enum class State { Header, Body, Between };
     void line(std::string_view line);
-    bool boundary(std::string_view line);
+    /// When `line` stands between parts.
+    bool delimiter(std::string_view line);
     void begin_entity(bool is_message);
     void end_field();
     void end_header(std::string_view line);
@@ -54,7 +56,7 @@ class EntityReader {
     Entity entity_;
     std::size_t entities_ = 0;
     std::string line_, field_, boundary_;
-    std::vector<std::string> boundaries_;  // "--…", outermost first
+    OpenMultiparts multiparts_{Delimiter::None};
 };
 
 }  // namespace mail

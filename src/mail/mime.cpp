@@ -1,6 +1,7 @@
 #include "mail/mime.hpp"
 
 #include "base/text.hpp"
+#include "mail/mime_line.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -14,12 +15,6 @@ constexpr std::size_t field_octets_max = 64UL << 10;
 std::size_t next_line(std::string_view text, std::size_t at) {
     const auto end = text.find('\n', at);
     return end == std::string_view::npos ? text.size() : end + 1;
-}
-
-std::string_view without_line_end(std::string_view line) {
-    if (line.ends_with('\n')) line.remove_suffix(1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    return line;
 }
 
 bool is_field_line(std::string_view line) {
@@ -118,15 +113,14 @@ class Reader {
         while (at < out.end && parts_ <= limits_.parts_max) {
             const auto end = std::min(next_line(message_, at), out.end);
             const auto line = without_line_end(message_.substr(at, end - at));
-            const bool marked = line.starts_with(mark);
-            const auto rest = marked ? base::trim(line.substr(mark.size())) : std::string_view{};
-            if (marked && (rest.empty() || rest == "--")) {
+            const auto delimiter = delimiter_of(line, mark);
+            if (delimiter == Delimiter::NextPart || delimiter == Delimiter::Last) {
                 // The line end before the boundary belongs to the boundary (RFC 2046 §5.1.1): without one
                 // there is no part.
                 if (part_begin && *part_begin < at)
                     add(*part_begin +
                         without_line_end(message_.substr(*part_begin, at - *part_begin)).size());
-                if (rest == "--") {
+                if (delimiter == Delimiter::Last) {
                     if (!part_begin) out.defects.emplace_back("the boundary does not stand in the body");
                     return;
                 }

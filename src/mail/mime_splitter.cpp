@@ -10,22 +10,7 @@ namespace {
 
 bool is_fold(char c) { return c == ' ' || c == '\t'; }
 
-std::string_view without_line_end(std::string_view line) {
-    if (line.ends_with('\n')) line.remove_suffix(1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    return line;
-}
-
 }  // namespace
-
-std::string_view field_name(std::string_view line) {
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos) return {};
-    std::string_view name = line.substr(0, colon);
-    while (!name.empty() && is_fold(name.back())) name.remove_suffix(1);
-    const bool good = std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
-    return good ? name : std::string_view{};
-}
 
 void MimeSplitter::feed(std::string_view octets) {
     held_.erase(0, taken_);
@@ -80,7 +65,7 @@ std::optional<MimePiece> MimeSplitter::next_of_header() {
         end_header();
         return out;
     }
-    const bool part_ends = !boundaries_.empty() && first_line.starts_with("--");
+    const bool part_ends = multiparts_.count() > 0 && first_line.starts_with("--");
     if (part_ends || field_name(first_line).empty()) {  // a header without its empty line (RFC 7103 §7.5)
         const MimePiece out = take(MimePiece::Kind::EndOfHeader, 0);
         end_header();
@@ -108,10 +93,10 @@ void MimeSplitter::end_header() {
     in_line_ = false;
     ++segment_;
     const bool readable = encoding_ != "base64" && encoding_ != "quoted-printable";
-    const bool room = boundaries_.size() + nested_ < limits_.nesting_max;
+    const bool room = multiparts_.count() + nested_ < limits_.nesting_max;
     if (room && type_.starts_with("multipart/") && !boundary_.empty() &&
         boundary_.size() <= limits_.boundary_octets_max) {
-        boundaries_.push_back("--" + boundary_);
+        multiparts_.open(boundary_);
     } else if (room && readable && (type_ == "message/rfc822" || type_ == "message/global")) {
         ++nested_;
         in_header_ = true;
@@ -122,21 +107,14 @@ void MimeSplitter::end_header() {
     encoding_.clear();
 }
 
-bool MimeSplitter::delimiter(std::string_view line) {
-    line = without_line_end(line);
-    for (auto at = boundaries_.size(); at-- > 0;) {
-        if (!line.starts_with(boundaries_[at])) continue;
-        const std::string_view tail = line.substr(boundaries_[at].size());
-        const bool last = tail.starts_with("--");
-        if (!last && !base::trim(tail).empty()) continue;
-        boundaries_.resize(last ? at : at + 1);
-        nested_ = 0;
-        block_ = Block::Part;
-        in_header_ = !last;
-        ++segment_;
-        return true;
-    }
-    return false;
+void MimeSplitter::delimiter(std::string_view line) {
+    const auto found = multiparts_.find(line);
+    if (found.kind == Delimiter::None) return;
+    multiparts_.keep(found.still_open);
+    nested_ = 0;
+    block_ = Block::Part;
+    in_header_ = found.kind == Delimiter::NextPart;
+    ++segment_;
 }
 
 std::optional<MimePiece> MimeSplitter::next_of_body() {
@@ -154,7 +132,7 @@ std::optional<MimePiece> MimeSplitter::next_of_body() {
     in_line_ = rest[length - 1] != '\n';
     const std::string_view line = rest.substr(0, length);
     const MimePiece out = take(MimePiece::Kind::Body, length);
-    if (begins && line.starts_with("--")) delimiter(line);
+    if (begins) delimiter(line);
     return out;
 }
 

@@ -4,12 +4,13 @@
 // bounded by the limits. Pure.
 #pragma once
 
+#include "mail/mime_line.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace mail {
 
@@ -53,8 +54,8 @@ class MimeSplitter {
     MimePiece take(MimePiece::Kind kind, std::size_t octets);
     void read_field(std::string_view field);
     void end_header();
-    /// True when `line` is a delimiter of an enclosing multipart: the state is what follows it.
-    bool delimiter(std::string_view line);
+    /// When `line` is a delimiter of an enclosing multipart: the state is what follows it.
+    void delimiter(std::string_view line);
 
     MimeSplitterLimits limits_;
     Follow follow_;
@@ -65,11 +66,8 @@ class MimeSplitter {
     Block block_ = Block::Primary;
     std::size_t segment_ = 0;
     std::string type_, boundary_, encoding_;  // of the header being read
-    std::vector<std::string> boundaries_;     // outermost first
-    std::size_t nested_ = 0;                  // attached messages around
+    OpenMultiparts multiparts_{Delimiter::Last};
+    std::size_t nested_ = 0;  // attached messages around
 };
-
-/// The name of a field; "" when `line` is none. RFC 5322 §2.2, with white space before the colon tolerated.
-std::string_view field_name(std::string_view line);
 
 }  // namespace mail

@@ -34,13 +34,4 @@ class OpenSslTls : public env::Tls {
     std::shared_ptr<TlsClientCache> client_cache_ = std::make_shared<TlsClientCache>();
 };
 
-/// The protocol versions Postfix's notations mean: ">=TLSv1.2", "<=TLSv1.3", "!SSLv2, !TLSv1", "TLSv1.2
-/// TLSv1.3".
-struct ProtocolRange {
-    int lowest = 0;  // OpenSSL's version numbers; 0: no bound
-    int highest = 0;
-    unsigned long disabled = 0;  // SSL_OP_NO_…
-};
-std::expected<ProtocolRange, std::string> parse_protocols(std::string_view text);
-
 }  // namespace platform

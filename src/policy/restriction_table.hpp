@@ -1,5 +1,5 @@
-// What restrictions.cpp (the registry and the plain ones), dns_restrictions.cpp and login_restrictions.cpp
-// share. Private to policy/.
+// What restrictions.cpp (the plain ones), dns_restrictions.cpp and login_restrictions.cpp share: each has a
+// table, and restriction_program.cpp looks words up in all three. Private to policy/.
 #pragma once
 
 #include "policy/restriction.hpp"
@@ -26,6 +26,8 @@ struct Entry {
 /// By name; nullptr: unknown.
 const Entry* find_entry(std::string_view name);
 
+/// Those that need no more than the question and our own tables.
+std::span<const Entry> plain_restrictions();
 /// Those that ask DNS.
 std::span<const Entry> dns_restrictions();
 /// Those about logins and client certificates.

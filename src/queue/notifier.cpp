@@ -3,7 +3,7 @@
 #include "base/text.hpp"
 #include "mail/header.hpp"
 #include "mail/path.hpp"
-#include "mail/received.hpp"
+#include "queue/own_mail.hpp"
 #include "queue/store_content.hpp"
 
 #include <algorithm>
@@ -151,27 +151,18 @@ env::Task<bool> Notifier::tell(Notice notice, For whom, mail::ReversePath from, 
     if (written) written = co_await (*incoming)->append(text.after);
     if (!written) co_return false;
 
-    mail::Envelope envelope;
+    const OwnService service{"bounce", options_.host_name, options_.mail_name};
+    mail::Envelope envelope = own_envelope(service, input.to);
     envelope.sender = from;
-    mail::Recipient recipient;
-    recipient.address = recipient.original = input.to;
-    envelope.recipients.push_back(std::move(recipient));
     envelope.smtputf8 = original.smtputf8 || !input.to.is_ascii();
     envelope.body = text.body;
-    envelope.origin.client_address = "local";
-    envelope.origin.client_name = options_.host_name;
-    envelope.origin.helo = "bounce";
-    envelope.origin.service = "bounce";
     auto expanded = co_await services_.expand(std::move(envelope));
     if (!expanded) {
         services_.events.note(base::Severity::Warning, "bounce",
                               fmt::format("{}: {}", notice.about.text(), expanded.error()));
         co_return false;
     }
-    mail::TraceOptions trace;
-    trace.host_name = options_.host_name;
-    trace.mail_name = options_.mail_name;
-    std::string received = mail::received_field(*expanded, trace, new_id.text(), input.now, input.zone);
+    std::string received = own_received_field(service, *expanded, new_id, input.now, input.zone);
     base::MessageContents contents{new_id.text(), input.message_id};
     auto receipt = co_await (*incoming)->commit(std::move(*expanded), std::move(received));
     if (!receipt) co_return false;

@@ -1,5 +1,6 @@
 // The index of the queue: what is known of each message, when it is due, and how it is rebuilt at start.
 #include "base/check.hpp"
+#include "env/store_pages.hpp"
 #include "queue/active_message.hpp"
 #include "queue/queue_id_source.hpp"
 
@@ -61,11 +62,11 @@ env::Task<std::expected<void, std::string>> QueueManager::load() {
 env::Task<void> QueueManager::rebuild_index() {
     constexpr std::size_t page = 1000;
     constexpr auto pause = std::chrono::seconds(1);
-    std::string from;
+    env::StorePages pages(services_.store, env::Keyspace::Envelopes, "", "", page);
     std::optional<Entry> pending;
     bool said = false;
-    while (!stopping_) {
-        auto entries = co_await services_.store.scan(env::Keyspace::Envelopes, from, "", page);
+    while (!stopping_ && pages.more()) {
+        auto entries = co_await pages.next();
         if (!entries) {
             if (!std::exchange(said, true))
                 services_.events.note(base::Severity::Error, "qmgr",
@@ -74,13 +75,11 @@ env::Task<void> QueueManager::rebuild_index() {
             continue;
         }
         index_page(*entries, pending);
-        if (entries->size() < page) place_found(pending);
+        if (!pages.more()) place_found(pending);
         take_due();
         pump();
         more_indexed_.notify_all();
-        if (entries->size() < page) break;
-        from = entries->back().key + '\0';
-        co_await services_.loop.sleep(std::chrono::nanoseconds(0));
+        if (pages.more()) co_await services_.loop.sleep(std::chrono::nanoseconds(0));
     }
     indexed_ = true;
     more_indexed_.notify_all();

@@ -1,4 +1,5 @@
 // What the store holds of messages, also while no server runs (queue_manager.hpp: describe_stored).
+#include "env/store_pages.hpp"
 #include "queue/queue_manager.hpp"
 
 namespace queue {
@@ -58,18 +59,17 @@ env::Task<std::optional<QueuedMessage>> describe_stored(env::Store& store, Queue
 env::Task<std::expected<std::vector<QueueId>, env::StoreError>> stored_ids(env::Store& store, QueueId after,
                                                                            std::size_t limit) {
     std::vector<QueueId> out;
-    std::string from = after.text().empty() ? std::string() : end_key(after);
     constexpr std::size_t page = 1000;
-    while (out.size() < limit) {
-        auto entries = co_await store.scan(env::Keyspace::Envelopes, from, "", page);
+    env::StorePages pages(store, env::Keyspace::Envelopes,
+                          after.text().empty() ? std::string() : end_key(after), "", page);
+    while (out.size() < limit && pages.more()) {
+        auto entries = co_await pages.next();
         if (!entries) co_return std::unexpected(entries.error());
         for (const auto& [key, value] : *entries) {
             const auto parsed = parse_key(key);
             if (parsed && parsed->kind == EnvelopeKey::Kind::Envelope && out.size() < limit)
                 out.push_back(parsed->id);
         }
-        if (entries->size() < page || out.size() >= limit) break;
-        from = entries->back().key + '\0';
     }
     co_return out;
 }

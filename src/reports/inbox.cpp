@@ -1,5 +1,6 @@
 #include "reports/inbox.hpp"
 
+#include "env/store_pages.hpp"
 #include "mail/authentication_results.hpp"
 #include "queue/store_content.hpp"
 #include "reports/report_json.hpp"
@@ -138,9 +139,9 @@ env::Task<void> Inbox::catch_up() {
     const auto state = state_;
     constexpr std::size_t page = 100;
     const std::string first(unread_prefix), last = prefix_end(first);
-    std::string from = first;
-    for (;;) {
-        auto marks = co_await state->services.store.scan(env::Keyspace::History, from, last, page);
+    env::StorePages pages(state->services.store, env::Keyspace::History, first, last, page);
+    while (pages.more()) {
+        auto marks = co_await pages.next();
         if (!marks) co_return;
         for (const auto& mark : *marks) {
             // First the mark goes: a mail that ends the program must not do so at each start.
@@ -157,8 +158,6 @@ env::Task<void> Inbox::catch_up() {
             if (!decoded) continue;
             co_await read(state, *id, std::make_shared<const queue::EnvelopeRecord>(std::move(*decoded)));
         }
-        if (marks->size() < page) co_return;
-        from = marks->back().key + std::string(1, '\0');
     }
 }
 

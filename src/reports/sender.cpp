@@ -1,8 +1,8 @@
 #include "reports/sender.hpp"
 
 #include "dmarc/report_permission.hpp"
+#include "env/store_pages.hpp"
 #include "mail/path.hpp"
-#include "mail/received.hpp"
 #include "reports/archive.hpp"
 #include "reports/inbox.hpp"
 #include "reports/report_json.hpp"
@@ -127,13 +127,11 @@ env::Task<std::vector<Sender::Waiting>> Sender::waiting_of(std::shared_ptr<State
         const Period period = decode_period(entry.key, entry.value);
         if (period.begin >= before) continue;
         const std::string prefix = domain_prefix(period.begin);
-        std::string from = prefix;
-        for (;;) {
-            auto domains = co_await store.scan(env::Keyspace::History, from, prefix_end(prefix), page);
+        env::StorePages pages(store, env::Keyspace::History, prefix, prefix_end(prefix), page);
+        while (pages.more()) {
+            auto domains = co_await pages.next();
             if (!domains) co_return out;
             for (const auto& one : *domains) out.push_back({period, one.key.substr(prefix.size())});
-            if (domains->size() < page) break;
-            from = domains->back().key + std::string(1, '\0');
         }
     }
     co_return out;
@@ -157,9 +155,9 @@ env::Task<std::optional<Sender::Built>> Sender::build_one(std::shared_ptr<State>
     report.report_id = report_id(options.submitter, which.domain, report.begin, report.end);
     report.policy = out.tally.policy;
     const std::string prefix = row_prefix(which.period.begin, which.domain);
-    std::string from = prefix;
-    for (;;) {
-        auto rows = co_await store.scan(env::Keyspace::History, from, prefix_end(prefix), page);
+    env::StorePages pages(store, env::Keyspace::History, prefix, prefix_end(prefix), page);
+    while (pages.more()) {
+        auto rows = co_await pages.next();
         if (!rows) co_return std::nullopt;
         for (const auto& entry : *rows) {
             const auto tuple = parse_object(std::string_view(entry.key).substr(prefix.size()));
@@ -168,8 +166,6 @@ env::Task<std::optional<Sender::Built>> Sender::build_one(std::shared_ptr<State>
             row.count = base::parse_number(entry.value).value_or(0);
             report.rows.push_back(std::move(row));
         }
-        if (rows->size() < page) break;
-        from = rows->back().key + std::string(1, '\0');
     }
     // The same counters give the same order: a report that is sent again is the same.
     std::ranges::sort(report.rows, [](const auto& a, const auto& b) { return a.count > b.count; });
@@ -226,8 +222,8 @@ env::Task<std::string> Sender::enqueue(std::shared_ptr<State> state, const Built
     mail.now = state->services.loop.clock().wall();
     mail.zone = state->services.loop.clock().zone_offset(mail.now);
     mail.boundary = fmt::format("{:016x}.{}", state->services.random.next(), id);
-    const std::string message = compose_report_mail(mail, built.report, packed);
-    const std::string signature = co_await state->services.sign(message);
+    std::string message = compose_report_mail(mail, built.report, packed);
+    std::string signature = co_await state->services.sign(message);
     if (signature.empty() && !std::exchange(state->said_unsigned, true))
         state->note(
             base::Severity::Warning,
@@ -235,30 +231,18 @@ env::Task<std::string> Sender::enqueue(std::shared_ptr<State> state, const Built
                 "reports from {} are not signed, and receivers may drop them: name a key of its domain "
                 "in dkim_signing_keys",
                 state->options.sender));
-    auto written = co_await (*incoming)->append(message);
-    if (!written) co_return std::string();
-    mail::Envelope envelope;  // from the null sender: nothing ever answers
-    mail::Recipient recipient;
-    recipient.address = recipient.original = std::move(to);
-    recipient.notify = mail::Notify::Never;
-    envelope.recipients.push_back(std::move(recipient));
-    envelope.origin.client_address = "local";
-    envelope.origin.client_name = state->host_name;
-    envelope.origin.helo = "reports";
-    envelope.origin.service = "reports";
-    mail::TraceOptions trace;
-    trace.host_name = state->host_name;
-    trace.mail_name = state->options.mail_name;
-    std::string prepend = mail::received_field(envelope, trace, id, mail.now, mail.zone) + signature;
     // A report about our own domain may come to the mailbox that is read here.
-    if (state->options.is_report_address(envelope.recipients.front().address))
-        (*incoming)->mark(unread_key((*incoming)->id()));
-    auto expanded = co_await state->services.expand(std::move(envelope));
-    if (!expanded) co_return std::string();
-    const base::MessageContents contents{id, "<" + built.report.report_id + ">"};
-    auto receipt = co_await (*incoming)->commit(std::move(*expanded), std::move(prepend));
-    if (!receipt) co_return std::string();
-    state->services.events.emit(contents);
+    if (state->options.is_report_address(to)) (*incoming)->mark(unread_key((*incoming)->id()));
+    queue::OwnMail own{{"reports", state->host_name, state->options.mail_name},
+                       std::move(to),
+                       mail.now,
+                       mail.zone,
+                       "<" + built.report.report_id + ">",
+                       std::move(message),
+                       std::move(signature)};
+    const bool queued = co_await queue::queue_own_mail(std::move(*incoming), std::move(own),
+                                                       state->services.expand, state->services.events);
+    if (!queued) co_return std::string();
     co_return id;
 }
 

@@ -7,7 +7,7 @@
 #include "env/random.hpp"
 #include "env/resolver.hpp"
 #include "env/workers.hpp"
-#include "queue/intake.hpp"
+#include "queue/own_mail.hpp"
 #include "reports/report_mail.hpp"
 #include "reports/tally.hpp"
 
@@ -29,7 +29,7 @@ class Sender {
         /// DKIM-Signature fields for a whole message; "": there is no key for its author.
         std::function<env::Task<std::string>(std::string message)> sign;
         /// Aliases: the author may be one of our own domains. The error is temporary.
-        std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+        queue::ExpandEnvelope expand;
     };
     Sender(Services services, std::string host_name, std::string product);
     ~Sender();

@@ -40,6 +40,19 @@ std::expected<std::vector<std::string>, std::string> items_of(const std::string&
     return out;
 }
 
+/// What items of every kind of list have: "!" (taken off `word`), and a table instead of a word.
+template <class Item>
+std::expected<Item, std::string> begin_item(std::string_view& word, tables::Factory& factory) {
+    Item out;
+    out.negated = word.starts_with('!');
+    if (out.negated) word.remove_prefix(1);
+    if (!is_table(word)) return out;
+    auto table = factory.open(std::string(word));
+    if (!table) return std::unexpected(table.error().text);
+    out.table = std::move(*table);
+    return out;
+}
+
 }  // namespace
 
 std::expected<DomainList, std::string> DomainList::make(const std::string& text, tables::Factory& factory,
@@ -48,16 +61,8 @@ std::expected<DomainList, std::string> DomainList::make(const std::string& text,
     out.subdomains_ = subdomains;
     TRY_ASSIGN(const auto items, items_of(text, files));
     for (std::string_view word : items) {
-        Item item;
-        item.negated = word.starts_with('!');
-        if (item.negated) word.remove_prefix(1);
-        if (is_table(word)) {
-            auto table = factory.open(std::string(word));
-            if (!table) return std::unexpected(table.error().text);
-            item.table = std::move(*table);
-        } else {
-            item.domain = base::lower(word);
-        }
+        TRY_ASSIGN(Item item, begin_item<Item>(word, factory));
+        if (!item.table) item.domain = base::lower(word);
         out.items_.push_back(std::move(item));
     }
     return out;
@@ -88,13 +93,8 @@ std::expected<NetworkList, std::string> NetworkList::make(const std::string& tex
     NetworkList out;
     TRY_ASSIGN(const auto items, items_of(text, files));
     for (std::string_view word : items) {
-        Item item;
-        item.negated = word.starts_with('!');
-        if (item.negated) word.remove_prefix(1);
-        if (is_table(word)) {
-            auto table = factory.open(std::string(word));
-            if (!table) return std::unexpected(table.error().text);
-            item.table = std::move(*table);
+        TRY_ASSIGN(Item item, begin_item<Item>(word, factory));
+        if (item.table) {
             out.items_.push_back(std::move(item));
             continue;
         }

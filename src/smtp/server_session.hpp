@@ -170,6 +170,7 @@ class ServerSession {
     Step reply(const mail::ReplyText& text, Step::Next next = Step::Next::Read);
     Step ok(int code, mail::Status status, std::string text);
     Step refuse(mail::ReplyText text);
+    static mail::ReplyText need(std::string_view what);  // 503
     Step limited(Step out) const;
     Step dispatch(const CommandLine& command);
     Step helo(const CommandLine& command);

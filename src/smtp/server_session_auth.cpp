@@ -17,11 +17,10 @@ std::vector<std::string> ServerSession::mechanisms() const {
 }
 
 Step ServerSession::auth(std::string_view argument) {
-    if (!auth_offer_ || !auth_offer_->any())
-        return refuse({503, {5, 5, 1}, "Error: authentication not enabled"});
-    if (state_ == State::Start) return refuse({503, {5, 5, 1}, "Error: send HELO/EHLO first"});
-    if (in_transaction()) return refuse({503, {5, 5, 1}, "Error: MAIL transaction in progress"});
-    if (!user_.empty()) return refuse({503, {5, 5, 1}, "Error: already authenticated"});
+    if (!auth_offer_ || !auth_offer_->any()) return refuse(need("authentication not enabled"));
+    if (state_ == State::Start) return refuse(need("send HELO/EHLO first"));
+    if (in_transaction()) return refuse(need("MAIL transaction in progress"));
+    if (!user_.empty()) return refuse(need("already authenticated"));
     const auto words = base::split_any(argument, " ");
     if (words.empty() || words.size() > 2) return refuse({501, {5, 5, 4}, "Syntax: AUTH mechanism"});
     const auto names = mechanisms();

@@ -117,6 +117,7 @@ def test_postmaster_is_told_of_a_surge(submission):  # noqa: F811
     notice = email.message_from_bytes(server.wait_messages("bob", 1)[0])
     assert notice["Return-Path"] == "<>" and notice["Auto-Submitted"] == "auto-generated"
     assert "ann@example.org" in notice["Subject"] and "MAILER-DAEMON@" in notice["From"]
+    server.wait_log(re.escape(f"message-id={notice['Message-ID']}"))
     text = notice.get_payload()
     assert "to 5 recipients" in text and "postrider user disable ann@example.org" in text and "localhost[127.0.0.1]" in text
     server.wait_log(r"warning: account ann@example\.org has sent to 5 recipients today, on a usual day to 0; now from localhost\[127\.0\.0\.1\]")
