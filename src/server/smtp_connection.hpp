@@ -12,8 +12,8 @@
 #include "env/resolver.hpp"
 #include "env/tls.hpp"
 #include "env/workers.hpp"
+#include "mail/field_reader.hpp"
 #include "mail/header.hpp"
-#include "mail/header_filter.hpp"
 #include "mail/received.hpp"
 #include "policy/account_policy.hpp"
 #include "policy/content_check.hpp"
@@ -123,12 +123,11 @@ class SmtpConnection {
         std::unique_ptr<policy::ContentCheck> check;
         std::string checked;  // what the check lets through
         std::unique_ptr<policy::MessageFilter> filter;
-        std::string filtered;                               // what the filter lets through
-        std::unique_ptr<mail::HeaderFilter> author_reader;  // of what was submitted, where authors are judged
-        std::string read;                                   // what it lets through: all of it
-        std::vector<std::string> authors;                   // the addresses in From: and Sender:
-        std::string prepend;                                // fields the check wants
-        bool mended = false;                                // of a client whose messages are
+        std::string filtered;                              // what the filter lets through
+        std::unique_ptr<mail::FieldReader> author_reader;  // of what was submitted, where authors are judged
+        std::vector<std::string> authors;                  // the addresses in From: and Sender:
+        std::string prepend;                               // fields the check wants
+        bool mended = false;                               // of a client whose messages are
         bool hold = false, junk = false, verified = false;
         bool from_outside = false, passed_on = false;  // for who forwards it
     };

@@ -63,10 +63,8 @@ env::Task<void> SmtpConnection::pass_on(std::string_view piece, LastPiece last) 
         piece = content.filtered;
     }
     if (content.author_reader) {
-        content.read.clear();
-        content.author_reader->feed(piece, content.read);
-        if (last == LastPiece::Yes) content.author_reader->end(content.read);
-        piece = content.read;
+        content.author_reader->feed(piece);
+        if (last == LastPiece::Yes) content.author_reader->end();
     }
     if (content.check && !verify) piece = check(piece);
     co_await append(piece);

@@ -25,12 +25,11 @@ void collect_authors(std::string_view field, std::vector<std::string>& out) {
 
 void SmtpConnection::make_author_reader() {
     if (session_.user().empty() || service_->author_check == policy::AuthorCheck::None) return;
-    static const mail::HeaderFilter::Names none, author_fields{"From", "Sender"};
+    static const mail::FieldReader::Names author_fields{"From", "Sender"};
     auto read = [content = content_.get()](std::string_view field) {
         collect_authors(field, content->authors);
-        return std::string(field);
     };
-    content_->author_reader = std::make_unique<mail::HeaderFilter>(none, author_fields, std::move(read));
+    content_->author_reader = std::make_unique<mail::FieldReader>(author_fields, std::move(read));
 }
 
 /// What a submission server may add (RFC 6409 §8): Date, Message-ID, From.
