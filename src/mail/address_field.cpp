@@ -1,6 +1,7 @@
 #include "mail/address_field.hpp"
 
 #include "base/text.hpp"
+#include "mail/address_list.hpp"
 
 #include <vector>
 
@@ -38,6 +39,11 @@ class Finder {
                 if (c == '\\' && i + 1 < field_.size()) ++i;
                 quoted_ = c != '"';
                 current().octet(i, 'x');
+            } else if (const auto literal = literal_octets(field_.substr(i));
+                       literal > 0 && i > 0 && field_[i - 1] == '@') {
+                current().octet(i, 'x');
+                i += literal - 1;
+                current().end = i + 1;
             } else {
                 plain(i, c);
             }

@@ -77,7 +77,8 @@ TEST(QualifyAddresses, OnlyWhereADomainIsMissing) {
           Case{"To: <>, <@r:u@h>, < ann >\r\n", "To: <>, <@r:u@h>, < ann@x.y >\r\n"},
           Case{"To: (only \\) a comment)\r\n", "To: (only \\) a comment)\r\n"},
           Case{"To: <ann\r\n", "To: <ann\r\n"}, Case{"To: \"open\r\n", "To: \"open\r\n"},
-          Case{"To:\r\n", "To:\r\n"}, Case{"To", "To"}})
+          Case{"To: ann@[IPv6:::1], bob\r\n", "To: ann@[IPv6:::1], bob@x.y\r\n"}, Case{"To:\r\n", "To:\r\n"},
+          Case{"To", "To"}})
         EXPECT_EQ(qualify_addresses(in, "x.y"), out) << in;
 }
 
