@@ -324,6 +324,7 @@ ClientStep ClientSession::envelope_more() {
 }
 
 ClientStep ClientSession::on_envelope(const Reply& reply) {
+    bool in_step = true;
     const auto [kind, index] = expected_.front();
     expected_.pop_front();
     switch (kind) {
@@ -348,6 +349,7 @@ ClientStep ClientSession::on_envelope(const Reply& reply) {
             break;
         case Expect::Data:
             data_ok_ = reply.code == 354;
+            in_step = data_ok_ || reply.code >= 400;
             if (!data_ok_)
                 for (const auto i : accepted_) {
                     results_[i].reply = reply;
@@ -369,6 +371,8 @@ ClientStep ClientSession::on_envelope(const Reply& reply) {
         reusable_ = false;
         return finished();
     }
+    if (!in_step)  // a yes to DATA that asks for no content: nothing it says is an answer any more
+        return fail({4, 5, 0}, fmt::format("host {} spoke out of turn: {}", settings_.host, reply.text()));
     ClientStep more = envelope_more();
     if (!expected_.empty()) return more;
     return envelope_done();

@@ -2,6 +2,7 @@
 
 #include "base/base64.hpp"
 #include "base/text.hpp"
+#include "smtp/reply_lines.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -51,7 +52,7 @@ std::string ServerSession::counts() const {
 
 Step ServerSession::reply(const mail::ReplyText& text, Step::Next next) {
     Step out;
-    out.output = text.line() + "\r\n";
+    out.output = reply_lines(text);
     out.next = next;
     return limited(std::move(out));
 }
