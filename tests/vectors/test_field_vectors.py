@@ -110,6 +110,35 @@ def test_dates():
             assert (got["unix_time"], got["zone_minutes"]) == moment(case["expected"]), (case, got)
 
 
+# Dates of Received fields read otherwise, by what stands there.
+RECEIVED_OTHERWISE = {
+    # RFC 5322 section 4.3: of two digits, "if the value is between 00 and 49, the year is interpreted by adding 2000".
+    "; Fri, 27 Feb 04 14:16:56 -0800": 1077920216,
+    # RFC 5322 section 3.3: date-time ends with the zone, which is not optional; its parts are in this order, its seconds are two digits; nothing stands
+    # behind it (RFC 5321 section 4.4: "for" is a clause in front of the ";").
+    "; 30 Apr 2003 15:06:29": None, "; Sun Nov 13 15:38:52 2005": None, "; Thu, 20 Mar 03 10:06:43 +0100 for <asrg@ietf.org>": None,
+    ";_ Tue, 21 Jul 2009 14:34:14 +0200": None, "; Thu, 02 Apr 2020 07:53:55.516 +0000 (UTC)": None,
+}
+
+
+@mime
+def test_received():
+    """When it was received. The server has no reader of the other clauses: it counts these fields, and keeps them as they are."""
+    dated = 0
+    for case in load("mime/fields/received.json"):
+        value = parse("header", "Received:" + case["header"])["fields"][0]["value"]
+        assert value == re.sub(r"\r?\n", "", case["header"]).strip()
+        got = parse("date", value[value.rfind(";") + 1:] if ";" in value else "")
+        wanted = (case["expected"] or {}).get("date")
+        odd = [k for k in RECEIVED_OTHERWISE if value.endswith(k)]
+        if wanted is None or odd:
+            assert got.get("unix_time") == (RECEIVED_OTHERWISE[odd[0]] if odd else None), (case, got)
+            continue
+        dated += 1
+        assert (got["unix_time"], got["zone_minutes"]) == moment(wanted), (case, got)
+    assert dated >= 80
+
+
 @mime
 def test_message_ids():
     """A Message-ID is kept as it is written; of several the first counts (RFC 5322 section 3.6.4: it "contains a single unique message identifier")."""
