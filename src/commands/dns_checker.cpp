@@ -81,6 +81,7 @@ env::Task<std::vector<WantedRecord>> DnsChecker::run() {
                         fmt::format("ask the provider of {} to set its name to {}", address.text(), host));
     co_await sender_policy("SPF", domain, "v=spf1 mx -all", "postmaster@" + domain);
     if (host != domain) co_await sender_policy("SPF HELO", host, "v=spf1 a -all", "");
+    co_await forwarding_senders();
     for (const auto& [selector, value] : call_.keys) co_await signing_key(selector, value);
     co_await author_policy();
     co_await tls_reports();
@@ -181,6 +182,16 @@ env::Task<void> DnsChecker::sender_policy(std::string purpose, std::string name,
                                address.text(), verdict.problem.empty() ? "" : ": " + verdict.problem);
     }
     out_.push_back(std::move(out));
+}
+
+/// What comes back to a rewritten sender must find this machine, and what goes out must pass SPF in its name.
+env::Task<void> DnsChecker::forwarding_senders() {
+    const std::string domain = call_.srs_domain;
+    if (domain.empty() || domain == call_.domain) co_return;
+    co_await record("SRS MX", domain, dns::Type::Mx, fmt::format("10 {}.", call_.host),
+                    "srs_domain: where answers to forwarded mail come back");
+    if (domain != call_.host)
+        co_await sender_policy("SRS SPF", domain, "v=spf1 mx -all", "postmaster@" + domain);
 }
 
 env::Task<void> DnsChecker::signing_key(std::string selector, std::string value) {

@@ -25,6 +25,7 @@ struct WantedRecord {
 struct DnsCall {
     std::string domain, host;    // host: the name of the mail server
     std::string report_address;  // for reports about the domain
+    std::string srs_domain;      // of forwarded mail's senders (srs_domain); empty: none
     std::vector<env::IpAddress> addresses;
     std::vector<std::pair<std::string, std::string>> keys;  // selector, record
     struct Service {
@@ -48,6 +49,7 @@ class DnsChecker {
     env::Task<void> alias(std::string purpose, std::string name, std::string note);
     env::Task<void> sender_policy(std::string purpose, std::string name, std::string value,
                                   std::string mail_from);
+    env::Task<void> forwarding_senders();
     env::Task<void> signing_key(std::string selector, std::string value);
     env::Task<void> author_policy();
     env::Task<void> report_permissions(std::vector<std::string> addresses);

@@ -128,6 +128,7 @@ int dns_records(const Invocation& invocation) {
     DnsCall call;
     call.domain = domain->text();
     call.host = base::lower(site->configuration->get("myhostname"));
+    call.srs_domain = base::lower(site->configuration->get("srs_domain"));
     call.report_address = report_address(*site, call.domain);
     call.services = offered_services(*site);
     const std::string addresses = options->get("address");

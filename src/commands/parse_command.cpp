@@ -1,9 +1,12 @@
-// postrider parse: the grammar's own view of a path, an address list, a header, a message or a bounce.
+// postrider parse: the grammar's own view of a path, an address list, a date, a header, a message, a bounce
+// or a server's reply.
 #include "base/text.hpp"
 #include "commands/judge_world.hpp"
+#include "commands/parse_kinds.hpp"
 #include "dkim/canonicalization.hpp"
 #include "mail/address_list.hpp"
 #include "mail/author.hpp"
+#include "mail/date.hpp"
 #include "mail/dsn_reader.hpp"
 #include "mail/header.hpp"
 #include "mail/mime.hpp"
@@ -16,11 +19,6 @@ namespace commands {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-int fail(std::string_view what, std::size_t position) {
-    print_json({{"error", what}, {"position", position}});
-    return exit_failed;
-}
 
 std::string_view without_end(std::string_view text) {
     if (text.ends_with('\n')) text.remove_suffix(1);
@@ -45,9 +43,10 @@ int parse_path(std::string_view text) {
     const mail::PathOptions options{mail::PathOptions::Utf8::Allow, mail::PathOptions::Form::Strict};
     const auto path = mail::parse_reverse_path(text, options);
     if (!path)
-        return fail(mail::to_text(path.error()), error_position(text, [&](const std::string& candidate) {
-                        return mail::parse_reverse_path(candidate, options).has_value();
-                    }));
+        return parse_failure(mail::to_text(path.error()),
+                             error_position(text, [&](const std::string& candidate) {
+                                 return mail::parse_reverse_path(candidate, options).has_value();
+                             }));
     Json out{{"null", path->is_null()}};
     if (!path->is_null()) {
         out["local_part"] = path->address().local_part;
@@ -60,18 +59,32 @@ int parse_path(std::string_view text) {
 
 int parse_addresses(std::string_view text) {
     const auto list = mail::parse_address_list(text);
-    if (list.unclosed) return fail("what is opened here is not closed", *list.unclosed);
-    if (!list.wrong.empty() || list.addresses.empty()) {
-        const auto position = list.wrong.empty() ? text.size() : text.find(list.wrong.front());
-        return fail(
-            list.wrong.empty() ? "no address" : "not an address: " + base::printable(list.wrong.front(), 200),
-            position == std::string_view::npos ? 0 : position);
+    if (list.unclosed) return parse_failure("what is opened here is not closed", *list.unclosed);
+    if (list.wrong_at)
+        return parse_failure("not an address: " + base::printable(list.wrong.front(), 200), *list.wrong_at);
+    if (list.addresses.empty() && list.groups.empty()) return parse_failure("no address", text.size());
+    Json out = Json::array(), groups = Json::array();
+    for (std::size_t i = 0; i < list.addresses.size(); ++i) {
+        const auto& address = list.addresses[i];
+        const auto& beside = list.beside[i];
+        Json one{{"local_part", address.local_part}, {"domain", address.domain},
+                 {"text", address.text()},           {"name", mail::display_name(beside.phrase)},
+                 {"comment", beside.comment},        {"position", list.places[i].begin}};
+        if (beside.group) one["group"] = *beside.group;
+        out.push_back(std::move(one));
     }
-    Json out = Json::array();
-    for (const auto& address : list.addresses)
-        out.push_back(
-            {{"local_part", address.local_part}, {"domain", address.domain}, {"text", address.text()}});
-    print_json({{"addresses", out}});
+    for (const auto& name : list.groups) groups.push_back(mail::display_name(name));
+    print_json({{"addresses", out}, {"groups", groups}});
+    return exit_ok;
+}
+
+int parse_date(std::string_view text) {
+    const auto date = mail::parse_date(text);
+    if (!date) return parse_failure(date.error().why, date.error().position);
+    print_json({{"text", mail::format_date(date->at, date->zone_offset)},
+                {"unix_time", std::chrono::floor<std::chrono::seconds>(date->at).time_since_epoch().count()},
+                {"zone_minutes", date->zone_offset.count()},
+                {"zone_unknown", date->zone_unknown}});
     return exit_ok;
 }
 
@@ -142,14 +155,14 @@ Json entity_json(const mail::MimeEntity& entity, std::string_view message) {
 /// A line ends with CRLF or LF; nothing is converted, so that positions are those of the input.
 int parse_header(std::string_view text) {
     const auto header = mail::header_block_of(text);
-    if (const auto bad = first_bad_line(header)) return fail("not a header field", *bad);
+    if (const auto bad = first_bad_line(header)) return parse_failure("not a header field", *bad);
     print_json({{"fields", fields_json(header)}});
     return exit_ok;
 }
 
 int parse_message(std::string_view text) {
     const auto header = mail::header_block_of(text);
-    if (const auto bad = first_bad_line(header)) return fail("not a header field", *bad);
+    if (const auto bad = first_bad_line(header)) return parse_failure("not a header field", *bad);
     mail::HeaderScanner scanner;
     scanner.feed(header);
     scanner.finish();
@@ -168,8 +181,8 @@ int parse_message(std::string_view text) {
 int parse_bounce(std::string_view text) {
     const auto got = mail::read_returned_mail(text);
     if (got.kind == mail::ReturnedMail::Kind::None)
-        return fail("neither a delivery status notification nor a feedback report nor an automatic answer",
-                    0);
+        return parse_failure(
+            "neither a delivery status notification nor a feedback report nor an automatic answer", 0);
     Json recipients = Json::array();
     for (const auto& one : got.recipients)
         recipients.push_back({{"address", one.address()},
@@ -194,21 +207,26 @@ int parse_bounce(std::string_view text) {
 
 }  // namespace
 
+int parse_failure(std::string_view what, std::size_t position) {
+    print_json({{"error", what}, {"position", position}});
+    return exit_failed;
+}
+
 int parse(const Invocation& invocation) {
-    constexpr std::pair<std::string_view, int (*)(std::string_view)> kinds[] = {{"path", parse_path},
-                                                                                {"address", parse_addresses},
-                                                                                {"header", parse_header},
-                                                                                {"message", parse_message},
-                                                                                {"bounce", parse_bounce}};
+    constexpr std::pair<std::string_view, int (*)(std::string_view)> kinds[] = {
+        {"path", parse_path},     {"address", parse_addresses}, {"date", parse_date},
+        {"header", parse_header}, {"message", parse_message},   {"bounce", parse_bounce},
+        {"reply", parse_reply},   {"ehlo", parse_ehlo}};
     const auto kind =
         invocation.arguments.size() == 1
             ? std::ranges::find(kinds, invocation.arguments[0], [](const auto& k) { return k.first; })
             : std::end(kinds);
-    if (kind == std::end(kinds)) return usage_error("parse", "say path, address, header, message or bounce");
+    if (kind == std::end(kinds))
+        return usage_error("parse", "say path, address, date, header, message, bounce, reply or ehlo");
     const auto input = read_standard_input();
     if (!input) return usage_error("parse", input.error());
-    // A path or an address is one line; what echo and printf add behind it is no part of it.
-    const bool one_line = kind->first == "path" || kind->first == "address";
+    // A path, an address or a date is one line; what echo and printf add behind it is no part of it.
+    const bool one_line = kind->first == "path" || kind->first == "address" || kind->first == "date";
     return kind->second(one_line ? without_end(*input) : std::string_view(*input));
 }
 

@@ -103,7 +103,8 @@ constexpr Verb verb_table[] = {
      false},
     {"dns-records", "what to publish in the DNS for this configuration", dns_records,
      "usage: postrider [-c DIR] dns-records DOMAIN [--address A,B] [--resolver HOST:PORT] [--json]\n\n"
-     "MX, A, AAAA, PTR, SPF, DKIM, DMARC, TLSRPT, MTA-STS, autoconfig and SRV records as zone text, each "
+     "MX, A, AAAA, PTR, SPF (also of srs_domain), DKIM, DMARC, TLSRPT, MTA-STS, autoconfig and SRV records "
+     "as zone text, each "
      "checked against\nwhat the DNS says now: ok, missing, differs (unknown: it did not answer), with the "
      "line to "
      "paste. --address: the\naddresses the world sees, where they are not this machine's own.\n\n"
@@ -131,10 +132,18 @@ constexpr Verb verb_table[] = {
      "          postrider reports sent --days 7\n"
      "          postrider reports parse 'google.com!example.org!1700000000!1700086399.zip' --json\n"},
     {"parse", "the grammar's own view of an input, as JSON", parse,
-     "usage: postrider parse path|address|header|message|bounce < input\n\nLines end with CRLF or LF. Exit "
-     "status 1 and an error with its position, in octets of the input, when it is\nmalformed. bounce: what a "
-     "delivery status notification, feedback report or automatic answer says.\n\n"
-     "Example: printf '<ann@example.org>' | postrider parse path\n",
+     "usage: postrider parse path|address|date|header|message|bounce|reply|ehlo < input\n\n"
+     "Lines end with CRLF or LF. Exit status 1 and an error with its position, in octets of the input, when "
+     "it "
+     "is\nmalformed.\n"
+     "  path              of MAIL and RCPT: <ann@example.org>\n"
+     "  address           of a header field: names, comments, groups and addresses\n"
+     "  date              of a header field\n"
+     "  header, message   fields with positions, encoded words decoded; the tree of MIME parts\n"
+     "  bounce            what a delivery status notification, feedback report or automatic answer says\n"
+     "  reply, ehlo       a server's reply, and what it offers, as our client reads it\n\n"
+     "Examples: printf '<ann@example.org>' | postrider parse path\n"
+     "          printf '250-mx.example.org\\r\\n250 SIZE 1000\\r\\n' | postrider parse ehlo\n",
      false},
     {"parameters", "explain the parameters of main.cf", parameters,
      "usage: postrider parameters [--json] [PART-OF-A-NAME...]\n\nExample: postrider parameters "

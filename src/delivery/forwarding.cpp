@@ -134,12 +134,17 @@ env::Task<queue::DeliveryReport> ForwardingTransport::deliver(queue::DeliveryReq
     if (forwarded) {
         auto sender = co_await services_.routing.forwarding_sender(request.envelope->sender);
         if (!sender) co_return later(request, "address lookup failure: " + sender.error().text);
-        if (*sender != request.envelope->sender) {
+        if (sender->too_long)
+            services_.events.note(base::Severity::Info, name_,
+                                  fmt::format("{}: from=<{}> is forwarded as it is: the rewritten address "
+                                              "would be too long (RFC 5321 4.5.3.1.1)",
+                                              request.id.text(), request.envelope->sender.text()));
+        if (sender->path != request.envelope->sender) {
             services_.events.note(base::Severity::Info, name_,
                                   fmt::format("{}: from=<{}> is forwarded as from=<{}>", request.id.text(),
-                                              request.envelope->sender.text(), sender->text()));
+                                              request.envelope->sender.text(), sender->path.text()));
             auto envelope = std::make_shared<mail::Envelope>(*request.envelope);
-            envelope->sender = std::move(*sender);
+            envelope->sender = std::move(sender->path);
             request.envelope = std::move(envelope);
         }
         if (sealing_ && request.envelope->verified) {

@@ -2,6 +2,7 @@
 
 #include "base/base64.hpp"
 #include "base/text.hpp"
+#include "mail/author.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -54,41 +55,79 @@ struct Verifier::State {
     std::map<BodyForm, BodyHash> digests;
 
     void find_signatures();
+    void choose_signatures();
     env::Task<SignatureResult> verify(const Candidate& candidate, env::Resolver& resolver, std::uint64_t now);
 };
 
+Candidate read_candidate(const Field& field, const SignatureLimits& limits) {
+    Candidate out;
+    out.field = field;
+    auto signature = parse_signature(field.raw.substr(field.raw.find(':') + 1), limits);
+    if (!signature) {
+        out.result = decided({}, Result::PermError, signature.error());
+        return out;
+    }
+    out.result.domain = signature->domain;
+    out.result.selector = signature->selector;
+    out.result.algorithm = to_text(signature->algorithm);
+    out.result.identity = signature->identity;
+    out.result.signature_start = base::base64_encode(signature->signature).substr(0, 8);
+    out.body = {signature->body_form,
+                signature->body_length.value_or(std::numeric_limits<std::uint64_t>::max())};
+    out.signature = std::move(*signature);
+    return out;
+}
+
+/// How near a signer is to an author: labels in common, from the right. One in common (a top-level domain) is
+/// none.
+std::size_t labels_in_common(std::string_view signer, std::string_view author) {
+    const auto left = base::split(signer, '.'), right = base::split(author, '.');
+    std::size_t same = 0;
+    while (same < left.size() && same < right.size() &&
+           base::iequals(left[left.size() - 1 - same], right[right.size() - 1 - same]))
+        ++same;
+    return same > 1 || same == right.size() ? same : 0;
+}
+
+/// RFC 6376 §6.1 leaves the order to the verifier. What a list or a gateway put on top must not push the
+/// author's own signature, which DMARC asks for, behind the limit.
+void Verifier::State::choose_signatures() {
+    struct Place {
+        std::size_t near, index;
+    };
+    std::vector<Place> readable;
+    const auto authors = mail::find_author(header_block).domains;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        if (!candidates[i].signature) continue;
+        std::size_t near = 0;
+        for (const auto& author : authors)
+            near = std::max(near, labels_in_common(candidates[i].signature->domain, author));
+        readable.push_back({near, i});
+    }
+    std::ranges::sort(readable, [](const Place& a, const Place& b) {
+        return a.near != b.near ? a.near > b.near : a.index < b.index;
+    });
+    for (std::size_t i = options.signatures_max; i < readable.size(); ++i) {
+        Candidate& one = candidates[readable[i].index];
+        one.signature.reset();
+        one.result = decided(one.result, Result::Policy, "more signatures than are verified");
+    }
+    // Of those that are not verified a few are told of.
+    std::size_t told = 0;
+    std::erase_if(candidates,
+                  [&](const Candidate& one) { return !one.signature && ++told > options.signatures_max; });
+}
+
 void Verifier::State::find_signatures() {
     fields = split_fields(header_block);
-    std::size_t usable = 0;
     for (const auto& field : fields) {
         if (!base::iequals(field.name, "DKIM-Signature")) continue;
-        Candidate candidate;
-        candidate.field = field;
-        if (usable >= options.signatures_max) {
-            // Beyond the limit nothing is parsed: a message may carry thousands.
-            if (candidates.size() > 2 * options.signatures_max) break;
-            candidate.result = decided({}, Result::Policy, "more signatures than are verified");
-            candidates.push_back(std::move(candidate));
-            continue;
-        }
-        ++usable;
-        auto signature = parse_signature(field.raw.substr(field.raw.find(':') + 1), options.limits);
-        if (!signature) {
-            candidate.result = decided({}, Result::PermError, signature.error());
-            candidates.push_back(std::move(candidate));
-            continue;
-        }
-        candidate.result.domain = signature->domain;
-        candidate.result.selector = signature->selector;
-        candidate.result.algorithm = to_text(signature->algorithm);
-        candidate.result.identity = signature->identity;
-        candidate.result.signature_start = base::base64_encode(signature->signature).substr(0, 8);
-        candidate.body = {signature->body_form,
-                          signature->body_length.value_or(std::numeric_limits<std::uint64_t>::max())};
-        hashers.try_emplace(candidate.body, candidate.body.form, candidate.body.length_max);
-        candidate.signature = std::move(*signature);
-        candidates.push_back(std::move(candidate));
+        if (candidates.size() >= options.signatures_read_max) break;
+        candidates.push_back(read_candidate(field, options.limits));
     }
+    if (candidates.size() > options.signatures_max) choose_signatures();
+    for (const auto& one : candidates)
+        if (one.signature) hashers.try_emplace(one.body, one.body.form, one.body.length_max);
 }
 
 Verifier::Verifier(std::string header_block, VerifyOptions options) : state_(std::make_unique<State>()) {

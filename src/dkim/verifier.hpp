@@ -1,5 +1,6 @@
 // Verifies the DKIM signatures of one message (RFC 6376 §6) while its body streams by. One Verifier for one
-// message; not shared. Key look-ups and signatures are bounded, whatever the message claims.
+// message; not shared. Key look-ups and signatures are bounded, whatever the message claims: where more stand
+// there than are verified, those of the author's domain and its relatives come first, then the uppermost.
 #pragma once
 
 #include "dkim/signature.hpp"
@@ -18,8 +19,9 @@ enum class Result { None, Pass, Fail, Policy, Neutral, TempError, PermError };
 std::string_view to_text(Result result);
 
 struct VerifyOptions {
-    std::size_t signatures_max = 10;  // verified; the rest is noted as policy
-    unsigned rsa_bits_min = 1024;     // RFC 8301 §3.2
+    std::size_t signatures_max = 10;        // verified; the rest is noted as policy
+    std::size_t signatures_read_max = 100;  // looked at, to choose among them
+    unsigned rsa_bits_min = 1024;           // RFC 8301 §3.2
     /// What an l= that leaves octets unsigned means: anybody may have appended them (§8.2).
     enum class PartialBody { Policy, Pass } partial_body = PartialBody::Policy;
     SignatureLimits limits;
@@ -47,7 +49,8 @@ class Verifier {
     bool has_signatures() const;
     /// The next octets of the body.
     void body(std::string_view octets);
-    /// Once, after the body. One result for each signature, top to bottom; `now`: Unix time.
+    /// Once, after the body. One result for each signature, top to bottom, without most of those that are too
+    /// many; `now`: Unix time.
     env::Task<std::vector<SignatureResult>> finish(env::Resolver& resolver, std::uint64_t now);
 
  private:

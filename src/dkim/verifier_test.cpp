@@ -228,5 +228,50 @@ TEST(Verifier, ManySignatures) {
     EXPECT_LE(resolver.questions, 10U);
 }
 
+/// Signatures of `count` others, none of which has a key.
+std::string foreign_signatures(int count, std::string_view domain) {
+    std::string out;
+    for (int i = 0; i < count; ++i) {
+        SignOptions how = options();
+        how.domain = domain;
+        how.selector = fmt::format("x{}", i);
+        out += sign(how);
+    }
+    return out;
+}
+
+TEST(Verifier, TheAuthorsSignatureIsNotPushedOut) {
+    const std::string own = sign(options());
+    const auto passes = [](const std::string& block) {
+        env::ZoneResolver resolver(zone());
+        const auto got = verify(block, body, resolver);
+        EXPECT_LE(resolver.questions, 10U);
+        EXPECT_LE(got.size(), 20U);
+        return std::ranges::count_if(got, [](const auto& r) { return r.result == Result::Pass; });
+    };
+    EXPECT_EQ(passes(foreign_signatures(50, "list.example") + own + std::string(header)), 1);
+    EXPECT_EQ(passes(foreign_signatures(50, "other.org") + own + std::string(header)), 1)
+        << "a top-level domain in common is nothing";
+    EXPECT_EQ(passes(foreign_signatures(50, "org") + own + std::string(header)), 1);
+    EXPECT_EQ(passes(foreign_signatures(9, "sub.example.org") + own + std::string(header)), 1);
+    // Of relatives the uppermost come first; what stands behind the hundredth is not looked at.
+    EXPECT_EQ(passes(foreign_signatures(10, "example.org") + own + std::string(header)), 0);
+    EXPECT_EQ(passes(foreign_signatures(100, "list.example") + own + std::string(header)), 0);
+    // A subdomain's author is as near to his organization's signature.
+    std::string below(header);
+    below.replace(below.find("ann@example.org"), 15, "ann@news.example.org");
+    EXPECT_EQ(passes(foreign_signatures(50, "list.example") + sign(options(), below) + below), 1);
+}
+
+TEST(Verifier, UnreadableSignaturesTakeNobodysPlace) {
+    std::string block;
+    for (int i = 0; i < 40; ++i) block += "DKIM-Signature: v=1; nothing\r\n";
+    env::ZoneResolver resolver(zone());
+    const auto got = verify(block + sign(options()) + std::string(header), body, resolver);
+    EXPECT_EQ(got.back().result, Result::Pass);
+    EXPECT_EQ(got.front().result, Result::PermError);
+    EXPECT_LE(got.size(), 11U);
+}
+
 }  // namespace
 }  // namespace dkim

@@ -43,6 +43,15 @@ TEST(Record, Parses) {
     EXPECT_EQ(parse_record("v=DMARC1; p=reject")->for_missing_subdomain(), Policy::Reject);
 }
 
+TEST(Evaluate, ForeignSignersTakeNobodysPlace) {
+    ZoneResolver resolver({"_dmarc.example.org TXT \"v=DMARC1; p=reject\""});
+    std::vector<Identifier> signers(50, Identifier{true, "list.example"});
+    signers.push_back({true, "mail.example.org"});
+    const auto got = env::run_now(evaluate(resolver, "example.org", {}, signers));
+    EXPECT_EQ(got.result, Result::Pass);
+    EXPECT_LE(resolver.questions, 8U);
+}
+
 struct Case {
     const char* what;
     std::vector<std::string> zone;

@@ -86,14 +86,19 @@ env::Task<bool> exists(env::Resolver& resolver, dns::Name domain) {
     co_return answer.status != env::DnsAnswer::Status::NxDomain;
 }
 
+/// An organizational domain is the name itself or above it: others are aligned with nothing here.
+bool is_related(const Identifier& identifier, const dns::Name& author, const dns::Name& organizational) {
+    const auto name = dns::Name::parse(identifier.domain);
+    return name && !name->is_root() && (*name == author || name->is_within(organizational));
+}
+
 /// Of one authenticated identifier with the author's domain (§4.4). `failed`: an answer was an error.
 env::Task<bool> is_aligned(env::Resolver& resolver, Identifier identifier, Alignment mode, dns::Name author,
                            dns::Name organizational, Limits limits, bool& failed) {
+    if (!is_related(identifier, author, organizational)) co_return false;
     const auto name = dns::Name::parse(identifier.domain);
-    if (!name || name->is_root()) co_return false;
     if (*name == author) co_return true;
-    // An organizational domain is the name itself or above it: where that cannot be, nobody is asked.
-    if (mode == Alignment::Strict || !name->is_within(organizational)) co_return false;
+    if (mode == Alignment::Strict) co_return false;
     const Walk theirs = co_await walk(resolver, *name, limits.queries_max);
     failed = failed || theirs.failed;
     if (theirs.failed) co_return false;  // what was not answered may have said otherwise
@@ -183,11 +188,13 @@ env::Task<Verdict> evaluate(env::Resolver& resolver, std::string author_domain, 
         co_await is_aligned(resolver, spf, record.aspf, *author, organizational, limits, failed);
     out.spf_aligned = spf.pass && spf_counts;
     if (spf.failed && spf_counts) unknown = fmt::format("SPF of {} could not be determined", spf.domain);
-    // What passed comes first: the limit must not cut it off.
+    // What passed comes first, and what cannot be aligned is no signer here: the limit must not cut off the
+    // others.
     std::vector<Identifier> signers;
     for (const bool passed : {true, false})
         for (const auto& one : dkim)
-            if (one.pass == passed && (one.pass || one.failed)) signers.push_back(one);
+            if (one.pass == passed && (one.pass || one.failed) && is_related(one, *author, organizational))
+                signers.push_back(one);
     if (signers.size() > limits.signatures_max) signers.resize(limits.signatures_max);
     for (const auto& identifier : signers) {
         const bool counts =

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <expected>
 #include <string>
+#include <string_view>
 
 namespace mail {
 
@@ -10,5 +13,18 @@ using TimePoint = std::chrono::time_point<std::chrono::system_clock, std::chrono
 
 /// "Mon, 23 Nov 2026 20:05:13 +0100".
 std::string format_date(TimePoint at, std::chrono::minutes zone_offset);
+
+struct Date {
+    TimePoint at;
+    std::chrono::minutes zone_offset{0};
+    bool zone_unknown = false;  // "-0000", or a zone whose name says nothing (§4.3)
+};
+struct DateError {
+    std::size_t position = 0;  // where it is no date any more
+    std::string_view why;
+};
+/// A field's value, folded or not, comments anywhere; also the old forms of §4.3 (years of two and three
+/// digits, named zones). A day of the week is read and not believed. Behind the date stands nothing.
+std::expected<Date, DateError> parse_date(std::string_view text);
 
 }  // namespace mail

@@ -16,6 +16,7 @@ mail::ReplyText reply_of(int code, std::string_view rest, std::string shown, std
     out.status = {static_cast<std::uint16_t>(code / 100), 7, 1};
     if (const auto status = mail::Status::parse_prefix(rest)) {
         out.status = *status;
+        out.status.class_ = static_cast<std::uint16_t>(code / 100);  // they must agree (RFC 2034 §4)
         rest = base::trim(rest.substr(status->text().size()));
     }
     out.text = fmt::format("<{}>: {} rejected: {}", shown, what, rest.empty() ? "Access denied" : rest);
@@ -84,7 +85,9 @@ env::Task<Outcome> run_access_action(Context& context, std::string action, std::
     const std::string word = base::upper(text.substr(0, end));
     const std::string rest(base::trim(text.substr(end)));
     Outcome out;
-    const bool number = !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+    // A number alone is what pop-before-smtp writes; with a text it is a code that SMTP does not know.
+    const bool number =
+        !word.empty() && rest.empty() && word.find_first_not_of("0123456789") == std::string::npos;
     if (word == "OK" || word == "RELAY" || (number && !is_code(word, '4') && !is_code(word, '5'))) {
         out.kind = Outcome::Kind::Permit;
     } else if (word == "DUNNO") {

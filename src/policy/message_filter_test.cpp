@@ -38,6 +38,7 @@ TEST(MessageFilter, CompletesAddressesOnlyWhereADomainIsMissing) {
           Case{"To: Ann Example\r\n", "To: Ann Example\r\n"},
           Case{"To: <>, <@r:u@h>, < ann >\r\n", "To: <>, <@r:u@h>, < ann@x.y >\r\n"},
           Case{"To: (only \\) a comment)\r\n", "To: (only \\) a comment)\r\n"},
+          Case{"To: ann@[IPv6:::1], bob\r\n", "To: ann@[IPv6:::1], bob@x.y\r\n"},
           Case{"To: <ann\r\n", "To: <ann@x.y\r\n"}, Case{"To: \"open\r\n", "To: \"open\r\n"},
           Case{"To:\r\n", "To:\r\n"}, Case{"To", "To"}, Case{"Subject: ann\r\n", "Subject: ann\r\n"}})
         EXPECT_EQ(filtered(in), out) << in;

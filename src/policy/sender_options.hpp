@@ -85,8 +85,10 @@ struct SenderOptions {
             "Authentication-Results: what they send on is sealed unless we sign for its author.");
         parameter("dkim_minimum_key_bits", &O::dkim_bits_min, Between{512, 8192},
                   "RSA keys with fewer bits verify nothing (RFC 8301).");
-        parameter("dkim_signature_limit", &O::signatures_max, Between{1, 100},
-                  "The most signatures of one message that are verified.");
+        parameter(
+            "dkim_signature_limit", &O::signatures_max, Between{1, 100},
+            "The most signatures of one message that are verified: those of the author's domain and its "
+            "relatives first, then the uppermost.");
         parameter(
             "dkim_accept_partial_body", &O::partial_body, Default{"no"},
             "Let a signature with l= pass that leaves part of the body unsigned (RFC 6376 section 8.2).");

@@ -160,7 +160,8 @@ struct RoutingOptions {
         parameter(
             "srs_domain", &O::srs_domain, Default{""},
             "The domain of the senders that forwarded mail gets (SRS), so that it passes SPF at the next "
-            "server; its MX must lead here. Empty: senders stay as they are.");
+            "server; its MX must lead here. Empty: senders stay as they are, and so does one that would get "
+            "more than 64 octets in front of its @.");
         parameter("srs_secret_files", &O::srs_secret_files, Default{""},
                   "Files with the secrets of rewritten senders, one a line: the first signs, all verify. "
                   "postsrsd's file can be taken over.");

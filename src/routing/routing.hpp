@@ -57,7 +57,11 @@ class Routing : public Directory {
 
     /// The reverse path under which a stranger's message goes on to other machines (srs_domain): that of our
     /// own people, of excluded domains, and one that would become too long stays as it is.
-    env::Task<std::expected<mail::ReversePath, LookupFailure>> forwarding_sender(mail::ReversePath sender);
+    struct ForwardingSender {
+        mail::ReversePath path;
+        bool too_long = false;  // it would have been rewritten
+    };
+    env::Task<std::expected<ForwardingSender, LookupFailure>> forwarding_sender(mail::ReversePath sender);
 
     const RoutingOptions& options() const { return options_; }
     const tables::TableList& alias_maps() const { return alias_maps_; }

@@ -74,18 +74,22 @@ Listing Routing::rewritten_sender_listing(const mail::Address& address) const {
     return out;
 }
 
-env::Task<std::expected<mail::ReversePath, LookupFailure>> Routing::forwarding_sender(
+env::Task<std::expected<Routing::ForwardingSender, LookupFailure>> Routing::forwarding_sender(
     mail::ReversePath sender) {
-    if (!rewriter_ || sender.is_null()) co_return sender;
-    auto meaning = co_await classify(sender.address().domain);
+    ForwardingSender out{std::move(sender)};
+    if (!rewriter_ || out.path.is_null()) co_return out;
+    auto meaning = co_await classify(out.path.address().domain);
     if (!meaning) co_return std::unexpected(meaning.error());
-    if (*meaning != AddressClass::Default) co_return sender;
-    auto excluded = co_await srs_exclude_domains_.contains(sender.address().domain);
+    if (*meaning != AddressClass::Default) co_return out;
+    auto excluded = co_await srs_exclude_domains_.contains(out.path.address().domain);
     if (!excluded) co_return std::unexpected(LookupFailure{excluded.error().text});
-    if (*excluded) co_return sender;
-    auto rewritten = rewriter_->forward(sender.address(), env::unix_time(clock_->wall()));
-    if (!rewritten) co_return sender;  // too long: better the true sender than one that others refuse
-    co_return mail::ReversePath(std::move(*rewritten));
+    if (*excluded) co_return out;
+    auto rewritten = rewriter_->forward(out.path.address(), env::unix_time(clock_->wall()));
+    if (rewritten)
+        out.path = mail::ReversePath(std::move(*rewritten));
+    else  // better the true sender than one that others refuse
+        out.too_long = rewritten.error() == srs::Error::TooLong;
+    co_return out;
 }
 
 }  // namespace routing

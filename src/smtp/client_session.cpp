@@ -90,9 +90,7 @@ ClientStep ClientSession::on_reply(const Reply& reply) {
             if (!reply.positive())
                 return fail({4, 0, 0},
                             fmt::format("host {} refused to talk to me: {}", settings_.host, reply.text()));
-            esmtp_ = pipelining_ = size_ = eight_bit_ = smtputf8_ = dsn_ = start_tls_ = chunking_ = binary_ =
-                false;
-            mechanisms_.clear();
+            offer_ = {};
             return introduced();
         case State::StartTls: {
             if (!reply.positive()) {
@@ -101,7 +99,7 @@ ClientStep ClientSession::on_reply(const Reply& reply) {
                                 fmt::format("TLS is required, but host {} refused to start TLS: {}",
                                             settings_.host, reply.text()),
                                 true);
-                start_tls_ = false;
+                offer_.start_tls = false;
                 return introduced();
             }
             ClientStep out;
@@ -129,45 +127,20 @@ ClientStep ClientSession::on_reply(const Reply& reply) {
 }
 
 ClientStep ClientSession::on_ehlo(const Reply& reply) {
-    esmtp_ = true;
-    pipelining_ = size_ = eight_bit_ = smtputf8_ = dsn_ = start_tls_ = chunking_ = binary_ = false;
-    size_limit_ = 0;
-    mechanisms_.clear();
-    for (std::size_t i = 1; i < reply.lines.size(); ++i) {
-        std::string_view line = reply.lines[i];
-        if (base::istarts_with(line, "AUTH=")) line = std::string_view("AUTH ");  // an old draft's form
-        const auto words = base::split_any(line, " ");
-        if (words.empty()) continue;
-        const auto is = [&](std::string_view keyword) { return base::iequals(words[0], keyword); };
-        if (std::ranges::any_of(settings_.discarded_keywords, is)) continue;
-        pipelining_ = pipelining_ || is("PIPELINING");
-        eight_bit_ = eight_bit_ || is("8BITMIME");
-        smtputf8_ = smtputf8_ || is("SMTPUTF8");
-        dsn_ = dsn_ || is("DSN");
-        start_tls_ = start_tls_ || is("STARTTLS");
-        chunking_ = chunking_ || is("CHUNKING");
-        binary_ = binary_ || is("BINARYMIME");
-        if (is("SIZE")) {
-            size_ = true;
-            size_limit_ = words.size() > 1 ? base::parse_number(words[1]).value_or(0) : 0;
-        }
-        if (is("AUTH"))
-            for (const auto word : base::split_any(std::string_view(reply.lines[i]).substr(4), " ="))
-                mechanisms_.emplace_back(word);
-    }
+    offer_ = read_offer(reply, settings_.discarded_keywords);
     return introduced();
 }
 
 /// EHLO or HELO is done: TLS, then AUTH, then ready.
 ClientStep ClientSession::introduced() {
     if (!settings_.encrypted && settings_.tls != ClientSettings::Tls::Never) {
-        if (start_tls_) return ask(State::StartTls, Wait::StartTls, "STARTTLS\r\n");
+        if (offer_.start_tls) return ask(State::StartTls, Wait::StartTls, "STARTTLS\r\n");
         if (settings_.tls == ClientSettings::Tls::Must)
             return fail({4, 7, 4},
                         fmt::format("TLS is required, but was not offered by host {}", settings_.host), true);
     }
     if (settings_.credentials && !authenticated_) {
-        if (!mechanisms_.empty()) return authenticate();
+        if (!offer_.mechanisms.empty()) return authenticate();
         credentials_unused_ = true;
     }
     state_ = State::Ready;
@@ -186,10 +159,10 @@ ClientStep ClientSession::authenticate() {
     const bool plaintext = settings_.encrypted || settings_.plaintext_in_clear;
     sasl::MechanismRules rules{plaintext,      settings_.mechanisms, settings_.nonce, settings_.server_name,
                                settings_.port, settings_.bindings};
-    mechanism_ = sasl::choose(mechanisms_, *settings_.credentials, rules);
+    mechanism_ = sasl::choose(offer_.mechanisms, *settings_.credentials, rules);
     if (!mechanism_) {
         std::string offered;
-        for (const auto& name : mechanisms_) offered += (offered.empty() ? "" : " ") + name;
+        for (const auto& name : offer_.mechanisms) offered += (offered.empty() ? "" : " ") + name;
         return fail(
             {4, 7, 0},
             fmt::format(
@@ -268,7 +241,7 @@ ClientStep ClientSession::send(ClientMessage message) {
         message_.smtputf8 &&
         (utf8 || message_.utf8_header ||
          std::ranges::any_of(message_.recipients, [](const auto& r) { return !r.address.is_ascii(); }));
-    if (needs_utf8 && !smtputf8_)
+    if (needs_utf8 && !offer_.smtputf8)
         return refuse_message(
             {550, {5, 6, 7}, "SMTPUTF8 is required, but was not offered by host " + settings_.host});
     if (message_.body == mail::BodyType::BinaryMime && !offers_binary())
@@ -276,41 +249,41 @@ ClientStep ClientSession::send(ClientMessage message) {
             {550,
              {5, 6, 3},
              "the message is binary, and BINARYMIME was not offered by host " + settings_.host});
-    if (message_.body == mail::BodyType::EightBitMime && !eight_bit_)  // RFC 6152 §3
+    if (message_.body == mail::BodyType::EightBitMime && !offer_.eight_bit)  // RFC 6152 §3
         return refuse_message(
             {550,
              {5, 6, 3},
              "the message holds 8-bit content, and 8BITMIME was not offered by host " + settings_.host});
-    if (size_ && size_limit_ > 0 && message_.size > size_limit_)
+    if (offer_.size && offer_.size_limit > 0 && message_.size > offer_.size_limit)
         return refuse_message({552,
                                {5, 3, 4},
                                fmt::format("message size {} exceeds size limit {} of server {}",
-                                           message_.size, size_limit_, settings_.host)});
+                                           message_.size, offer_.size_limit, settings_.host)});
     expected_.emplace_back(Expect::Mail, 0);
     ClientStep out = ask(State::Envelope, Wait::Mail, mail_command());
-    if (pipelining_) out.output += envelope_more().output;
+    if (offer_.pipelining) out.output += envelope_more().output;
     wait_ = out.wait = Wait::Mail;
     return out;
 }
 
 std::string ClientSession::mail_command() const {
     std::string out = fmt::format("MAIL FROM:<{}>", message_.sender.text());
-    if (size_) out += fmt::format(" SIZE={}", message_.size);
+    if (offer_.size) out += fmt::format(" SIZE={}", message_.size);
     if (message_.body == mail::BodyType::BinaryMime)
         out += " BODY=BINARYMIME";
-    else if (eight_bit_ && message_.body == mail::BodyType::EightBitMime)
+    else if (offer_.eight_bit && message_.body == mail::BodyType::EightBitMime)
         out += " BODY=8BITMIME";
-    if (smtputf8_ && message_.smtputf8) out += " SMTPUTF8";
-    if (dsn_ && message_.dsn_return != mail::DsnReturn::Unspecified)
+    if (offer_.smtputf8 && message_.smtputf8) out += " SMTPUTF8";
+    if (offer_.dsn && message_.dsn_return != mail::DsnReturn::Unspecified)
         out += message_.dsn_return == mail::DsnReturn::Full ? " RET=FULL" : " RET=HDRS";
-    if (dsn_ && !message_.dsn_envelope_id.empty())
+    if (offer_.dsn && !message_.dsn_envelope_id.empty())
         out += " ENVID=" + mail::encode_xtext(message_.dsn_envelope_id);
     return out + "\r\n";
 }
 
 std::string ClientSession::rcpt_command(const mail::Recipient& recipient) const {
     std::string out = fmt::format("RCPT TO:<{}>", recipient.address.text());
-    if (dsn_ && recipient.notify != mail::Notify::Default) {
+    if (offer_.dsn && recipient.notify != mail::Notify::Default) {
         std::string words;
         if (mail::has(recipient.notify, mail::Notify::Never)) words = "NEVER";
         for (const auto& [bit, word] : {std::pair{mail::Notify::Success, "SUCCESS"},
@@ -319,7 +292,7 @@ std::string ClientSession::rcpt_command(const mail::Recipient& recipient) const 
             if (mail::has(recipient.notify, bit)) words += (words.empty() ? "" : ",") + std::string(word);
         out += " NOTIFY=" + words;
     }
-    if (const auto semicolon = recipient.dsn_original.find(';'); dsn_ && semicolon != std::string::npos)
+    if (const auto semicolon = recipient.dsn_original.find(';'); offer_.dsn && semicolon != std::string::npos)
         out += fmt::format(" ORCPT={};{}", recipient.dsn_original.substr(0, semicolon),
                            mail::encode_xtext(recipient.dsn_original.substr(semicolon + 1)));
     return out + "\r\n";
@@ -328,7 +301,7 @@ std::string ClientSession::rcpt_command(const mail::Recipient& recipient) const 
 /// The next command, or with PIPELINING the next group of them.
 ClientStep ClientSession::envelope_more() {
     ClientStep out = ask(State::Envelope, wait_, "");
-    const std::size_t group = pipelining_ ? commands_in_flight_max : 1;
+    const std::size_t group = offer_.pipelining ? commands_in_flight_max : 1;
     while (expected_.size() < group && next_recipient_ < message_.recipients.size()) {
         out.output += rcpt_command(message_.recipients[next_recipient_]);
         expected_.emplace_back(Expect::Rcpt, next_recipient_++);
@@ -337,7 +310,7 @@ ClientStep ClientSession::envelope_more() {
     const bool all = next_recipient_ == message_.recipients.size();
     const bool alone = expected_.empty() && !accepted_.empty();
     if (all && !binary && !data_sent_ &&
-        (alone || (pipelining_ && expected_.size() < group && !expected_.empty()))) {
+        (alone || (offer_.pipelining && expected_.size() < group && !expected_.empty()))) {
         out.output += "DATA\r\n";
         data_sent_ = true;
         expected_.emplace_back(Expect::Data, 0);
@@ -351,6 +324,7 @@ ClientStep ClientSession::envelope_more() {
 }
 
 ClientStep ClientSession::on_envelope(const Reply& reply) {
+    bool in_step = true;
     const auto [kind, index] = expected_.front();
     expected_.pop_front();
     switch (kind) {
@@ -375,6 +349,7 @@ ClientStep ClientSession::on_envelope(const Reply& reply) {
             break;
         case Expect::Data:
             data_ok_ = reply.code == 354;
+            in_step = data_ok_ || reply.code >= 400;
             if (!data_ok_)
                 for (const auto i : accepted_) {
                     results_[i].reply = reply;
@@ -396,6 +371,8 @@ ClientStep ClientSession::on_envelope(const Reply& reply) {
         reusable_ = false;
         return finished();
     }
+    if (!in_step)  // a yes to DATA that asks for no content: nothing it says is an answer any more
+        return fail({4, 5, 0}, fmt::format("host {} spoke out of turn: {}", settings_.host, reply.text()));
     ClientStep more = envelope_more();
     if (!expected_.empty()) return more;
     return envelope_done();

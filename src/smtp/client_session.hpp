@@ -13,7 +13,7 @@
 
 #include "mail/envelope.hpp"
 #include "sasl/client.hpp"
-#include "smtp/reply_parser.hpp"
+#include "smtp/server_offer.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -98,10 +98,10 @@ class ClientSession {
     const Trouble& trouble() const { return trouble_; }
     Wait waiting_for() const { return wait_; }
     bool encrypted() const { return settings_.encrypted; }
-    bool offers_dsn() const { return dsn_; }
-    bool offers_eight_bit() const { return eight_bit_; }
-    bool offers_smtputf8() const { return smtputf8_; }
-    bool offers_binary() const { return binary_ && chunking_; }
+    bool offers_dsn() const { return offer_.dsn; }
+    bool offers_eight_bit() const { return offer_.eight_bit; }
+    bool offers_smtputf8() const { return offer_.smtputf8; }
+    bool offers_binary() const { return offer_.binary && offer_.chunking; }
     bool credentials_unused() const { return credentials_unused_; }
 
  private:
@@ -129,11 +129,8 @@ class ClientSession {
     ClientSettings settings_;
     State state_ = State::Greeting;
     Wait wait_ = Wait::Greeting;
-    bool esmtp_ = false, pipelining_ = false, size_ = false, eight_bit_ = false, smtputf8_ = false,
-         dsn_ = false, start_tls_ = false, chunking_ = false, binary_ = false, authenticated_ = false,
-         credentials_unused_ = false;
-    std::uint64_t size_limit_ = 0;
-    std::vector<std::string> mechanisms_;
+    ServerOffer offer_;
+    bool authenticated_ = false, credentials_unused_ = false;
     std::unique_ptr<sasl::ClientMechanism> mechanism_;
     bool initial_sent_ = true;
 

@@ -383,6 +383,22 @@ TEST(ClientSession, ManyRecipientsGoInGroups) {
     EXPECT_EQ(seen, 252U);
 }
 
+TEST(ClientSession, AYesToDataThatAsksForNothingEndsIt) {
+    using Next = ClientStep::Next;
+    for (const int code : {250, 220, 334, 399}) {
+        ClientSession session(settings());
+        session.start();
+        session.on_reply({220, {"hello"}});
+        ASSERT_EQ(session.on_reply({250, {"mx.example"}}).next, Next::Ready);
+        session.send(message({"a"}));
+        session.on_reply({250, {"ok"}});
+        EXPECT_EQ(session.on_reply({250, {"ok"}}).output, "DATA\r\n");
+        EXPECT_EQ(session.on_reply({code, {"well"}}).next, Next::Failed) << code;
+        EXPECT_FALSE(session.results()[0].delivered || session.reusable());
+        EXPECT_NE(session.trouble().text.find("out of turn"), std::string::npos);
+    }
+}
+
 TEST(ClientSession, TroubleAtEveryStep) {
     auto with_password = settings();
     with_password.credentials = sasl::Credentials{"user", "secret"};

@@ -147,7 +147,7 @@ std::optional<Refusal> mail_parameter(std::string_view word, const GrammarOption
     }
     if (options.auth && base::iequals(name, "AUTH")) {
         const auto sender = mail::decode_xtext(value);
-        if (!sender) return bad("AUTH parameter syntax");
+        if (!sender || sender->empty()) return bad("AUTH parameter syntax");  // a mailbox or <> (§5)
         out.auth_sender = *sender;
         return std::nullopt;
     }

@@ -1,6 +1,7 @@
 #include "smtp/server_session.hpp"
 
 #include "base/text.hpp"
+#include "smtp/reply_lines.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -37,7 +38,7 @@ std::string ServerSession::counts() const {
 
 Step ServerSession::reply(const mail::ReplyText& text, Step::Next next) {
     Step out;
-    out.output = text.line() + "\r\n";
+    out.output = reply_lines(text);
     out.next = next;
     return limited(std::move(out));
 }

@@ -4,6 +4,7 @@
 
 #include "base/base64.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace smtp {
@@ -185,6 +186,18 @@ TEST(ServerSession, MailAndRcptParameters) {
         expect({{"EHLO c", 250}, {"MAIL FROM:<a@b.example>", 250}}, d);
         EXPECT_EQ(d.code(line), code) << line << " -> " << d.output;
     }
+}
+
+TEST(MailCommand, TheParameterAuth) {
+    GrammarOptions options;
+    options.auth = true;
+    for (const auto& [value, sender] : {std::pair{"<>", "<>"}, {"a+2Bb@example.org", "a+b@example.org"}}) {
+        const auto got = parse_mail(fmt::format("FROM:<> AUTH={}", value), options);
+        ASSERT_TRUE(got.has_value()) << value;
+        EXPECT_EQ(got->auth_sender, sender);
+    }
+    for (const auto* wrong : {"", "a+zz@example.org"})
+        EXPECT_FALSE(parse_mail(fmt::format("FROM:<> AUTH={}", wrong), options).has_value()) << wrong;
 }
 
 TEST(ServerSession, NoParametersAfterHelo) {

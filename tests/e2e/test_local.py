@@ -143,3 +143,48 @@ def test_mailbox_transport(local, make_server, user):
     server = local(mailbox_transport="discard:gone")
     send(server, user.pw_name)
     server.wait_log(r"to=<postridertest@local\.example>, .* status=sent \(gone\)")
+
+
+def test_links_planted_in_a_mailbox_lead_nowhere(local, directory, user):
+    """Row 93 of the known attacks: the user replaces his mailbox by links to what is not his. Deliveries are his own: nothing is written there, nor
+    read, nor given to him."""
+    secret = directory / "secret"
+    secret.mkdir(mode=0o700)
+    (secret / "file").write_text("root's\n")
+    (secret / "file").chmod(0o600)
+    home = pathlib.Path(user.pw_dir)
+
+    def link(path, target):
+        subprocess.run(["ln", "-sfn", str(target), str(path)], check=True, user=user.pw_name)
+
+    server = local(home_mailbox="Maildir/")
+    link(home / "Maildir", secret)
+    send(server, user.pw_name)
+    server.wait_log(rf"to=<{user.pw_name}@local\.example>.* status=(deferred|bounced)")
+    (home / "Maildir").unlink()
+    for part in ("tmp", "cur", "new"):
+        subprocess.run(["mkdir", "-p", str(home / "Maildir" / part)], check=True, user=user.pw_name)
+    (home / "Maildir/new").rmdir()
+    link(home / "Maildir/new", secret)
+    send(server, user.pw_name)
+    wait_for(lambda: server.log().count("status=deferred") + server.log().count("status=bounced") >= 2)
+    link(home / ".forward", secret / "file")
+    send(server, user.pw_name)
+    wait_for(lambda: server.log().count("status=") >= 3)
+    assert sorted(p.name for p in secret.iterdir()) == ["file"] and (secret / "file").read_text() == "root's\n"
+    assert "root's" not in server.log()
+    server.stop()
+    (home / ".forward").unlink()
+
+
+@pytest.mark.parametrize("plant", ["symbolic", "hard"])
+def test_links_planted_in_the_spool_lead_nowhere(local, directory, user, plant):
+    server = local()
+    box, victim = directory / "spool-mail" / user.pw_name, directory / "spool-mail" / "victim"
+    victim.write_text("another's mail\n")
+    os.chown(victim, user.pw_uid if plant == "hard" else 0, 0)
+    victim.chmod(0o600)
+    os.symlink(victim, box) if plant == "symbolic" else os.link(victim, box)
+    send(server, user.pw_name)
+    server.wait_log(rf"to=<{user.pw_name}@local\.example>.* status=(deferred|bounced)")
+    assert victim.read_text() == "another's mail\n"

@@ -132,6 +132,17 @@ def test_a_hundred_signatures(keys):
         assert got["dmarc"]["result"] == "pass" and len(got["dkim"]) < 40
 
 
+def test_signatures_on_top_push_nobody_out(keys):
+    """A list or a gateway may sign as often as it likes: the author's signature is among those that are verified."""
+    with NameServer(zone(keys)) as dns:
+        own = signed(keys)
+        foreign = own.removesuffix(MAIL).replace(b"d=author.test", b"d=list.test")
+        for above in (foreign * 50, foreign * 9 + b"DKIM-Signature: v=1; nonsense\r\n" * 30):
+            got = verify(dns, above + own)
+            assert got["dmarc"]["result"] == "pass" and sum(s["result"] == "pass" for s in got["dkim"]) == 1, got
+            assert len(got["dkim"]) <= 20
+
+
 def test_spf_scope_and_foreign_results(make_server, keys):
     """The null sender has the result of HELO, which is not the author's; Received-SPF that came with the mail is nobody's
     word; a subdomain that does not exist is its organization's."""

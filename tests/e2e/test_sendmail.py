@@ -70,6 +70,18 @@ def test_another_user_and_what_he_may_not(server, directory):
     (drop / "planted").unlink()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="acting as another user needs root")
+def test_options_that_write_or_lead_elsewhere(server, directory):
+    """What programs that paste an address into the command line let others add: -X (a log), -O and -C (another queue, another configuration)."""
+    planted = directory / "planted"
+    planted.mkdir()
+    planted.chmod(0o777)
+    for words in (["-X", str(planted / "log.php")], [f"-X{planted}/log.php"], [f"-OQueueDirectory={planted}"], ["-O", f"QueueDirectory={planted}"],
+                  ["-C", str(planted / "main.cf")], ["-oQ" + str(planted)], ["-be", "${run{/bin/touch " + str(planted) + "/run}}"], ["-D" + str(planted / "d")]):
+        tool(server, "sendmail", *words, "bob@example.org", stdin=b"Subject: <?php x ?>\n\ny\n", user="nobody")
+        assert not list(planted.iterdir()), words
+
+
 def test_session_on_standard_input(server):
     talk = b"EHLO localhost\r\nMAIL FROM:<ann@example.net>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubject: bs\r\n\r\n..dot\r\n.\r\nQUIT\r\n"
     done = tool(server, "sendmail", "-bs", stdin=talk)

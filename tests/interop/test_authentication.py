@@ -249,6 +249,16 @@ def test_forwarding(box, keys, servers):
     assert sorted(senders[before + 2:]) == ["<>", "<ann@fwd.test>"]
 
 
+def test_a_sender_too_long_to_rewrite_goes_on_as_it_is(box, keys, servers):
+    """64 octets are all that a local part may have (RFC 5321 section 4.5.3.1.1); the author's signature saves it, and the log says why."""
+    fwd, final = servers()
+    sender = "letters+" + "x" * 45 + "@author.test"
+    assert send(box, AUTHOR, sender, "forward@fwd.test", signed(keys["author.test"][0], MAIL)) == (250, b"")
+    (got,) = final.wait_messages("bob", 1)
+    assert fields(got, "Return-Path") == [f"<{sender}>"] and "dmarc=pass" in fields(got, "Authentication-Results")[0]
+    fwd.wait_log(r"from=<letters\+x+@author\.test> is forwarded as it is: the rewritten address would be too long")
+
+
 def test_spf_breaks_and_dkim_saves(box, keys, servers):
     """Without sender rewriting a forwarded message fails SPF at the last server: signed it passes DMARC, unsigned it is
     refused, and its author told."""

@@ -193,6 +193,23 @@ def test_records_all_missing(asks_for_records):
     assert "ask the provider" in got["PTR"]["note"]
 
 
+def test_records_of_forwarding(asks_for_records):
+    """srs_domain needs an MX that leads here and an SPF record of its own, unless it is this domain."""
+    asks_for_records.settings |= {"srs_domain": "SRS.example.org", "srs_secret_files": str(asks_for_records.directory / "secrets")}
+    (asks_for_records.directory / "secrets").write_text("a secret\n")
+    asks_for_records.write_config()
+    got, page = asks_for_records.records({})
+    assert {p: got[p]["state"] for p in ("SRS MX", "SRS SPF")} == {"SRS MX": "missing", "SRS SPF": "missing"}
+    assert "srs.example.org. IN MX 10 mail.example.org." in page and 'srs.example.org. IN TXT "v=spf1 mx -all"' in page
+    got, _ = asks_for_records.records({("srs.example.org", "MX"): [(5, "mail.example.org")], ("srs.example.org", "TXT"): ["v=spf1 mx -all"]})
+    assert got["SRS MX"]["state"] == got["SRS SPF"]["state"] == "ok"
+    got, _ = asks_for_records.records({("srs.example.org", "MX"): [(5, "mail.example.org")], ("srs.example.org", "TXT"): ["v=spf1 ip4:192.0.2.99 -all"]})
+    assert got["SRS SPF"]["state"] == "differs" and "gives fail" in got["SRS SPF"]["note"]
+    asks_for_records.settings["srs_domain"] = "example.org"
+    asks_for_records.write_config()
+    assert not [p for p in asks_for_records.records({})[0] if p.startswith("SRS")]
+
+
 @pytest.mark.parametrize("purpose, name, kind, values, note", [
     ("MX", "example.org", "MX", [(10, "old.example.org")], ""),
     ("A", "mail.example.org", "A", ["192.0.2.7"], ""),

@@ -422,6 +422,17 @@ def test_order_of_auth(submission):
         assert (code, text.split()[0]) == (500, b"5.5.6")
 
 
+def test_nobody_acts_as_another(submission):
+    """The authorization identity of PLAIN (RFC 4616 section 2): one's own, or refused."""
+    server = submission()
+    with encrypted(server) as c:
+        for authzid, code in (("bob@example.org", 535), ("root", 535), (USER, 235)):
+            assert say(c, "AUTH PLAIN " + b64(f"{authzid}\0{USER}\0{PASSWORD}"))[0] == code, authzid
+    with encrypted(server) as c:  # what would end a line of a table, or a field of another program's protocol
+        for name in ("ann@example.org\tx=y", "ann@example.org\nuser=bob", "ann@example.org\r", "\x01ann"):
+            assert say(c, "AUTH PLAIN " + b64(f"\0{name}\0{PASSWORD}"))[0] in (501, 535), name
+
+
 # --- the guard ---
 
 def test_fail2ban_sees_the_guesser(submission, directory):
