@@ -22,6 +22,12 @@ config::Configuration with_lmtp_names(const config::Configuration& configuration
     for (const auto& setting : configuration.settings())
         if (setting.name.starts_with(prefix))
             overrides.overrides.emplace_back("smtp_" + setting.name.substr(prefix.size()), setting.value);
+    for (const auto name : delivery::OutgoingOptions::own_lmtp_names) {
+        const std::string own = std::string(prefix) + std::string(name);
+        if (!configuration.is_set(own))
+            overrides.overrides.emplace_back("smtp_" + std::string(name),
+                                             name == "line_length_limit" ? "998" : "");
+    }
     if (!configuration.is_set("lmtp_tcp_port")) overrides.overrides.emplace_back("smtp_tcp_port", "24");
     return configuration.with_overrides(overrides);
 }
@@ -148,13 +154,15 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         } else if (service.command == "smtp" || service.command == "lmtp") {
             const bool lmtp = service.command == "lmtp";
             delivery::SmtpClientTransport::Services world{
-                environment_.loop,   environment_.network, environment_.tls,      environment_.resolver,
-                environment_.random, environment_.files,   environment_.events,   *generation->factory,
-                own_addresses,       queue_directory,      environment_.programs, of_this_generation};
+                environment_.loop,    environment_.network, environment_.tls,    environment_.resolver,
+                environment_.random,  environment_.files,   environment_.events, *generation->factory,
+                *generation->routing, own_addresses,        queue_directory,     environment_.programs,
+                of_this_generation};
             const auto settings = lmtp ? with_lmtp_names(own) : own;
             auto made = delivery::SmtpClientTransport::make(
                 service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
-                config::bind<delivery::SmtpClientOptions>(settings, diagnostics), std::move(world));
+                config::bind<delivery::SmtpClientOptions>(settings, diagnostics),
+                config::bind<delivery::OutgoingOptions>(settings, diagnostics), std::move(world));
             if (!made) return std::unexpected(made.error());
             if (lmtp)
                 transport = std::make_unique<delivery::JunkDetailTransport>(

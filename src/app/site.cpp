@@ -8,6 +8,7 @@
 #include "app/transport_limits.hpp"
 #include "base/text.hpp"
 #include "delivery/local_transport.hpp"
+#include "delivery/outgoing_options.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/virtual_transport.hpp"
 #include "policy/account_options.hpp"
@@ -59,7 +60,7 @@ std::shared_ptr<const config::Registry> make_registry() {
             policy::AccountOptions, TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
             policy::PolicyOptions, policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
             queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
-            delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+            delivery::LocalOptions, delivery::SmtpClientOptions, delivery::OutgoingOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,
@@ -114,6 +115,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<delivery::LocalOptions>(c, diagnostics);
     config::bind<smtp::ServerOptions>(c, diagnostics);
     config::bind<delivery::SmtpClientOptions>(c, diagnostics);
+    config::bind<delivery::OutgoingOptions>(c, diagnostics);
     config::bind<server::ClientLimitOptions>(c, diagnostics);
     config::bind<policy::PolicyOptions>(c, diagnostics);
     config::bind<policy::FilterOptions>(c, diagnostics);

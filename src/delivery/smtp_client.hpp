@@ -7,6 +7,7 @@
 #include "delivery/credential_source.hpp"
 #include "delivery/next_hop.hpp"
 #include "delivery/outgoing_content.hpp"
+#include "delivery/outgoing_rules.hpp"
 #include "delivery/smtp_connection.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/tls_policy.hpp"
@@ -41,6 +42,7 @@ class SmtpClientTransport : public queue::Transport {
         env::FileSystem& files;
         base::EventSink& events;
         tables::Factory& factory;
+        routing::Routing& routing;
         std::set<env::IpAddress> own_addresses;
         std::string queue_directory;
         env::Programs* programs = nullptr;  // for tokens; nullptr: none can be run
@@ -50,6 +52,7 @@ class SmtpClientTransport : public queue::Transport {
     static std::expected<std::unique_ptr<SmtpClientTransport>, std::string> make(std::string name,
                                                                                  Protocol protocol,
                                                                                  SmtpClientOptions options,
+                                                                                 OutgoingOptions outgoing,
                                                                                  Services services);
     ~SmtpClientTransport() override;
     env::Task<queue::DeliveryReport> deliver(queue::DeliveryRequest request) override;
@@ -85,6 +88,7 @@ class SmtpClientTransport : public queue::Transport {
     using Result = std::expected<T, Trouble>;
 
     SmtpClientTransport(std::string name, Protocol protocol, SmtpClientOptions options, Services services);
+    env::Task<std::expected<void, std::string>> map_envelope(Attempt& attempt) const;
     env::Task<Result<Targets>> targets(std::string next_hop);
     routing::MailHostRules host_rules() const;
     bool looks_up_mx() const;
@@ -108,6 +112,7 @@ class SmtpClientTransport : public queue::Transport {
     env::Task<bool> use(Attempt& attempt, std::unique_ptr<SmtpConnection> connection, const std::string& key);
     env::Task<Transaction> transact(SmtpConnection& connection, Attempt& attempt);
     env::Task<bool> send_content(SmtpConnection& connection, OutgoingContent& content, bool chunked);
+    void tell_changes(Attempt& attempt);
     queue::RecipientResult result_of(const SmtpConnection& connection,
                                      const smtp::RecipientOutcome& outcome) const;
     std::chrono::seconds timeout(smtp::Wait wait) const;
@@ -118,6 +123,7 @@ class SmtpClientTransport : public queue::Transport {
     Services services_;
     tables::TableList policy_maps_, reply_filter_, discarded_keyword_maps_;
     std::optional<CredentialSource> credentials_;
+    std::shared_ptr<const OutgoingRules> outgoing_;
     std::string ca_pem_;
     std::optional<env::TlsCertificate> certificate_;
     ConnectionCache idle_;
