@@ -133,6 +133,11 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         const auto found = transports->find(name);
         return found == transports->end() ? nullptr : found->second.get();
     };
+    const auto reporting = [this, &diagnostics](const config::Configuration& of_service) {
+        auto out = config::bind<queue::PostmasterOptions>(of_service, diagnostics).reporting();
+        out.tell = [this](queue::SessionReport report) { postmaster_->tell(std::move(report)); };
+        return out;
+    };
     auto services = site.services;
     // Postfix's own transports exist also where a short master.cf does not list them.
     for (const auto& [name, command] : {std::pair{"local", "local"},
@@ -157,7 +162,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                 environment_.loop,    environment_.network, environment_.tls,    environment_.resolver,
                 environment_.random,  environment_.files,   environment_.events, *generation->factory,
                 *generation->routing, own_addresses,        queue_directory,     environment_.programs,
-                of_this_generation};
+                of_this_generation,   reporting(own)};
             const auto settings = lmtp ? with_lmtp_names(own) : own;
             auto made = delivery::SmtpClientTransport::make(
                 service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
@@ -193,6 +198,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     queue::QueueManagerOptions options = config::bind<queue::QueueManagerOptions>(configuration, diagnostics);
     options.retry = config::bind<queue::RetryOptions>(configuration, diagnostics);
     auto notifier_options = config::bind<queue::NotifierOptions>(configuration, diagnostics);
+    auto postmaster_options = config::bind<queue::PostmasterOptions>(configuration, diagnostics);
     TRY_ASSIGN(notifier_options.templates, load_bounce_templates(configuration, environment_.files));
     for (const auto& d : diagnostics.list())
         if (d.severity == config::Severity::Error) return std::unexpected(d.render());
@@ -200,6 +206,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     if (manager_) {
         manager_->configure(std::move(options));
         notifier_->configure(std::move(notifier_options));
+        postmaster_->configure(std::move(postmaster_options));
         return {};
     }
     queue::Notifier::Services notifier_services{
@@ -207,6 +214,11 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         environment_.random, signing_intake_,
         environment_.events, [this](mail::Envelope envelope) { return expand(std::move(envelope)); }};
     notifier_ = std::make_unique<queue::Notifier>(std::move(notifier_services), std::move(notifier_options));
+    queue::Postmaster::Services postmaster_services{
+        environment_.loop, signing_intake_, environment_.events,
+        [this](mail::Envelope envelope) { return expand(std::move(envelope)); }};
+    postmaster_ =
+        std::make_unique<queue::Postmaster>(std::move(postmaster_services), std::move(postmaster_options));
     const auto current = [this]() -> Generation& { return *generations_.back(); };
     queue::QueueManager::Services manager_services{
         environment_.loop,

@@ -309,6 +309,11 @@ std::string Server::start() {
                     [this, account = std::move(account), client = std::move(client)]() mutable {
                         accounts_->conspicuous(std::move(account), std::move(client));
                     });
+            },
+            [this](queue::SessionReport report) {
+                back_world_->loop.post([this, report = std::move(report)]() mutable {
+                    back_->postmaster().tell(std::move(report));
+                });
             }));
     }
     if (auto problem = build(); !problem.empty()) return problem;

@@ -15,6 +15,7 @@
 #include "policy/filter_options.hpp"
 #include "policy/options.hpp"
 #include "policy/sender_options.hpp"
+#include "queue/postmaster.hpp"
 #include "queue/queue_manager.hpp"
 #include "reports/options.hpp"
 #include "routing/options.hpp"
@@ -54,13 +55,14 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<
-            ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, TokenOptions,
-            RepairOptions, policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
-            policy::AccountOptions, TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
-            policy::PolicyOptions, policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
-            queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
-            delivery::LocalOptions, delivery::SmtpClientOptions, delivery::OutgoingOptions, NamesOnly>());
+        config::Registry::collect<ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions,
+                                  TokenOptions, RepairOptions, policy::SenderOptions, reports::ReportOptions,
+                                  accounts::ThrottleOptions, policy::AccountOptions, TransportLimitOptions,
+                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
+                                  policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
+                                  queue::RetryOptions, queue::NotifierOptions, queue::PostmasterOptions,
+                                  BounceTemplateOptions, delivery::VirtualOptions, delivery::LocalOptions,
+                                  delivery::SmtpClientOptions, delivery::OutgoingOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,

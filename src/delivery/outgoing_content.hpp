@@ -43,6 +43,8 @@ class OutgoingContent {
     env::Task<std::expected<Fit, std::string>> fit(Server server, Message message);
     /// The next piece; empty at the end.
     env::Task<std::expected<std::string, std::string>> next();
+    /// A table that decides about it could not be asked.
+    bool failed() const { return filter_ && filter_->failure(); }
     /// What was done to it since fit(), for the log.
     std::vector<std::string> take_notes();
     /// The content as it is stored, from the beginning, for another transport.

@@ -13,6 +13,11 @@
 namespace delivery {
 namespace {
 
+/// The replies of RFC 5321 §4.2.1 about syntax: one of the two does not speak SMTP as the other expects.
+void note_reply(SmtpConnection& c, int code) {
+    if (code < 400 || code > 599 || code / 10 % 10 == 0) c.errors.add(mail::ErrorClass::Protocol);
+}
+
 queue::RecipientResult not_now(mail::Status status, std::string text) {
     queue::RecipientResult out;
     out.kind =
@@ -66,6 +71,7 @@ struct SmtpClientTransport::Attempt {
     std::vector<std::size_t> open;  // recipients neither delivered nor refused for good
     std::vector<std::optional<queue::RecipientResult>> heard;
     std::set<env::Endpoint> tried;
+    bool about_notice = false;
     std::string last_words;  // why the last host did not do for somebody
 };
 
@@ -120,13 +126,7 @@ std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTrans
     if (!o.ca_file.empty()) {
         TRY_ASSIGN(out->ca_pem_, env::read_pem(out->services_.files, "smtp_tls_CAfile", o.ca_file));
     }
-    if (!o.certificate_file.empty()) {
-        env::TlsCertificate certificate;
-        TRY_ASSIGN(certificate.chain_pem,
-                   env::read_pem(out->services_.files, "smtp_tls_cert_file", o.certificate_file));
-        TRY_ASSIGN(certificate.key_pem, env::read_pem(out->services_.files, "smtp_tls_key_file", o.key_file));
-        out->certificate_ = std::move(certificate);
-    }
+    TRY(out->read_certificates());
     for (const auto& hop : o.fallback_relay)
         if (!parse_next_hop(hop, 25))
             return std::unexpected(fmt::format("smtp_fallback_relay: '{}' is not a next hop", hop));
@@ -158,6 +158,8 @@ env::Task<queue::DeliveryReport> SmtpClientTransport::deliver(queue::DeliveryReq
     }
     Way way;
     way.next_hop = attempt.request.next_hop;
+    way.about_notice = attempt.about_notice =
+        queue::is_notice(attempt.request.envelope->sender, services_.reporting.notice_sender);
     if (const auto hop = parse_hop(way.next_hop))
         way.domain = mail::to_a_labels(hop->host).value_or(hop->host);
     if (options_.sender_dependent && !attempt.request.envelope->sender.is_null())
@@ -378,10 +380,11 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
     bool broken = false, answered = false;
     while (!broken && step.next != Next::Finished && step.next != Next::Failed) {
         const auto until = services_.loop.clock().steady() + timeout(step.wait);
-        bool sent = co_await c.send(std::move(step.output), until);
+        bool sent = co_await c.say(std::move(step.output), until);
         if (sent && step.next == Next::Content) {
             sent = co_await send_content(c, attempt.content, step.chunked);
             tell_changes(attempt);
+            if (attempt.content.failed()) c.errors.add(mail::ErrorClass::Data);
             if (sent) {
                 step = c.session.on_content_sent();
                 continue;
@@ -396,8 +399,14 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
     }
     if (step.next == Next::Failed) c.problem = c.session.trouble().text;
     std::vector<queue::RecipientResult> results;
-    for (const auto& outcome : c.session.results()) results.push_back(result_of(c, outcome));
+    for (const auto& outcome : c.session.results()) {
+        results.push_back(result_of(c, outcome));
+        if (outcome.reply && !outcome.delivered) note_reply(c, outcome.reply->code);
+    }
     attempt.hear(results);
+    if (!attempt.about_notice) report_session(c);
+    c.errors = {};
+    if (c.transcript) c.transcript->forget();
     if (broken && !answered) co_return Transaction::Unanswered;
     const bool reusable = !broken && step.next == Next::Finished && c.session.reusable();
     co_return reusable ? Transaction::Reusable : Transaction::Spent;

@@ -17,6 +17,7 @@
 #include "env/random.hpp"
 #include "env/resolver.hpp"
 #include "env/tls.hpp"
+#include "queue/session_report.hpp"
 #include "queue/transport.hpp"
 #include "routing/mail_hosts.hpp"
 #include "smtp/client_session.hpp"
@@ -47,6 +48,7 @@ class SmtpClientTransport : public queue::Transport {
         std::string queue_directory;
         env::Programs* programs = nullptr;  // for tokens; nullptr: none can be run
         std::function<queue::Transport*(const std::string& name)> transport;  // of best_mx_transport
+        queue::SessionReporting reporting{};                                  // notify_classes
     };
     /// Error: what the administrator must mend.
     static std::expected<std::unique_ptr<SmtpClientTransport>, std::string> make(std::string name,
@@ -83,11 +85,13 @@ class SmtpClientTransport : public queue::Transport {
         std::string domain;    // without brackets and port
         std::string sender;    // for sender-dependent credentials; else empty
         TlsPolicy tls;
+        bool about_notice = false;  // the mail is a notification: no notices about how it fares
     };
     template <class T>
     using Result = std::expected<T, Trouble>;
 
     SmtpClientTransport(std::string name, Protocol protocol, SmtpClientOptions options, Services services);
+    std::expected<void, std::string> read_certificates();
     env::Task<std::expected<void, std::string>> map_envelope(Attempt& attempt) const;
     env::Task<Result<Targets>> targets(std::string next_hop);
     routing::MailHostRules host_rules() const;
@@ -113,6 +117,7 @@ class SmtpClientTransport : public queue::Transport {
     env::Task<Transaction> transact(SmtpConnection& connection, Attempt& attempt);
     env::Task<bool> send_content(SmtpConnection& connection, OutgoingContent& content, bool chunked);
     void tell_changes(Attempt& attempt);
+    void report_session(SmtpConnection& connection) const;
     queue::RecipientResult result_of(const SmtpConnection& connection,
                                      const smtp::RecipientOutcome& outcome) const;
     std::chrono::seconds timeout(smtp::Wait wait) const;
@@ -125,7 +130,7 @@ class SmtpClientTransport : public queue::Transport {
     std::optional<CredentialSource> credentials_;
     std::shared_ptr<const OutgoingRules> outgoing_;
     std::string ca_pem_;
-    std::optional<env::TlsCertificate> certificate_;
+    std::vector<env::TlsCertificate> certificates_;
     ConnectionCache idle_;
 };
 
