@@ -4,6 +4,7 @@
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "config/lmtp_names.hpp"
 #include "delivery/forwarding.hpp"
 #include "delivery/junk_detail.hpp"
 #include "policy/content_check.hpp"
@@ -21,7 +22,7 @@ config::Configuration with_lmtp_names(const config::Configuration& configuration
     constexpr std::string_view prefix = "lmtp_";
     for (const auto& setting : configuration.settings())
         if (setting.name.starts_with(prefix))
-            overrides.overrides.emplace_back("smtp_" + setting.name.substr(prefix.size()), setting.value);
+            overrides.overrides.emplace_back(config::smtp_name_of(setting.name), setting.value);
     for (const auto name : delivery::OutgoingOptions::own_lmtp_names) {
         const std::string own = std::string(prefix) + std::string(name);
         if (!configuration.is_set(own))

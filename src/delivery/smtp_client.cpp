@@ -81,7 +81,8 @@ SmtpClientTransport::SmtpClientTransport(std::string name, Protocol protocol, Sm
       protocol_(protocol),
       options_(std::move(options)),
       services_(std::move(services)),
-      idle_(services_.loop, {options_.cache_time_limit, options_.reuse_count_limit, options_.quit_timeout}) {}
+      idle_(services_.loop, {options_.cache_time_limit, options_.reuse_time_limit, options_.reuse_count_limit,
+                             options_.quit_timeout}) {}
 SmtpClientTransport::~SmtpClientTransport() = default;
 
 std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTransport::make(

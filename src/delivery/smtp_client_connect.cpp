@@ -262,6 +262,7 @@ env::Task<SmtpClientTransport::Result<std::unique_ptr<SmtpConnection>>> SmtpClie
         if (!way.about_notice) report_session(*c);
         co_return std::unexpected(introduced.error());
     }
+    c->begun = begun;
     c->setup_seconds = std::chrono::duration<double>(clock.steady() - begun).count();
     co_return c;
 }

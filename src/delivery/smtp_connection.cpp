@@ -120,12 +120,14 @@ std::unique_ptr<SmtpConnection> ConnectionCache::take(const std::string& key) {
 void ConnectionCache::keep(const std::string& key, std::unique_ptr<SmtpConnection> connection) {
     std::size_t kept = 0;
     for (const auto& [other, connections] : idle_) kept += connections.size();
+    const auto now = loop_.clock().steady();
     const bool worn = limits_.uses > 0 && connection->uses >= limits_.uses;
-    if (worn || kept >= limits_.connections || limits_.idle.count() == 0) {
+    const bool old = limits_.age.count() > 0 && now - connection->begun >= limits_.age;
+    if (worn || old || kept >= limits_.connections || limits_.idle.count() == 0) {
         dismiss(std::move(connection));
         return;
     }
-    connection->last_use = loop_.clock().steady();
+    connection->last_use = now;
     idle_[key].push_back(std::move(connection));
 }
 

@@ -41,7 +41,7 @@ struct SmtpConnection {
     std::string input;
     std::size_t used = 0;
     std::uint32_t uses = 0;
-    env::SteadyTime last_use{};
+    env::SteadyTime begun{}, last_use{};
     double setup_seconds = 0;
     const tables::TableList* reply_filter = nullptr;  // smtp_reply_filter; empty or null: none
     std::optional<CredentialSource::Login> login;
@@ -54,6 +54,7 @@ class ConnectionCache {
  public:
     struct Limits {
         std::chrono::seconds idle{2};    // smtp_connection_cache_time_limit; 0: nothing is kept
+        std::chrono::seconds age{300};   // smtp_connection_reuse_time_limit; 0: any
         std::uint32_t uses = 100;        // smtp_connection_reuse_count_limit; 0: any number
         std::chrono::seconds quit{300};  // smtp_quit_timeout
         std::size_t connections = 100;   // of one transport

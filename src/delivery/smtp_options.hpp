@@ -58,6 +58,7 @@ struct SmtpClientOptions {
     DnsSupport dns_support = DnsSupport::Unset;
     bool disable_conversion = false;
     std::chrono::seconds cache_time_limit{2};
+    std::chrono::seconds reuse_time_limit{300};
     std::uint32_t reuse_count_limit = 100;
     std::string inet_protocols;
 
@@ -154,6 +155,9 @@ struct SmtpClientOptions {
                   "quoted-printable.");
         parameter("smtp_connection_cache_time_limit", &O::cache_time_limit, Between{0s, 86400s},
                   Default{"2s"}, "How long an idle connection is kept for the next message.");
+        parameter("smtp_connection_reuse_time_limit", &O::reuse_time_limit, Between{0s, 86400s},
+                  Default{"300s"},
+                  "How long a connection is used again and again, from when it was asked for; 0: no limit.");
         parameter("smtp_connection_reuse_count_limit", &O::reuse_count_limit, Between{0, 1000000},
                   "The most messages over one connection; 0: no limit.");
         parameter("inet_protocols", &O::inet_protocols, Default{"all"}, "ipv4, ipv6 or all.");
