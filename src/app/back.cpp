@@ -4,6 +4,7 @@
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "config/lmtp_names.hpp"
 #include "delivery/forwarding.hpp"
 #include "delivery/junk_detail.hpp"
 #include "delivery/pipe_transport.hpp"
@@ -22,7 +23,13 @@ config::Configuration with_lmtp_names(const config::Configuration& configuration
     constexpr std::string_view prefix = "lmtp_";
     for (const auto& setting : configuration.settings())
         if (setting.name.starts_with(prefix))
-            overrides.overrides.emplace_back("smtp_" + setting.name.substr(prefix.size()), setting.value);
+            overrides.overrides.emplace_back(config::smtp_name_of(setting.name), setting.value);
+    for (const auto name : delivery::OutgoingOptions::own_lmtp_names) {
+        const std::string own = std::string(prefix) + std::string(name);
+        if (!configuration.is_set(own))
+            overrides.overrides.emplace_back("smtp_" + std::string(name),
+                                             name == "line_length_limit" ? "998" : "");
+    }
     if (!configuration.is_set("lmtp_tcp_port")) overrides.overrides.emplace_back("smtp_tcp_port", "24");
     return configuration.with_overrides(overrides);
 }
@@ -128,6 +135,11 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         const auto found = transports->find(name);
         return found == transports->end() ? nullptr : found->second.get();
     };
+    const auto reporting = [this, &diagnostics](const config::Configuration& of_service) {
+        auto out = config::bind<queue::PostmasterOptions>(of_service, diagnostics).reporting();
+        out.tell = [this](queue::SessionReport report) { postmaster_->tell(std::move(report)); };
+        return out;
+    };
     auto services = site.services;
     // Postfix's own transports exist also where a short master.cf does not list them.
     for (const auto& [name, command] : {std::pair{"local", "local"},
@@ -149,13 +161,15 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         } else if (service.command == "smtp" || service.command == "lmtp") {
             const bool lmtp = service.command == "lmtp";
             delivery::SmtpClientTransport::Services world{
-                environment_.loop,   environment_.network, environment_.tls,      environment_.resolver,
-                environment_.random, environment_.files,   environment_.events,   *generation->factory,
-                own_addresses,       queue_directory,      environment_.programs, of_this_generation};
+                environment_.loop,    environment_.network, environment_.tls,    environment_.resolver,
+                environment_.random,  environment_.files,   environment_.events, *generation->factory,
+                *generation->routing, own_addresses,        queue_directory,     environment_.programs,
+                of_this_generation,   reporting(own)};
             const auto settings = lmtp ? with_lmtp_names(own) : own;
             auto made = delivery::SmtpClientTransport::make(
                 service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
-                config::bind<delivery::SmtpClientOptions>(settings, diagnostics), std::move(world));
+                config::bind<delivery::SmtpClientOptions>(settings, diagnostics),
+                config::bind<delivery::OutgoingOptions>(settings, diagnostics), std::move(world));
             if (!made) return std::unexpected(made.error());
             if (lmtp)
                 transport = std::make_unique<delivery::JunkDetailTransport>(
@@ -197,6 +211,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     queue::QueueManagerOptions options = config::bind<queue::QueueManagerOptions>(configuration, diagnostics);
     options.retry = config::bind<queue::RetryOptions>(configuration, diagnostics);
     auto notifier_options = config::bind<queue::NotifierOptions>(configuration, diagnostics);
+    auto postmaster_options = config::bind<queue::PostmasterOptions>(configuration, diagnostics);
     TRY_ASSIGN(notifier_options.templates, load_bounce_templates(configuration, environment_.files));
     for (const auto& d : diagnostics.list())
         if (d.severity == config::Severity::Error) return std::unexpected(d.render());
@@ -204,6 +219,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
     if (manager_) {
         manager_->configure(std::move(options));
         notifier_->configure(std::move(notifier_options));
+        postmaster_->configure(std::move(postmaster_options));
         return {};
     }
     queue::Notifier::Services notifier_services{
@@ -211,6 +227,11 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         environment_.random, signing_intake_,
         environment_.events, [this](mail::Envelope envelope) { return expand(std::move(envelope)); }};
     notifier_ = std::make_unique<queue::Notifier>(std::move(notifier_services), std::move(notifier_options));
+    queue::Postmaster::Services postmaster_services{
+        environment_.loop, signing_intake_, environment_.events,
+        [this](mail::Envelope envelope) { return expand(std::move(envelope)); }};
+    postmaster_ =
+        std::make_unique<queue::Postmaster>(std::move(postmaster_services), std::move(postmaster_options));
     const auto current = [this]() -> Generation& { return *generations_.back(); };
     queue::QueueManager::Services manager_services{
         environment_.loop,

@@ -10,6 +10,7 @@
 #include "delivery/simple_transports.hpp"
 #include "delivery/smtp_client.hpp"
 #include "delivery/virtual_transport.hpp"
+#include "queue/postmaster.hpp"
 #include "queue/queue_manager.hpp"
 
 namespace app {
@@ -30,6 +31,8 @@ class Back {
     /// The same for messages of this machine's own users, as receive_override_options of pickup says.
     env::Task<std::expected<mail::Envelope, std::string>> expand_submitted(mail::Envelope envelope);
     std::unique_ptr<policy::MessageFilter> make_filter();
+    /// After use().
+    queue::Postmaster& postmaster() { return *postmaster_; }
 
  private:
     struct Generation;
@@ -42,6 +45,7 @@ class Back {
     std::vector<std::unique_ptr<Generation>> generations_;  // older ones may have deliveries under way
     std::unique_ptr<CurrentRouter> router_;
     std::unique_ptr<queue::Notifier> notifier_;
+    std::unique_ptr<queue::Postmaster> postmaster_;
     std::unique_ptr<queue::QueueManager> manager_;
     std::function<void(queue::Arrival)> reader_;
 };

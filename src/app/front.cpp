@@ -5,6 +5,7 @@
 #include "app/tls_service.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "queue/postmaster.hpp"
 #include "reports/inbox.hpp"
 
 #include <algorithm>
@@ -106,6 +107,7 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->tokens = std::move(login.tokens);
     service->auth = std::move(login.offer);
     service->auth_of_loopback = std::move(login.loopback_offer);
+    service->reporting = config::bind<queue::PostmasterOptions>(configuration, diagnostics).reporting();
     service->throttle = config::bind<accounts::ThrottleOptions>(configuration, diagnostics);
     const auto repair = config::bind<RepairOptions>(configuration, diagnostics);
     service->repair_always = repair.always;
@@ -185,7 +187,8 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
 Front::Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
              std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
              accounts::Throttle& throttle, policy::AccountLimits& accounts, server::ConnectionCount& count,
-             policy::SightingSink sighted, std::function<void(std::string, std::string)> conspicuous)
+             policy::SightingSink sighted, std::function<void(std::string, std::string)> conspicuous,
+             std::function<void(queue::SessionReport)> report)
     : environment_(environment),
       intake_(environment.loop, environment.store, ids, intake, std::move(announce)),
       limits_(limits),
@@ -193,7 +196,8 @@ Front::Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::Intak
       accounts_(accounts),
       count_(count),
       sighted_(std::move(sighted)),
-      conspicuous_(std::move(conspicuous)) {}
+      conspicuous_(std::move(conspicuous)),
+      report_(std::move(report)) {}
 
 void Front::use(std::shared_ptr<FrontGeneration> generation) {
     generations_.push_back(generation);
@@ -216,7 +220,8 @@ void Front::add_listener(const std::string& service, std::unique_ptr<env::Listen
                                   scratch_,
                                   sighted_,
                                   accounts_,
-                                  conspicuous_};
+                                  conspicuous_,
+                                  report_};
     auto made =
         std::make_unique<server::SmtpListener>(services, generations_.back()->services.at(service), count_);
     made->start(std::move(listener));

@@ -58,7 +58,8 @@ class Front {
     Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
           std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
           accounts::Throttle& throttle, policy::AccountLimits& accounts, server::ConnectionCount& count,
-          policy::SightingSink sighted = {}, std::function<void(std::string, std::string)> conspicuous = {});
+          policy::SightingSink sighted = {}, std::function<void(std::string, std::string)> conspicuous = {},
+          std::function<void(queue::SessionReport)> report = {});
     /// A service's listener; `service` must be in the generation.
     void add_listener(const std::string& service, std::unique_ptr<env::Listener> listener);
     void use(std::shared_ptr<FrontGeneration> generation);
@@ -74,6 +75,7 @@ class Front {
     server::ConnectionCount& count_;
     policy::SightingSink sighted_;
     std::function<void(std::string, std::string)> conspicuous_;
+    std::function<void(queue::SessionReport)> report_;
     std::array<char, 65536> scratch_;
     std::vector<std::shared_ptr<FrontGeneration>>
         generations_;  // the last is in force; older ones serve old connections

@@ -41,6 +41,10 @@ struct ProgramOptions {
         using O = ProgramOptions;
         using base::Between;
         using base::Default;
+        parameter(
+            "queue_minfree", &O::queue_minfree, Between{0, 1ULL << 62},
+            "With fewer octets free where the queue is stored mail is refused with 452; never fewer than "
+            "1.5 times message_size_limit.");
         parameter("queue_directory", &O::queue_directory, Default{"/var/spool/postfix"},
                   "The folder of the queue and of relative socket names.");
         parameter("data_directory", &O::data_directory, Default{"/var/lib/postfix"},

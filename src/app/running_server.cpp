@@ -184,6 +184,11 @@ std::unique_ptr<Front> RunningServer::make_front(LoopWorld& world, queue::QueueI
                 [this, account = std::move(account), client = std::move(client)]() mutable {
                     accounts_->conspicuous(std::move(account), std::move(client));
                 });
+        },
+        [this](queue::SessionReport report) {
+            back_world_->loop.post([this, report = std::move(report)]() mutable {
+                back_->postmaster().tell(std::move(report));
+            });
         });
 }
 

@@ -8,12 +8,14 @@
 #include "app/transport_limits.hpp"
 #include "base/text.hpp"
 #include "delivery/local_transport.hpp"
+#include "delivery/outgoing_options.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/virtual_transport.hpp"
 #include "policy/account_options.hpp"
 #include "policy/filter_options.hpp"
 #include "policy/options.hpp"
 #include "policy/sender_options.hpp"
+#include "queue/postmaster.hpp"
 #include "queue/queue_manager.hpp"
 #include "reports/options.hpp"
 #include "routing/options.hpp"
@@ -53,13 +55,14 @@ struct NamesOnly {
 
 std::shared_ptr<const config::Registry> make_registry() {
     return std::make_shared<const config::Registry>(
-        config::Registry::collect<
-            ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions, TokenOptions,
-            RepairOptions, policy::SenderOptions, reports::ReportOptions, accounts::ThrottleOptions,
-            policy::AccountOptions, TransportLimitOptions, smtp::ServerOptions, server::ClientLimitOptions,
-            policy::PolicyOptions, policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
-            queue::RetryOptions, queue::NotifierOptions, BounceTemplateOptions, delivery::VirtualOptions,
-            delivery::LocalOptions, delivery::SmtpClientOptions, NamesOnly>());
+        config::Registry::collect<ProgramOptions, DnsOptions, acme::Options, TlsServerOptions, AuthOptions,
+                                  TokenOptions, RepairOptions, policy::SenderOptions, reports::ReportOptions,
+                                  accounts::ThrottleOptions, policy::AccountOptions, TransportLimitOptions,
+                                  smtp::ServerOptions, server::ClientLimitOptions, policy::PolicyOptions,
+                                  policy::FilterOptions, routing::RoutingOptions, queue::QueueManagerOptions,
+                                  queue::RetryOptions, queue::NotifierOptions, queue::PostmasterOptions,
+                                  BounceTemplateOptions, delivery::VirtualOptions, delivery::LocalOptions,
+                                  delivery::SmtpClientOptions, delivery::OutgoingOptions, NamesOnly>());
 }
 
 std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSystem& files,
@@ -114,6 +117,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
     config::bind<delivery::LocalOptions>(c, diagnostics);
     config::bind<smtp::ServerOptions>(c, diagnostics);
     config::bind<delivery::SmtpClientOptions>(c, diagnostics);
+    config::bind<delivery::OutgoingOptions>(c, diagnostics);
     config::bind<server::ClientLimitOptions>(c, diagnostics);
     config::bind<policy::PolicyOptions>(c, diagnostics);
     config::bind<policy::FilterOptions>(c, diagnostics);

@@ -4,6 +4,7 @@
 #include "acme/certificate_folder.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "env/certificates.hpp"
 #include "env/pem.hpp"
 #include "tables/factory.hpp"
 
@@ -15,33 +16,6 @@ namespace {
 constexpr std::uint64_t sni_table_octets_max = 64 << 20;
 constexpr std::size_t sni_names_max = 100'000;
 constexpr auto placeholder_lifetime = std::chrono::hours(24 * 90);
-
-using Certificates = std::vector<env::TlsCertificate>;
-
-std::expected<Certificates, std::string> read_chain(env::FileSystem& files, std::string_view parameter,
-                                                    const std::vector<std::string>& paths) {
-    std::string all;  // a key and its chain may be in files that follow each other
-    for (const auto& path : paths) {
-        TRY_ASSIGN(const std::string pem, env::read_pem(files, parameter, path));
-        all += pem + "\n";
-    }
-    auto out = split_chain(all);
-    if (!out)
-        return std::unexpected(fmt::format("{}: {}: {}", parameter, fmt::join(paths, ", "), out.error()));
-    return out;
-}
-
-std::expected<Certificates, std::string> read_pair(env::FileSystem& files, std::string_view certificate_name,
-                                                   const std::string& certificate_path,
-                                                   std::string_view key_name, const std::string& key_path) {
-    Certificates out;
-    if (certificate_path.empty() || certificate_path == "none") return out;
-    env::TlsCertificate certificate;
-    TRY_ASSIGN(certificate.chain_pem, env::read_pem(files, certificate_name, certificate_path));
-    TRY_ASSIGN(certificate.key_pem, env::read_pem(files, key_name, key_path));
-    out.push_back(std::move(certificate));
-    return out;
-}
 
 /// The first certificate's names are the service's own, the others are found by the name a client asks for.
 /// Before an authority has answered for the first time one of our own stands in, so that the server can
@@ -80,21 +54,21 @@ std::expected<void, std::string> add_certificates(const TlsServerOptions& option
                                                   env::TlsServerSettings& settings) {
     if (!options.chain_files.empty()) {
         TRY_ASSIGN(settings.certificates,
-                   read_chain(environment.files, "smtpd_tls_chain_files", options.chain_files));
+                   env::read_chain(environment.files, "smtpd_tls_chain_files", options.chain_files));
     } else if (uses_acme(options)) {
         TRY(add_acme(configuration, environment, settings));
     } else {
         TRY_ASSIGN(settings.certificates,
-                   read_pair(environment.files, "smtpd_tls_cert_file", options.certificate_file,
-                             "smtpd_tls_key_file", options.key_file));
+                   env::read_pair(environment.files, {"smtpd_tls_cert_file", options.certificate_file,
+                                                      "smtpd_tls_key_file", options.key_file}));
         TRY_ASSIGN(auto second,
-                   read_pair(environment.files, "smtpd_tls_eccert_file", options.ec_certificate_file,
-                             "smtpd_tls_eckey_file", options.ec_key_file));
+                   env::read_pair(environment.files, {"smtpd_tls_eccert_file", options.ec_certificate_file,
+                                                      "smtpd_tls_eckey_file", options.ec_key_file}));
         for (auto& certificate : second) settings.certificates.push_back(std::move(certificate));
     }
     TRY_ASSIGN(const auto names, read_sni_maps(options.sni_maps, environment.files));
     for (const auto& [name, paths] : names) {
-        auto found = read_chain(environment.files, "tls_server_sni_maps", paths);
+        auto found = env::read_chain(environment.files, "tls_server_sni_maps", paths);
         if (!found) return std::unexpected(fmt::format("{} (for {})", found.error(), name));
         for (auto& certificate : *found) settings.sni.emplace_back(name, std::move(certificate));
     }
@@ -129,39 +103,6 @@ std::expected<void, std::string> add_client_certificates(const TlsServerOptions&
 bool uses_acme(const TlsServerOptions& options) {
     return options.chain_files.empty() && options.certificate_file.empty() &&
            options.ec_certificate_file.empty();
-}
-
-std::expected<Certificates, std::string> split_chain(const std::string& pem) {
-    constexpr std::string_view begin = "-----BEGIN ", dashes = "-----";
-    Certificates out;
-    std::size_t keys = 0;
-    std::string before_key;  // certificates that no key precedes
-    for (std::size_t at = pem.find(begin); at != std::string::npos; at = pem.find(begin, at + 1)) {
-        const auto name_end = pem.find(dashes, at + begin.size());
-        if (name_end == std::string::npos) break;
-        const std::string name = pem.substr(at + begin.size(), name_end - at - begin.size());
-        const std::string end_line = "-----END " + name + "-----";
-        const auto end = pem.find(end_line, name_end);
-        if (end == std::string::npos)
-            return std::unexpected(fmt::format("'{}' has no end", base::printable(name, 60)));
-        const std::string block = pem.substr(at, end + end_line.size() - at) + "\n";
-        if (name.ends_with("PRIVATE KEY")) {
-            ++keys;
-            out.push_back({"", block});
-        } else if (name.ends_with("CERTIFICATE")) {
-            (out.empty() ? before_key : out.back().chain_pem) += block;
-        }
-        at = end;
-    }
-    if (keys == 0) return std::unexpected("there is no private key in it");
-    if (!before_key.empty()) {
-        if (keys > 1) return std::unexpected("each private key must stand before its own certificates");
-        out.front().chain_pem = before_key + out.front().chain_pem;
-    }
-    for (const auto& certificate : out)
-        if (certificate.chain_pem.empty())
-            return std::unexpected("a private key has no certificate after it");
-    return out;
 }
 
 std::expected<std::vector<SniFiles>, std::string> read_sni_maps(const std::string& specs,

@@ -22,10 +22,6 @@ std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options,
                                                const config::Configuration& configuration,
                                                LoopEnvironment environment);
 
-/// The certificates of one PEM text, in which keys and chains may follow each other (smtpd_tls_chain_files):
-/// a key before its chain; where there is but one key, it may stand anywhere. Error: a sentence.
-std::expected<std::vector<env::TlsCertificate>, std::string> split_chain(const std::string& pem);
-
 /// One line of tls_server_sni_maps.
 struct SniFiles {
     std::string name;                // in lower case; ".domain" for what is below

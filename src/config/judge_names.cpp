@@ -1,6 +1,7 @@
 // What a configuration asks for that is not done here (configuration.hpp: judge_names).
 #include "base/text.hpp"
 #include "config/configuration.hpp"
+#include "config/lmtp_names.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -92,8 +93,7 @@ void judge_names(const Configuration& configuration, const std::vector<Service>&
     const auto is_ours = [&](std::string_view name) {
         // An lmtp service reads lmtp_… as the smtp client reads smtp_….
         return configuration.registry().find(name) ||
-               (name.starts_with("lmtp_") &&
-                configuration.registry().find("smtp_" + std::string(name.substr(5))));
+               (name.starts_with("lmtp_") && configuration.registry().find(smtp_name_of(name)));
     };
     // A name of Postfix's counts as used only where something that is honoured refers to it; a name of the
     // administrator's own, wherever it is referred to.

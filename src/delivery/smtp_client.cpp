@@ -13,6 +13,11 @@
 namespace delivery {
 namespace {
 
+/// The replies of RFC 5321 §4.2.1 about syntax: one of the two does not speak SMTP as the other expects.
+void note_reply(SmtpConnection& c, int code) {
+    if (code < 400 || code > 599 || code / 10 % 10 == 0) c.errors.add(mail::ErrorClass::Protocol);
+}
+
 queue::RecipientResult not_now(mail::Status status, std::string text) {
     queue::RecipientResult out;
     out.kind =
@@ -26,8 +31,11 @@ queue::RecipientResult not_now(mail::Status status, std::string text) {
 
 /// A delivery on its way from host to host.
 struct SmtpClientTransport::Attempt {
-    explicit Attempt(queue::DeliveryRequest asked)
-        : request(std::move(asked)), content(std::move(request.content)) {
+    Attempt(queue::DeliveryRequest asked, std::shared_ptr<const OutgoingRules> rules)
+        : request(std::move(asked)),
+          content(std::move(request.content), std::move(rules)),
+          sender(request.envelope->sender),
+          recipients(request.recipients) {
         for (std::size_t i = 0; i < request.recipients.size(); ++i) open.push_back(i);
         heard.resize(request.recipients.size());
     }
@@ -57,10 +65,13 @@ struct SmtpClientTransport::Attempt {
 
     queue::DeliveryRequest request;
     OutgoingContent content;
+    mail::ReversePath sender;  // as they are sent
+    std::vector<mail::Recipient> recipients;
     queue::DeliveryReport report;
     std::vector<std::size_t> open;  // recipients neither delivered nor refused for good
     std::vector<std::optional<queue::RecipientResult>> heard;
     std::set<env::Endpoint> tried;
+    bool about_notice = false;
     std::string last_words;  // why the last host did not do for somebody
 };
 
@@ -70,11 +81,13 @@ SmtpClientTransport::SmtpClientTransport(std::string name, Protocol protocol, Sm
       protocol_(protocol),
       options_(std::move(options)),
       services_(std::move(services)),
-      idle_(services_.loop, {options_.cache_time_limit, options_.reuse_count_limit, options_.quit_timeout}) {}
+      idle_(services_.loop, {options_.cache_time_limit, options_.reuse_time_limit, options_.reuse_count_limit,
+                             options_.quit_timeout}) {}
 SmtpClientTransport::~SmtpClientTransport() = default;
 
 std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTransport::make(
-    std::string name, Protocol protocol, SmtpClientOptions options, Services services) {
+    std::string name, Protocol protocol, SmtpClientOptions options, OutgoingOptions outgoing,
+    Services services) {
     std::unique_ptr<SmtpClientTransport> out(
         new SmtpClientTransport(std::move(name), protocol, std::move(options), std::move(services)));
     const auto& o = out->options_;
@@ -89,6 +102,7 @@ std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTrans
     TRY(open("smtp_reply_filter", o.reply_filter, out->reply_filter_));
     TRY(open("smtp_discard_ehlo_keyword_address_maps", o.discarded_keyword_maps,
              out->discarded_keyword_maps_));
+    TRY_ASSIGN(out->outgoing_, OutgoingRules::make(outgoing, out->services_.factory, out->services_.routing));
     if (o.sasl) {
         tables::TableList passwords;
         TRY(open("smtp_sasl_password_maps", o.password_maps, passwords));
@@ -113,23 +127,40 @@ std::expected<std::unique_ptr<SmtpClientTransport>, std::string> SmtpClientTrans
     if (!o.ca_file.empty()) {
         TRY_ASSIGN(out->ca_pem_, env::read_pem(out->services_.files, "smtp_tls_CAfile", o.ca_file));
     }
-    if (!o.certificate_file.empty()) {
-        env::TlsCertificate certificate;
-        TRY_ASSIGN(certificate.chain_pem,
-                   env::read_pem(out->services_.files, "smtp_tls_cert_file", o.certificate_file));
-        TRY_ASSIGN(certificate.key_pem, env::read_pem(out->services_.files, "smtp_tls_key_file", o.key_file));
-        out->certificate_ = std::move(certificate);
-    }
+    TRY(out->read_certificates());
     for (const auto& hop : o.fallback_relay)
         if (!parse_next_hop(hop, 25))
             return std::unexpected(fmt::format("smtp_fallback_relay: '{}' is not a next hop", hop));
     return out;
 }
 
+/// smtp_generic_maps: sender and recipients as other machines are to see them. Reports go by the old ones.
+env::Task<std::expected<void, std::string>> SmtpClientTransport::map_envelope(Attempt& attempt) const {
+    if (!outgoing_->maps_addresses()) co_return std::expected<void, std::string>{};
+    if (!attempt.sender.is_null()) {
+        auto sender = co_await outgoing_->outside(attempt.sender.address());
+        if (!sender) co_return std::unexpected(sender.error());
+        attempt.sender = mail::ReversePath(std::move(*sender));
+    }
+    for (auto& recipient : attempt.recipients) {
+        auto address = co_await outgoing_->outside(recipient.address);
+        if (!address) co_return std::unexpected(address.error());
+        recipient.address = std::move(*address);
+    }
+    co_return std::expected<void, std::string>{};
+}
+
 env::Task<queue::DeliveryReport> SmtpClientTransport::deliver(queue::DeliveryRequest request) {
-    Attempt attempt(std::move(request));
+    Attempt attempt(std::move(request), outgoing_);
+    const auto mapped = co_await map_envelope(attempt);
+    if (!mapped) {
+        attempt.settle(not_now({4, 3, 0}, mapped.error()));
+        co_return std::move(attempt.report);
+    }
     Way way;
     way.next_hop = attempt.request.next_hop;
+    way.about_notice = attempt.about_notice =
+        queue::is_notice(attempt.request.envelope->sender, services_.reporting.notice_sender);
     if (const auto hop = parse_hop(way.next_hop))
         way.domain = mail::to_a_labels(hop->host).value_or(hop->host);
     if (options_.sender_dependent && !attempt.request.envelope->sender.is_null())
@@ -278,6 +309,11 @@ env::Task<bool> SmtpClientTransport::send_content(SmtpConnection& c, OutgoingCon
     }
 }
 
+void SmtpClientTransport::tell_changes(Attempt& attempt) {
+    for (const auto& note : attempt.content.take_notes())
+        services_.events.note(base::Severity::Info, name_, attempt.request.id.text() + ": " + note);
+}
+
 queue::RecipientResult SmtpClientTransport::result_of(const SmtpConnection& c,
                                                       const smtp::RecipientOutcome& outcome) const {
     using Kind = queue::RecipientResult::Kind;
@@ -332,22 +368,24 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
         attempt.hear(nobody);
         co_return Transaction::Spent;
     }
-    smtp::ClientMessage message{envelope.sender,
+    smtp::ClientMessage message{attempt.sender,
                                 {},
                                 fit->body,
                                 envelope.smtputf8,
                                 fit->utf8_header,
                                 envelope.dsn_return,
                                 envelope.dsn_envelope_id,
-                                attempt.content.stored_size()};
-    for (const auto index : attempt.open) message.recipients.push_back(attempt.request.recipients[index]);
+                                fit->size};
+    for (const auto index : attempt.open) message.recipients.push_back(attempt.recipients[index]);
     smtp::ClientStep step = c.session.send(std::move(message));
     bool broken = false, answered = false;
     while (!broken && step.next != Next::Finished && step.next != Next::Failed) {
         const auto until = services_.loop.clock().steady() + timeout(step.wait);
-        bool sent = co_await c.send(std::move(step.output), until);
+        bool sent = co_await c.say(std::move(step.output), until);
         if (sent && step.next == Next::Content) {
             sent = co_await send_content(c, attempt.content, step.chunked);
+            tell_changes(attempt);
+            if (attempt.content.failed()) c.errors.add(mail::ErrorClass::Data);
             if (sent) {
                 step = c.session.on_content_sent();
                 continue;
@@ -362,8 +400,14 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
     }
     if (step.next == Next::Failed) c.problem = c.session.trouble().text;
     std::vector<queue::RecipientResult> results;
-    for (const auto& outcome : c.session.results()) results.push_back(result_of(c, outcome));
+    for (const auto& outcome : c.session.results()) {
+        results.push_back(result_of(c, outcome));
+        if (outcome.reply && !outcome.delivered) note_reply(c, outcome.reply->code);
+    }
     attempt.hear(results);
+    if (!attempt.about_notice) report_session(c);
+    c.errors = {};
+    if (c.transcript) c.transcript->forget();
     if (broken && !answered) co_return Transaction::Unanswered;
     const bool reusable = !broken && step.next == Next::Finished && c.session.reusable();
     co_return reusable ? Transaction::Reusable : Transaction::Spent;

@@ -7,6 +7,7 @@
 #include "delivery/credential_source.hpp"
 #include "delivery/next_hop.hpp"
 #include "delivery/outgoing_content.hpp"
+#include "delivery/outgoing_rules.hpp"
 #include "delivery/smtp_connection.hpp"
 #include "delivery/smtp_options.hpp"
 #include "delivery/tls_policy.hpp"
@@ -16,6 +17,7 @@
 #include "env/random.hpp"
 #include "env/resolver.hpp"
 #include "env/tls.hpp"
+#include "queue/session_report.hpp"
 #include "queue/transport.hpp"
 #include "routing/mail_hosts.hpp"
 #include "smtp/client_session.hpp"
@@ -41,15 +43,18 @@ class SmtpClientTransport : public queue::Transport {
         env::FileSystem& files;
         base::EventSink& events;
         tables::Factory& factory;
+        routing::Routing& routing;
         std::set<env::IpAddress> own_addresses;
         std::string queue_directory;
         env::Programs* programs = nullptr;  // for tokens; nullptr: none can be run
         std::function<queue::Transport*(const std::string& name)> transport;  // of best_mx_transport
+        queue::SessionReporting reporting{};                                  // notify_classes
     };
     /// Error: what the administrator must mend.
     static std::expected<std::unique_ptr<SmtpClientTransport>, std::string> make(std::string name,
                                                                                  Protocol protocol,
                                                                                  SmtpClientOptions options,
+                                                                                 OutgoingOptions outgoing,
                                                                                  Services services);
     ~SmtpClientTransport() override;
     env::Task<queue::DeliveryReport> deliver(queue::DeliveryRequest request) override;
@@ -80,11 +85,14 @@ class SmtpClientTransport : public queue::Transport {
         std::string domain;    // without brackets and port
         std::string sender;    // for sender-dependent credentials; else empty
         TlsPolicy tls;
+        bool about_notice = false;  // the mail is a notification: no notices about how it fares
     };
     template <class T>
     using Result = std::expected<T, Trouble>;
 
     SmtpClientTransport(std::string name, Protocol protocol, SmtpClientOptions options, Services services);
+    std::expected<void, std::string> read_certificates();
+    env::Task<std::expected<void, std::string>> map_envelope(Attempt& attempt) const;
     env::Task<Result<Targets>> targets(std::string next_hop);
     routing::MailHostRules host_rules() const;
     bool looks_up_mx() const;
@@ -108,6 +116,8 @@ class SmtpClientTransport : public queue::Transport {
     env::Task<bool> use(Attempt& attempt, std::unique_ptr<SmtpConnection> connection, const std::string& key);
     env::Task<Transaction> transact(SmtpConnection& connection, Attempt& attempt);
     env::Task<bool> send_content(SmtpConnection& connection, OutgoingContent& content, bool chunked);
+    void tell_changes(Attempt& attempt);
+    void report_session(SmtpConnection& connection) const;
     queue::RecipientResult result_of(const SmtpConnection& connection,
                                      const smtp::RecipientOutcome& outcome) const;
     std::chrono::seconds timeout(smtp::Wait wait) const;
@@ -118,8 +128,9 @@ class SmtpClientTransport : public queue::Transport {
     Services services_;
     tables::TableList policy_maps_, reply_filter_, discarded_keyword_maps_;
     std::optional<CredentialSource> credentials_;
+    std::shared_ptr<const OutgoingRules> outgoing_;
     std::string ca_pem_;
-    std::optional<env::TlsCertificate> certificate_;
+    std::vector<env::TlsCertificate> certificates_;
     ConnectionCache idle_;
 };
 

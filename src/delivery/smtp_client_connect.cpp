@@ -1,7 +1,9 @@
 // The way to a host that takes mail: connecting, TLS, logging in.
 #include "base/base64.hpp"
+#include "base/result.hpp"
 #include "base/text.hpp"
 #include "delivery/smtp_client.hpp"
+#include "env/certificates.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -16,6 +18,34 @@ bool has_word(const std::vector<std::string>& words, std::string_view word) {
 }
 
 }  // namespace
+
+std::expected<void, std::string> SmtpClientTransport::read_certificates() {
+    const auto& o = options_;
+    const env::PairOfFiles pairs[] = {
+        {"smtp_tls_cert_file", o.certificate_file, "smtp_tls_key_file", o.key_file},
+        {"smtp_tls_eccert_file", o.ec_certificate_file, "smtp_tls_eckey_file", o.ec_key_file},
+        {"smtp_tls_dcert_file", o.dsa_certificate_file, "smtp_tls_dkey_file", o.dsa_key_file}};
+    if (!o.chain_files.empty()) {
+        for (const auto& pair : pairs)
+            if (!pair.certificate.empty())
+                services_.events.note(base::Severity::Warning, name_,
+                                      fmt::format("{} is not used, since smtp_tls_chain_files is set",
+                                                  pair.certificate_parameter));
+        TRY_ASSIGN(certificates_, env::read_chain(services_.files, "smtp_tls_chain_files", o.chain_files));
+        return {};
+    }
+    for (const auto& pair : pairs) {
+        TRY_ASSIGN(auto found, env::read_pair(services_.files, pair));
+        for (auto& one : found) certificates_.push_back(std::move(one));
+    }
+    return {};
+}
+
+/// To the postmaster, where it went wrong in a way he wants to hear of.
+void SmtpClientTransport::report_session(SmtpConnection& c) const {
+    if (!c.transcript || !services_.reporting.wants(c.errors)) return;
+    services_.reporting.tell({queue::SessionReport::Side::Client, c.relay, c.errors, c.transcript->text()});
+}
 
 std::chrono::seconds SmtpClientTransport::timeout(smtp::Wait wait) const {
     switch (wait) {
@@ -71,7 +101,7 @@ env::Task<SmtpClientTransport::Result<void>> SmtpClientTransport::encrypt(SmtpCo
     env::TlsClientSettings settings = handshake_settings(way.tls, c.host, way.domain);
     settings.ca_pem = ca_pem_;
     settings.ca_path = options_.ca_path;
-    settings.certificate = certificate_;
+    settings.certificates = certificates_;
     settings.session_peer = c.relay;
     settings.session_lifetime = options_.session_lifetime;
     const auto until = services_.loop.clock().steady() + options_.tls_timeout;
@@ -107,7 +137,7 @@ env::Task<SmtpClientTransport::Result<void>> SmtpClientTransport::introduce(Smtp
     smtp::ClientStep step = c.session.start();
     for (;;) {
         const auto until = services_.loop.clock().steady() + timeout(step.wait);
-        const bool sent = co_await c.send(std::move(step.output), until);
+        const bool sent = co_await c.say(std::move(step.output), until);
         std::optional<smtp::Reply> reply;
         switch (step.next) {
             case Next::Ready:
@@ -129,6 +159,7 @@ env::Task<SmtpClientTransport::Result<void>> SmtpClientTransport::introduce(Smtp
                 break;
             default: {
                 const auto& found = c.session.trouble();
+                if (found.protocol) c.errors.add(mail::ErrorClass::Protocol);
                 Trouble trouble{found.status, found.text, found.tls};
                 if (found.login) trouble.refused_login = c.login;
                 co_return std::unexpected(std::move(trouble));
@@ -219,6 +250,8 @@ env::Task<SmtpClientTransport::Result<std::unique_ptr<SmtpConnection>>> SmtpClie
     c->endpoint = target.endpoint;
     c->reply_filter = &reply_filter_;
     c->login = std::move(*known);
+    if (services_.reporting.tell && !services_.reporting.wanted.empty())
+        c->transcript = std::make_unique<smtp::Transcript>(smtp::Transcript::Side::Client);
     if (options_.wrapper_mode) {
         auto encrypted = co_await encrypt(*c, way);
         if (!encrypted) co_return std::unexpected(encrypted.error());
@@ -226,8 +259,10 @@ env::Task<SmtpClientTransport::Result<std::unique_ptr<SmtpConnection>>> SmtpClie
     auto introduced = co_await introduce(*c, way);
     if (!introduced) {
         if (c->stream) c->stream->close();
+        if (!way.about_notice) report_session(*c);
         co_return std::unexpected(introduced.error());
     }
+    c->begun = begun;
     c->setup_seconds = std::chrono::duration<double>(clock.steady() - begun).count();
     co_return c;
 }

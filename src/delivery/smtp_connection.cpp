@@ -23,12 +23,13 @@ env::Task<std::optional<smtp::Reply>> SmtpConnection::reply(env::SteadyTime dead
         const auto result = parser.feed(std::string_view(input).substr(used), consumed);
         used += consumed;
         if (result == smtp::ReplyParser::Result::Complete) {
-            if (!reply_filter || reply_filter->empty()) co_return parser.take();
-            auto changed = co_await filtered(parser.take());
+            if (!reply_filter || reply_filter->empty()) co_return kept(parser.take());
+            auto changed = co_await filtered(kept(parser.take()));
             co_return changed;
         }
         if (result == smtp::ReplyParser::Result::Malformed) {
             problem = "received a malformed reply";
+            errors.add(mail::ErrorClass::Protocol);
             co_return std::nullopt;
         }
         char piece[4096];
@@ -40,6 +41,15 @@ env::Task<std::optional<smtp::Reply>> SmtpConnection::reply(env::SteadyTime dead
         input.assign(piece, *got);
         used = 0;
     }
+}
+
+smtp::Reply SmtpConnection::kept(smtp::Reply reply) {
+    if (!transcript) return reply;
+    for (std::size_t i = 0; i < reply.lines.size(); ++i) {
+        const bool last = i + 1 == reply.lines.size();
+        transcript->replies(fmt::format("{}{}{}", reply.code, last ? ' ' : '-', reply.lines[i]));
+    }
+    return reply;
 }
 
 env::Task<std::optional<smtp::Reply>> SmtpConnection::filtered(smtp::Reply reply) {
@@ -61,6 +71,13 @@ env::Task<std::optional<smtp::Reply>> SmtpConnection::filtered(smtp::Reply reply
     }
     problem = "smtp_reply_filter made a malformed reply of what was received";
     co_return std::nullopt;
+}
+
+env::Task<bool> SmtpConnection::say(std::string commands, env::SteadyTime deadline) {
+    using Meaning = smtp::Transcript::Meaning;
+    const bool answer = session.waiting_for() == smtp::Wait::Auth && !commands.starts_with("AUTH ");
+    if (transcript) transcript->commands(commands, answer ? Meaning::Secret : Meaning::Command);
+    return send(std::move(commands), deadline);
 }
 
 env::Task<bool> SmtpConnection::send(std::string bytes, env::SteadyTime deadline) {
@@ -103,12 +120,14 @@ std::unique_ptr<SmtpConnection> ConnectionCache::take(const std::string& key) {
 void ConnectionCache::keep(const std::string& key, std::unique_ptr<SmtpConnection> connection) {
     std::size_t kept = 0;
     for (const auto& [other, connections] : idle_) kept += connections.size();
+    const auto now = loop_.clock().steady();
     const bool worn = limits_.uses > 0 && connection->uses >= limits_.uses;
-    if (worn || kept >= limits_.connections || limits_.idle.count() == 0) {
+    const bool old = limits_.age.count() > 0 && now - connection->begun >= limits_.age;
+    if (worn || old || kept >= limits_.connections || limits_.idle.count() == 0) {
         dismiss(std::move(connection));
         return;
     }
-    connection->last_use = loop_.clock().steady();
+    connection->last_use = now;
     idle_[key].push_back(std::move(connection));
 }
 

@@ -6,7 +6,9 @@
 #include "env/loop.hpp"
 #include "env/network.hpp"
 #include "env/task.hpp"
+#include "mail/error_class.hpp"
 #include "smtp/client_session.hpp"
+#include "smtp/transcript.hpp"
 #include "tables/table.hpp"
 
 #include <chrono>
@@ -23,7 +25,11 @@ struct SmtpConnection {
     explicit SmtpConnection(smtp::ClientSettings settings) : session(std::move(settings)) {}
     /// The next reply; nullopt: the connection broke, timed out, or what came is no reply.
     env::Task<std::optional<smtp::Reply>> reply(env::SteadyTime deadline);
+    /// Commands of the session, which its transcript keeps.
+    env::Task<bool> say(std::string commands, env::SteadyTime deadline);
     env::Task<bool> send(std::string bytes, env::SteadyTime deadline);
+    /// The reply, for the transcript.
+    smtp::Reply kept(smtp::Reply reply);
     /// A reply with its lines replaced as smtp_reply_filter says; nullopt: what it became is no reply.
     env::Task<std::optional<smtp::Reply>> filtered(smtp::Reply reply);
 
@@ -35,17 +41,20 @@ struct SmtpConnection {
     std::string input;
     std::size_t used = 0;
     std::uint32_t uses = 0;
-    env::SteadyTime last_use{};
+    env::SteadyTime begun{}, last_use{};
     double setup_seconds = 0;
     const tables::TableList* reply_filter = nullptr;  // smtp_reply_filter; empty or null: none
     std::optional<CredentialSource::Login> login;
-    std::string problem;  // why reply() or send() gave up
+    std::unique_ptr<smtp::Transcript> transcript;  // nullptr: nobody wants it
+    mail::ErrorClasses errors;                     // for the postmaster, of this message or of the way to it
+    std::string problem;                           // why reply() or send() gave up
 };
 
 class ConnectionCache {
  public:
     struct Limits {
         std::chrono::seconds idle{2};    // smtp_connection_cache_time_limit; 0: nothing is kept
+        std::chrono::seconds age{300};   // smtp_connection_reuse_time_limit; 0: any
         std::uint32_t uses = 100;        // smtp_connection_reuse_count_limit; 0: any number
         std::chrono::seconds quit{300};  // smtp_quit_timeout
         std::size_t connections = 100;   // of one transport

@@ -58,14 +58,17 @@ struct SmtpClientOptions {
     DnsSupport dns_support = DnsSupport::Unset;
     bool disable_conversion = false;
     std::chrono::seconds cache_time_limit{2};
+    std::chrono::seconds reuse_time_limit{300};
     std::uint32_t reuse_count_limit = 100;
     std::string inet_protocols;
 
     ClientTlsLevel tls_level = ClientTlsLevel::Unset;
     bool use_tls = false, enforce_tls = false, wrapper_mode = false;
-    std::string policy_maps, ca_file, ca_path, certificate_file, key_file, protocols, mandatory_protocols,
-        ciphers, mandatory_ciphers, exclude_ciphers, mandatory_exclude_ciphers, server_name;
+    std::string policy_maps, ca_file, ca_path, certificate_file, key_file, ec_certificate_file, ec_key_file,
+        dsa_certificate_file, dsa_key_file, protocols, mandatory_protocols, ciphers, mandatory_ciphers,
+        exclude_ciphers, mandatory_exclude_ciphers, server_name;
     std::vector<std::string> verify_match, secure_match, fingerprint_match;
+    std::vector<std::string> chain_files;
     std::uint32_t tls_log_level = 0;
     std::string session_database;
     std::chrono::seconds session_lifetime{3600};
@@ -152,6 +155,9 @@ struct SmtpClientOptions {
                   "quoted-printable.");
         parameter("smtp_connection_cache_time_limit", &O::cache_time_limit, Between{0s, 86400s},
                   Default{"2s"}, "How long an idle connection is kept for the next message.");
+        parameter("smtp_connection_reuse_time_limit", &O::reuse_time_limit, Between{0s, 86400s},
+                  Default{"300s"},
+                  "How long a connection is used again and again, from when it was asked for; 0: no limit.");
         parameter("smtp_connection_reuse_count_limit", &O::reuse_count_limit, Between{0, 1000000},
                   "The most messages over one connection; 0: no limit.");
         parameter("inet_protocols", &O::inet_protocols, Default{"all"}, "ipv4, ipv6 or all.");
@@ -175,6 +181,17 @@ struct SmtpClientOptions {
         parameter("smtp_tls_CApath", &O::ca_path, Default{""}, "A hashed folder of them.");
         parameter("smtp_tls_cert_file", &O::certificate_file, Default{""}, "Our certificate as a client.");
         parameter("smtp_tls_key_file", &O::key_file, Default{"$smtp_tls_cert_file"}, "Its private key.");
+        parameter("smtp_tls_eccert_file", &O::ec_certificate_file, Default{""},
+                  "An ECDSA certificate beside the one of smtp_tls_cert_file.");
+        parameter("smtp_tls_eckey_file", &O::ec_key_file, Default{"$smtp_tls_eccert_file"},
+                  "Its private key.");
+        parameter("smtp_tls_dcert_file", &O::dsa_certificate_file, Default{""},
+                  "The same of a DSA key, which hardly any server takes.");
+        parameter("smtp_tls_dkey_file", &O::dsa_key_file, Default{"$smtp_tls_dcert_file"},
+                  "Its private key.");
+        parameter("smtp_tls_chain_files", &O::chain_files, Default{""},
+                  "Files that hold private keys, each followed by its certificate chain, in place of the six "
+                  "parameters above: our certificates as a client, RSA and ECDSA side by side.");
         parameter("smtp_tls_protocols", &O::protocols, Default{">=TLSv1"}, "Protocols of opportunistic TLS.");
         parameter("smtp_tls_mandatory_protocols", &O::mandatory_protocols, Default{">=TLSv1.2"},
                   "Protocols where TLS is required.");

@@ -48,8 +48,8 @@ struct TlsClientSettings {
     bool verify = false;      // chain to `ca_pem` and one of `match_names`
     std::vector<std::string> match_names;
     std::string ca_pem;
-    std::string ca_path;  // hashed directory
-    std::optional<TlsCertificate> certificate;
+    std::string ca_path;                       // hashed directory
+    std::vector<TlsCertificate> certificates;  // one of each kind of key; the server's wishes choose
     /// Whom sessions may be resumed with, and only under these same settings; empty: never.
     std::string session_peer;
     std::chrono::seconds session_lifetime{3600};

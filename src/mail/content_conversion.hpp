@@ -46,6 +46,7 @@ class ContentConversion : public EntityReader {
     enum class For { SevenBit, EightBit };  // EightBit: of binary content
     /// `survey`: of the same content, finished; must outlive this.
     ContentConversion(const ContentSurvey& survey, For server) : survey_(survey), for_(server) {}
+    For server() const { return for_; }
     /// What has been converted since.
     std::string take() { return std::exchange(out_, {}); }
 

@@ -174,7 +174,7 @@ env::Task<std::expected<std::unique_ptr<env::Stream>, std::string>> OpenSslTls::
 static std::expected<TlsContext, std::string> make_client_context(const env::TlsClientSettings& settings) {
     TRY_ASSIGN(TlsContext context, new_context(TLS_client_method(), settings.protocols));
     TRY(trust(context.get(), settings.ca_pem, settings.ca_path));
-    if (settings.certificate) TRY(use_certificate(context.get(), *settings.certificate));
+    for (const auto& certificate : settings.certificates) TRY(use_certificate(context.get(), certificate));
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, settings.verify ? nullptr : accept_any);
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context.get(), &TlsStream::new_session);

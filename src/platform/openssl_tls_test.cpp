@@ -131,7 +131,7 @@ TEST(OpenSslTls, ASecondConnectionResumesUnderTheSamePolicyOnly) {
         other.protocols.grade = "high";
         EXPECT_FALSE(peers.resumed(other)) << "other ciphers";
         other = settings;
-        other.certificate = peers.certificate;
+        other.certificates = {peers.certificate};
         EXPECT_FALSE(peers.resumed(other)) << "with a certificate of ours";
         EXPECT_TRUE(peers.resumed(settings)) << "its own is still there";
     }

@@ -38,9 +38,9 @@ std::string context_key(const env::TlsClientSettings& settings) {
                              &settings.ca_pem, &settings.ca_path})
         out.add(*text);
     out.add(settings.verify ? "verify" : "");
-    if (settings.certificate) {
-        out.add(settings.certificate->chain_pem);
-        out.add(settings.certificate->key_pem);
+    for (const auto& certificate : settings.certificates) {
+        out.add(certificate.chain_pem);
+        out.add(certificate.key_pem);
     }
     return out.take();
 }

@@ -36,12 +36,15 @@ struct NotifierOptions {
                   "The name of the mail system in Received: and notifications.");
         parameter("bounce_size_limit", &O::bounce_size_limit, base::Between{1, 1000000000},
                   "Of larger messages only the header is returned in a notification.");
-        parameter("notify_classes", &O::notify_classes, Default{"resource, software"},
-                  "Of what the postmaster gets a copy: bounce (headers of returned mail), 2bounce "
-                  "(notifications that could not be delivered), delay (headers of late mail). The other "
-                  "classes of Postfix send nothing here: the log says it.");
+        parameter(
+            "notify_classes", &O::notify_classes, Default{"resource, software"},
+            "Of what the postmaster gets a copy: bounce (headers of returned mail), 2bounce "
+            "(notifications that could not be delivered), delay (headers of late mail); and the "
+            "transcripts of SMTP sessions with trouble of the kinds bounce (no such user, too large), data "
+            "(a table that could not be read), policy (refused), protocol (commands and replies that do "
+            "not fit), resource (no room), software. Credentials never stand in a transcript.");
         parameter("bounce_notice_recipient", &O::bounce_recipient, Default{"postmaster"},
-                  "Who gets the copies of class bounce.");
+                  "Who gets the copies and transcripts of class bounce.");
         parameter("2bounce_notice_recipient", &O::double_bounce_recipient, Default{"postmaster"},
                   "Who gets undeliverable notifications (class 2bounce).");
         parameter("delay_notice_recipient", &O::delay_recipient, Default{"postmaster"},

@@ -36,8 +36,10 @@ std::vector<mail::Address> targets_of(std::string value, const mail::Address& ad
 
 }  // namespace
 
-env::Task<std::expected<mail::Address, std::string>> Routing::look_up_canonical(
-    mail::Address address, const tables::TableList& tables) {
+/// `kind`: its word in propagate_unmatched_extensions.
+env::Task<std::expected<mail::Address, std::string>> Routing::look_up_mapped(mail::Address address,
+                                                                             const tables::TableList& tables,
+                                                                             std::string_view kind) {
     auto meaning = co_await classify(address.domain);
     if (!meaning) co_return std::unexpected(meaning.error().text);
     auto found = co_await look_up_address(tables, address, forms(*meaning));
@@ -47,9 +49,14 @@ env::Task<std::expected<mail::Address, std::string>> Routing::look_up_canonical(
     if (targets.empty()) co_return address;
     mail::Address out = std::move(targets.front());
     const bool catch_all = (*found)->value.starts_with('@');
-    if (!catch_all && named(options_.propagated_extensions, "canonical"))
-        out.local_part += (*found)->extension;
+    if (!catch_all && named(options_.propagated_extensions, kind)) out.local_part += (*found)->extension;
     co_return rewrite(std::move(out));
+}
+
+env::Task<std::expected<mail::Address, std::string>> Routing::generic(mail::Address address,
+                                                                      const tables::TableList& tables) {
+    auto found = co_await look_up_mapped(std::move(address), tables, "generic");
+    co_return found;
 }
 
 /// The domain an address shows: the first of masquerade_domains it is a host of.
@@ -77,12 +84,12 @@ env::Task<std::expected<mail::Address, std::string>> Routing::mapped(mail::Addre
     const auto& specific = sender ? options_.sender_canonical_classes : options_.recipient_canonical_classes;
     const auto& tables = sender ? sender_canonical_maps_ : recipient_canonical_maps_;
     if (!tables.empty() && named(specific, word)) {
-        auto found = co_await look_up_canonical(std::move(address), tables);
+        auto found = co_await look_up_mapped(std::move(address), tables, "canonical");
         if (!found) co_return std::unexpected(found.error());
         address = std::move(*found);
     }
     if (!canonical_maps_.empty() && named(options_.canonical_classes, word)) {
-        auto found = co_await look_up_canonical(std::move(address), canonical_maps_);
+        auto found = co_await look_up_mapped(std::move(address), canonical_maps_, "canonical");
         if (!found) co_return std::unexpected(found.error());
         address = std::move(*found);
     }

@@ -49,6 +49,9 @@ class Routing : public Directory {
 
     /// An address as it stands in the message from now on: completed, canonical, its host hidden.
     env::Task<std::expected<mail::Address, std::string>> mapped(mail::Address address, AddressRole role);
+    /// An address as other machines are to see it (generic(5)).
+    env::Task<std::expected<mail::Address, std::string>> generic(mail::Address address,
+                                                                 const tables::TableList& tables);
     /// Rewriting and expansion of a new message's envelope (canonical, virtual aliases, blind copies).
     env::Task<std::expected<mail::Envelope, std::string>> expand(mail::Envelope envelope);
     /// Transport and next hop of a recipient.
@@ -84,8 +87,9 @@ class Routing : public Directory {
     env::Task<std::expected<Listing, LookupFailure>> listing(mail::Address address, std::string_view what);
     env::Task<std::expected<std::vector<mail::Address>, std::string>> virtual_expansion(
         mail::Address address);
-    env::Task<std::expected<mail::Address, std::string>> look_up_canonical(mail::Address address,
-                                                                           const tables::TableList& tables);
+    env::Task<std::expected<mail::Address, std::string>> look_up_mapped(mail::Address address,
+                                                                        const tables::TableList& tables,
+                                                                        std::string_view kind);
     std::string masqueraded(const mail::Address& address) const;
     env::Task<std::expected<std::optional<std::string>, LookupFailure>> by_sender(
         const tables::TableList& tables, const mail::ReversePath& sender, const std::string& null_key) const;

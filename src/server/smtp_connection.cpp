@@ -35,7 +35,10 @@ SmtpConnection::SmtpConnection(SmtpServices services, std::shared_ptr<const Smtp
       session_(service_->options, service_->tls ? service_->tls_offer : smtp::TlsOffer::No),
       lines_(service_->auth
                  ? std::max(service_->options->line_length_limit, service_->options->auth_response_limit)
-                 : service_->options->line_length_limit) {}
+                 : service_->options->line_length_limit) {
+    if (!service_->reporting.wanted.empty() && services_.report)
+        record_ = std::make_unique<SessionRecord>(service_->reporting.notice_sender);
+}
 
 env::SteadyTime SmtpConnection::deadline() const {
     return services_.loop.clock().steady() + service_->options->timeout;
@@ -99,6 +102,7 @@ env::Task<void> SmtpConnection::run() {
     auto refusal = co_await begin_client();
     if (refusal) {
         output_ = std::move(*refusal);
+        if (record_) record_->replies(output_, SessionRecord::During::Commands);
         co_await flush();
     } else {
         try {
@@ -109,6 +113,7 @@ env::Task<void> SmtpConnection::run() {
         }
         co_await flush();
     }
+    report_session();
     constexpr auto goodbye_step = std::chrono::milliseconds(20);
     while (saying_goodbye_) co_await services_.loop.sleep(goodbye_step);
     if (limited_) services_.limits.disconnected(client_.address);
@@ -132,6 +137,7 @@ env::Task<void> SmtpConnection::converse() {
         session_.on_tls(channel_bindings());
     }
     smtp::Step step = co_await meet();
+    record_replies(step, smtp::Step::Next::Read, smtp::Stage::Connect);
     while (!closed_) {
         if (step.delay.count() > 0) {
             const bool sent = co_await flush();
@@ -146,8 +152,27 @@ env::Task<void> SmtpConnection::converse() {
             note(base::Severity::Info,
                  fmt::format("{} after {} from {}", step.closed_because, session_.last_command(), who()));
         if (step.next == smtp::Step::Next::Close) co_return;
+        const auto done = step.next;
+        const auto stage = step.stage;
         step = co_await act(std::move(step));
+        record_replies(step, done, stage);
     }
+}
+
+/// What `done` made us say.
+void SmtpConnection::record_replies(const smtp::Step& step, smtp::Step::Next done, smtp::Stage stage) {
+    using Next = smtp::Step::Next;
+    if (!record_) return;
+    const bool content = done == Next::Begin || done == Next::ReadData || done == Next::ReadChunk ||
+                         done == Next::Commit || (done == Next::Judge && stage == smtp::Stage::EndOfData);
+    record_->replies(step.output, content ? SessionRecord::During::Content : SessionRecord::During::Commands);
+    if (done == Next::Commit) record_->message_done();
+}
+
+/// At its end.
+void SmtpConnection::report_session() {
+    if (!record_ || (record_->errors() & service_->reporting.wanted).empty()) return;
+    services_.report({queue::SessionReport::Side::Server, who(), record_->errors(), record_->text()});
 }
 
 std::string SmtpConnection::with_reject_footer(const std::string& replies) const {
@@ -256,6 +281,9 @@ env::Task<smtp::Step> SmtpConnection::read_command() {
         used_ += result.consumed;
         if (result.kind == smtp::LineDecoder::Kind::TooLong) co_return session_.on_line_too_long();
         if (result.kind == smtp::LineDecoder::Kind::Line) {
+            using Meaning = smtp::Transcript::Meaning;
+            if (record_)
+                record_->command(result.line, session_.in_auth() ? Meaning::Secret : Meaning::Command);
             const bool anonymous = session_.user().empty();
             std::string_view line = result.line;
             std::string changed;

@@ -22,7 +22,9 @@
 #include "policy/rewrite_clients.hpp"
 #include "policy/sender_login.hpp"
 #include "queue/intake.hpp"
+#include "queue/session_report.hpp"
 #include "server/client_limits.hpp"
+#include "server/session_record.hpp"
 #include "smtp/dot_decoder.hpp"
 #include "smtp/line_decoder.hpp"
 #include "smtp/server_session.hpp"
@@ -57,6 +59,7 @@ struct SmtpService {
     std::shared_ptr<accounts::TokenValidator> tokens;        // nullptr: no bearer tokens
     std::shared_ptr<const smtp::AuthOffer> auth, auth_of_loopback;
     accounts::ThrottleOptions throttle;
+    queue::SessionReporting reporting;  // notify_classes
     AddressTest without_auth;           // smtpd_sasl_exceptions_networks
     bool repair_always = false;         // always_add_missing_headers
     policy::RewriteClients mended_for;  // local_header_rewrite_clients
@@ -100,6 +103,8 @@ struct SmtpServices {
     policy::AccountLimits& accounts;
     /// An account sends far more than it used to: its name, and the client. May be empty.
     const std::function<void(std::string, std::string)>& conspicuous;
+    /// A session went wrong in a way that the postmaster wants to hear of. May be empty.
+    const std::function<void(queue::SessionReport)>& report;
 };
 
 class SmtpConnection {
@@ -147,6 +152,8 @@ class SmtpConnection {
     env::Task<smtp::Step> become_client();
     env::Task<void> converse();
     env::Task<smtp::Step> act(smtp::Step step);
+    void record_replies(const smtp::Step& step, smtp::Step::Next done, smtp::Stage stage);
+    void report_session();
     env::Task<smtp::Step> read_command();
     env::Task<std::string> filtered_command(std::string line);
     std::string with_reject_footer(const std::string& replies) const;
@@ -211,6 +218,7 @@ class SmtpConnection {
     std::string output_;  // replies not yet sent
     std::unique_ptr<queue::IncomingMessage> message_;
     std::unique_ptr<Content> content_;
+    std::unique_ptr<SessionRecord> record_;  // nullptr: nobody wants to know
     std::unique_ptr<policy::SideEffects> effects_;
     std::unique_ptr<policy::AccountTicket> account_;  // of the transaction, when the client logged in
     std::string instance_;                            // of the message that comes, for policy servers

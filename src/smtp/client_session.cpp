@@ -56,7 +56,7 @@ ClientStep ClientSession::ask(State state, Wait wait, std::string output) {
 }
 
 ClientStep ClientSession::fail(mail::Status status, std::string text, bool tls) {
-    trouble_ = {status, std::move(text), tls, false};
+    trouble_ = {status, std::move(text), tls, false, false};
     reusable_ = false;
     ClientStep out;
     out.next = Next::Failed;
@@ -123,7 +123,10 @@ ClientStep ClientSession::on_reply(const Reply& reply) {
         case State::Ready:
             break;
     }
-    return fail({4, 5, 0}, fmt::format("host {} spoke out of turn: {}", settings_.host, reply.text()));
+    ClientStep out =
+        fail({4, 5, 0}, fmt::format("host {} spoke out of turn: {}", settings_.host, reply.text()));
+    trouble_.protocol = true;
+    return out;
 }
 
 ClientStep ClientSession::on_ehlo(const Reply& reply) {

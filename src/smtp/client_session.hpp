@@ -92,8 +92,9 @@ class ClientSession {
     struct Trouble {
         mail::Status status;
         std::string text;
-        bool tls = false;    // of encryption: the driver may try again without, where the policy allows
-        bool login = false;  // the credentials were refused: the driver may try again with others
+        bool tls = false;       // of encryption: the driver may try again without, where the policy allows
+        bool protocol = false;  // the other side does not speak SMTP as it should
+        bool login = false;     // the credentials were refused: the driver may try again with others
     };
     const Trouble& trouble() const { return trouble_; }
     Wait waiting_for() const { return wait_; }

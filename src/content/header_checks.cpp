@@ -1,4 +1,4 @@
-#include "policy/header_checks.hpp"
+#include "content/header_checks.hpp"
 
 #include "base/result.hpp"
 #include "base/text.hpp"
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-namespace policy {
+namespace content {
 namespace {
 
 using Kind = CheckAction::Kind;
@@ -48,15 +48,16 @@ bool has_what_it_needs(const Word& word, std::string_view text) {
     return false;
 }
 
-env::Task<std::expected<CheckAction, std::string>> ask(const tables::TableList& tables, std::string text) {
-    if (tables.empty()) co_return CheckAction{};
-    auto found = co_await tables.lookup(std::move(text));
-    if (!found) co_return std::unexpected(found.error().text);
-    if (!*found) co_return CheckAction{};
-    co_return parse_check_action(**found);
-}
-
 }  // namespace
+
+env::Task<std::expected<FoundCheck, std::string>> HeaderChecks::ask(const Map& map, std::string text) {
+    FoundCheck out{{}, map.parameter};
+    if (map.tables.empty()) co_return out;
+    auto found = co_await map.tables.lookup(std::move(text));
+    if (!found) co_return std::unexpected(fmt::format("{}: {}", map.parameter, found.error().text));
+    if (*found) out.action = parse_check_action(**found);
+    co_return out;
+}
 
 CheckAction parse_check_action(std::string_view result) {
     result = base::trim(result);
@@ -74,47 +75,35 @@ std::string_view to_text(CheckAction::Kind kind) {
     return found == std::end(words) ? std::string_view{} : found->log;
 }
 
-mail::ReplyText rejection(std::string_view text) {
-    mail::ReplyText out{550, {5, 7, 1}, "message content rejected"};
-    if (const auto status = mail::Status::parse_prefix(text); status && status->class_ != 2) {
-        out.status = *status;
-        if (status->class_ == 4) out.code = 451;
-        text = base::trim(text.substr(status->text().size()));
-    }
-    if (!text.empty()) out.text = text;
-    return out;
-}
-
-std::expected<HeaderChecks, std::string> HeaderChecks::make(const FilterOptions& options,
-                                                            tables::Factory& factory) {
+std::expected<HeaderChecks, std::string> HeaderChecks::make(const Specs& specs, tables::Factory& factory) {
     HeaderChecks out;
-    const auto open = [&](std::string_view name, const std::string& specs,
-                          tables::TableList& to) -> std::expected<void, std::string> {
-        auto made = factory.open_list(specs);
-        if (!made) return std::unexpected(fmt::format("{}: {}", name, made.error().text));
-        to = std::move(*made);
+    const auto open = [&](std::string_view name, const std::string& text,
+                          Map& to) -> std::expected<void, std::string> {
+        to.parameter = specs.prefix + std::string(name);
+        auto made = factory.open_list(text);
+        if (!made) return std::unexpected(fmt::format("{}: {}", to.parameter, made.error().text));
+        to.tables = std::move(*made);
         return {};
     };
-    TRY(open("header_checks", options.header_checks, out.header_));
-    TRY(open("mime_header_checks", options.mime_header_checks, out.mime_));
-    TRY(open("nested_header_checks", options.nested_header_checks, out.nested_));
-    TRY(open("body_checks", options.body_checks, out.body_));
+    TRY(open("header_checks", specs.header, out.header_));
+    TRY(open("mime_header_checks", specs.mime, out.mime_));
+    TRY(open("nested_header_checks", specs.nested, out.nested_));
+    TRY(open("body_checks", specs.body, out.body_));
     return out;
 }
 
-env::Task<std::expected<CheckAction, std::string>> HeaderChecks::check_field(
+env::Task<std::expected<FoundCheck, std::string>> HeaderChecks::check_field(
     std::string field, mail::MimePiece::Block block) const {
     using Block = mail::MimePiece::Block;
     const std::string_view name = mail::field_name(field);
+    // A MIME field is one wherever it stands, in an attached message too.
     const bool mime = base::istarts_with(name, "Content-") || base::iequals(name, "MIME-Version");
-    const tables::TableList& tables = block == Block::Nested           ? nested_
-                                      : (block == Block::Part || mime) ? mime_
-                                                                       : header_;
-    return ask(tables, std::move(field));
+    const Map& map = (block == Block::Part || mime) ? mime_ : block == Block::Nested ? nested_ : header_;
+    return ask(map, std::move(field));
 }
 
-env::Task<std::expected<CheckAction, std::string>> HeaderChecks::check_line(std::string line) const {
+env::Task<std::expected<FoundCheck, std::string>> HeaderChecks::check_line(std::string line) const {
     return ask(body_, std::move(line));
 }
 
-}  // namespace policy
+}  // namespace content

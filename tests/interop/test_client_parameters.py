@@ -1,0 +1,51 @@
+"""Parameters of the smtp and lmtp clients about connections and recipients, before a server that notes what it is told."""
+import time
+
+from postrider_process import wait_for
+from smtp_sinks import Sink
+
+
+def send(server, recipients=("one@d.example",)):
+    with server.client() as c:
+        c.sendmail("a@b.example", list(recipients), "Subject: x\r\n\r\nhi\r\n")
+
+
+def said(sink, verb):
+    return [c for c in sink.commands if c.startswith(verb)]
+
+
+def test_recipients_in_one_lmtp_delivery(make_server):
+    """A transport's own limit goes before default_destination_recipient_limit."""
+    recipients = [f"{name}@d.example" for name in ("one", "two", "three")]
+    for limit, transactions in (("1", 3), ("2", 2)):
+        with Sink() as sink:
+            server = make_server(f"limit{limit}", main={"virtual_mailbox_domains": "", "default_transport": f"lmtp:inet:127.0.0.1:{sink.port}",
+                                                        "lmtp_destination_recipient_limit": limit})
+            send(server, recipients)
+            wait_for(lambda: len(said(sink, "RCPT")) == 3 and len(sink.contents) == transactions, 20)
+            assert len(said(sink, "MAIL")) == transactions
+
+
+def test_lmtps_own_helo(make_server):
+    with Sink() as sink:
+        server = make_server(main={"virtual_mailbox_domains": "", "default_transport": f"lmtp:inet:127.0.0.1:{sink.port}",
+                                   "smtp_helo_name": "smtp.example", "lmtp_lhlo_name": "lmtp.example", "lmtp_lhlo_timeout": "20s"})
+        send(server)
+        wait_for(lambda: sink.contents, 20)
+        assert said(sink, "LHLO") == ["LHLO lmtp.example"]
+        assert "NOT HONOURED" not in server.log()
+
+
+def test_how_long_a_connection_is_used_again(make_server):
+    for limit, connections in (("1s", 2), ("0", 1)):
+        with Sink() as sink:
+            server = make_server(f"limit{limit}", main={
+                "virtual_mailbox_domains": "", "relayhost": f"[127.0.0.1]:{sink.port}", "smtp_tls_security_level": "none",
+                "smtp_connection_cache_time_limit": "60s", "smtp_connection_reuse_time_limit": limit})
+            send(server)
+            wait_for(lambda: len(sink.contents) == 1, 20)
+            time.sleep(1.2)  # now it is older than the limit; the next message is the last it carries
+            for count in (2, 3):
+                send(server)
+                wait_for(lambda: len(sink.contents) == count, 20)
+            assert len(said(sink, "EHLO")) == connections
