@@ -30,14 +30,20 @@ std::optional<mail::ErrorClass> error_class(std::string_view reply, SessionRecor
 void SessionRecord::command(std::string_view line, smtp::Transcript::Meaning meaning) {
     transcript_.commands(line, meaning);
     if (meaning == smtp::Transcript::Meaning::Secret) return;
-    const auto command = smtp::parse_command_line(line);
-    if (command.verb == smtp::Verb::Mail) {
-        const auto mail = smtp::parse_mail(command.argument, {});
-        about_notice_ = mail && queue::is_notice(mail->path, notice_sender_);
-    } else if (command.verb == smtp::Verb::Rset || command.verb == smtp::Verb::Ehlo ||
-               command.verb == smtp::Verb::Helo) {
-        about_notice_ = false;
-    }
+    // Parsed only when there is something to tell.
+    const auto is = [verb = base::trim(line).substr(0, 4)](std::string_view name) {
+        return base::iequals(verb, name);
+    };
+    if (is("MAIL"))
+        mail_command_ = line;
+    else if (is("RSET") || is("EHLO") || is("HELO"))
+        mail_command_.clear();
+}
+
+bool SessionRecord::about_notice() const {
+    if (mail_command_.empty()) return false;
+    const auto mail = smtp::parse_mail(smtp::parse_command_line(mail_command_).argument, {});
+    return mail && queue::is_notice(mail->path, notice_sender_);
 }
 
 void SessionRecord::replies(std::string_view lines, During during) {
@@ -49,11 +55,11 @@ void SessionRecord::replies(std::string_view lines, During during) {
     if (const auto newline = last.rfind('\n'); newline != std::string_view::npos)
         last.remove_prefix(newline + 1);
     const auto kind = error_class(last, during);
-    if (kind && !about_notice_) errors_.add(*kind);
+    if (kind && !about_notice()) errors_.add(*kind);
 }
 
 void SessionRecord::message_done() {
-    about_notice_ = false;
+    mail_command_.clear();
     if (errors_.empty()) transcript_.forget();
 }
 

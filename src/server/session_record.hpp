@@ -24,10 +24,12 @@ class SessionRecord {
     std::string text() const { return transcript_.text(); }
 
  private:
+    /// The transaction is about a notice of somebody's: no notices about those.
+    bool about_notice() const;
     std::string notice_sender_;
     smtp::Transcript transcript_{smtp::Transcript::Side::Server};
     mail::ErrorClasses errors_;
-    bool about_notice_ = false;  // the transaction is about a notice of somebody's: no notices about those
+    std::string mail_command_;  // of the transaction
 };
 
 /// What a reply of ours says went wrong; nullopt: nothing the postmaster hears of (a wrong password, a

@@ -43,62 +43,91 @@ std::string_view take_line(std::string_view& lines) {
     return line;
 }
 
+/// Command lines without what must not be shown: credentials, and what may be some.
+class Mask {
+ public:
+    /// `in_doubt`: what was said before is not known.
+    explicit Mask(bool in_doubt) : after_auth_(in_doubt) {}
+    std::string secret() {
+        after_auth_ = true;
+        return std::string(hidden);
+    }
+    std::string command(std::string_view line) {
+        const CommandLine command = parse_command_line(line);
+        if (command.verb == Verb::Auth) {
+            after_auth_ = true;
+            const auto end = std::min(command.argument.find(' '), command.argument.size());
+            const std::string_view mechanism = command.argument.substr(0, end);
+            if (!is_mechanism(mechanism)) return "AUTH " + std::string(hidden);
+            const bool more = end < command.argument.size();
+            return "AUTH " + std::string(mechanism) + (more ? " " + std::string(hidden) : "");
+        }
+        const bool is_command = command.verb != Verb::Unknown;
+        if (!is_command && (after_auth_ || base::lower(line).find("auth") != std::string::npos))
+            return std::string(hidden);
+        if (is_command) after_auth_ = false;
+        return std::string(line);
+    }
+
+ private:
+    bool after_auth_;  // what is no command may be a password that came too late
+};
+
 }  // namespace
 
-void Transcript::add(std::string_view label, std::string_view line) {
-    text_ += label;
-    text_ += ascii(base::printable(line.substr(0, line_octets_max), line_octets_max));
-    text_ += line.size() > line_octets_max ? " ...\r\n" : "\r\n";
-    if (text_.size() <= octets_max) return;
-    // Half of it goes, so that this is seldom done.
-    text_.erase(0, text_.find('\n', text_.size() - octets_max / 2) + 1);
-    shortened_ = true;
+void Transcript::add(Kind kind, std::string_view lines) {
+    while (!lines.empty()) {
+        const std::string_view line = take_line(lines);
+        kept_ += static_cast<char>(kind);
+        // One octet more tells that it was longer.
+        if (kind != Kind::Secret) kept_ += line.substr(0, line_octets_max + 1);
+        kept_ += '\n';
+    }
+    if (kept_.size() > octets_max) shorten();
 }
 
-/// A command line without what must not be shown: credentials, and what may be some.
-std::string Transcript::showable(std::string_view line, Meaning meaning) {
-    const CommandLine command = parse_command_line(line);
-    const bool secret = meaning == Meaning::Secret;
-    if (secret || command.verb == Verb::Auth) {
-        after_auth_ = true;
-        if (secret) return std::string(hidden);
-        const auto end = std::min(command.argument.find(' '), command.argument.size());
-        const std::string_view mechanism = command.argument.substr(0, end);
-        if (!is_mechanism(mechanism)) return "AUTH " + std::string(hidden);
-        const bool more = end < command.argument.size();
-        return "AUTH " + std::string(mechanism) + (more ? " " + std::string(hidden) : "");
-    }
-    const bool is_command = command.verb != Verb::Unknown;
-    if (!is_command && (after_auth_ || base::lower(line).find("auth") != std::string::npos))
-        return std::string(hidden);
-    if (is_command) after_auth_ = false;
-    return std::string(line);
+/// Half of it goes, so that this is seldom done.
+void Transcript::shorten() {
+    kept_.erase(0, kept_.find('\n', kept_.size() - octets_max / 2) + 1);
+    shortened_ = in_doubt_ = true;
 }
 
 void Transcript::commands(std::string_view lines, Meaning meaning) {
-    const std::string_view label = side_ == Side::Server ? " In:  " : " Out: ";
-    while (!lines.empty()) {
-        const std::string_view line = take_line(lines);
-        add(label, showable(line, meaning));
-    }
+    add(meaning == Meaning::Secret ? Kind::Secret : Kind::Command, lines);
 }
 
-void Transcript::replies(std::string_view lines) {
-    const std::string_view label = side_ == Side::Server ? " Out: " : " In:  ";
-    while (!lines.empty()) {
-        const std::string_view line = take_line(lines);
-        add(label, line.starts_with("334") ? "334 " + std::string(hidden) : std::string(line));
-    }
-}
+void Transcript::replies(std::string_view lines) { add(Kind::Reply, lines); }
 
 void Transcript::forget() {
-    shortened_ = shortened_ || !text_.empty();
-    text_.clear();
-    text_.shrink_to_fit();
+    constexpr std::size_t capacity_kept = 1024;
+    shortened_ = shortened_ || !kept_.empty();
+    kept_.clear();
+    in_doubt_ = false;
+    if (kept_.capacity() > capacity_kept) kept_.shrink_to_fit();
 }
 
 std::string Transcript::text() const {
-    return (shortened_ ? " (what was said before is left out)\r\n" : "") + text_;
+    constexpr std::string_view cut = " (what was said before is left out)\r\n";
+    constexpr std::string_view ours = " Out: ", theirs = " In:  ";
+    std::string out;
+    Mask mask(in_doubt_);
+    std::string_view left = kept_;
+    while (!left.empty()) {
+        const Kind kind{left.front()};
+        left.remove_prefix(1);
+        const std::string_view line = take_line(left);
+        const bool reply = kind == Kind::Reply;
+        std::string shown = kind == Kind::Secret ? mask.secret()
+                            : reply              ? std::string(line)
+                                                 : mask.command(line);
+        if (reply && line.starts_with("334")) shown = "334 " + std::string(hidden);
+        out += reply == (side_ == Side::Server) ? ours : theirs;
+        out += ascii(base::printable(std::string_view(shown).substr(0, line_octets_max), line_octets_max));
+        out += shown.size() > line_octets_max ? " ...\r\n" : "\r\n";
+    }
+    const bool too_long = out.size() > octets_max;
+    if (too_long) out.erase(0, out.find('\n', out.size() - octets_max) + 1);
+    return (shortened_ || too_long ? std::string(cut) : "") + out;
 }
 
 }  // namespace smtp

@@ -28,12 +28,15 @@ class Transcript {
     std::string text() const;
 
  private:
-    std::string showable(std::string_view line, Meaning meaning);
-    void add(std::string_view label, std::string_view line);
+    // A line as it is kept: what it is, the line, LF. Masked and made printable when somebody reads it: most
+    // transcripts are forgotten.
+    enum class Kind : char { Command = 'c', Secret = 's', Reply = 'r' };
+    void add(Kind kind, std::string_view lines);
+    void shorten();
     Side side_;
-    std::string text_;
+    std::string kept_;
     bool shortened_ = false;
-    bool after_auth_ = false;  // what is no command may be a password that came too late
+    bool in_doubt_ = false;  // an AUTH may have been cut off
 };
 
 }  // namespace smtp
