@@ -7,7 +7,7 @@ class SigningIntake::Message : public queue::IncomingMessage {
     Message(std::unique_ptr<queue::IncomingMessage> inner, std::shared_ptr<const policy::ContentRules> rules,
             env::Workers& workers, const env::Clock& clock)
         : inner_(std::move(inner)),
-          check_(std::move(rules), policy::ContentCheck::Role::Sign),
+          check_(std::move(rules), policy::ContentCheck::Role::Sign, policy::ContentCheck::Lines::Folded),
           workers_(workers),
           clock_(clock) {}
     const queue::QueueId& id() const override { return inner_->id(); }
@@ -15,22 +15,31 @@ class SigningIntake::Message : public queue::IncomingMessage {
     void mark(std::string key) override { inner_->mark(std::move(key)); }
 
     env::Task<std::expected<void, queue::QueueError>> append(std::string_view content) override {
-        check_.feed(content, same_);
-        same_.clear();
-        return inner_->append(content);
+        passed_.clear();
+        check_.feed(content, passed_);
+        auto done = co_await append_passed();
+        co_return done;
     }
     env::Task<std::expected<queue::Receipt, queue::QueueError>> commit(mail::Envelope envelope,
                                                                        std::string prepend) override {
-        check_.end(same_);
+        passed_.clear();
+        check_.end(passed_);
+        auto done = co_await append_passed();
+        if (!done) co_return std::unexpected(done.error());
         prepend += co_await check_.sign(workers_, std::string(), env::unix_time(clock_.wall()));
         auto receipt = co_await inner_->commit(std::move(envelope), std::move(prepend));
         co_return receipt;
     }
 
  private:
+    env::Task<std::expected<void, queue::QueueError>> append_passed() {
+        if (passed_.empty()) co_return std::expected<void, queue::QueueError>{};
+        auto done = co_await inner_->append(passed_);
+        co_return done;
+    }
     std::unique_ptr<queue::IncomingMessage> inner_;
     policy::ContentCheck check_;
-    std::string same_;  // what the check hands on: the content as it is, which went its way already
+    std::string passed_;  // what the check hands on
     env::Workers& workers_;
     const env::Clock& clock_;
 };

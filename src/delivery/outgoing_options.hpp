@@ -38,9 +38,11 @@ struct OutgoingOptions {
         parameter("smtp_generic_maps", &O::generic_maps, Default{""},
                   "Tables from addresses that only this site knows to addresses the world knows "
                   "(generic(5)): of sender, recipients and header fields of mail while it is sent.");
-        parameter("smtp_line_length_limit", &O::line_octets_max, Between{0, 1000000000},
-                  "Longer lines are broken by CRLF and a space while mail is sent (RFC 5321 section "
-                  "4.5.3.1.6), which breaks DKIM signatures over them; 0: they are not.");
+        parameter(
+            "smtp_line_length_limit", &O::line_octets_max, Between{0, 1000000000},
+            "Longer lines are broken by CRLF and a space while mail is sent (RFC 5321 section "
+            "4.5.3.1.6), which breaks DKIM signatures of others over them; what we sign is broken before. "
+            "0: they are not.");
         parameter("header_size_limit", &O::header_octets, Between{1024, 100000000},
                   "The longest header field that is looked at.");
         parameter("line_length_limit", &O::line_octets, Between{512, 65536},

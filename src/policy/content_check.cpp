@@ -54,10 +54,14 @@ std::expected<std::shared_ptr<ContentRules>, std::string> make_content_rules(Sen
     return out;
 }
 
-ContentCheck::ContentCheck(std::shared_ptr<const ContentRules> rules, Role role)
+ContentCheck::ContentCheck(std::shared_ptr<const ContentRules> rules, Role role, Lines lines)
     : rules_(std::move(rules)),
       role_(role),
-      forms_(*dkim::parse_canonicalization(rules_->options.canonicalization)) {}
+      forms_(*dkim::parse_canonicalization(rules_->options.canonicalization)) {
+    const std::size_t limit = rules_->options.line_octets_max;
+    if (role == Role::Sign && lines == Lines::Folded && limit > 0)
+        folder_.emplace(std::max(limit, mail::LineFolder::limit_min));
+}
 
 void ContentCheck::body(std::string_view octets) {
     if (authenticator_) authenticator_->body(octets);
@@ -65,6 +69,13 @@ void ContentCheck::body(std::string_view octets) {
 }
 
 void ContentCheck::feed(std::string_view octets, std::string& out) {
+    if (folder_)
+        take(folder_->fold(std::string(octets)), out);
+    else
+        take(octets, out);
+}
+
+void ContentCheck::take(std::string_view octets, std::string& out) {
     if (!in_header_) {
         body(octets);
         out += octets;
@@ -94,6 +105,7 @@ void ContentCheck::feed(std::string_view octets, std::string& out) {
 }
 
 void ContentCheck::end(std::string& out) {
+    if (folder_) take(folder_->finish(), out);
     if (!in_header_) return;
     // A message without an empty line: all of it is header.
     header_ = std::move(held_);

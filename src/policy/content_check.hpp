@@ -7,6 +7,7 @@
 #include "env/loop.hpp"
 #include "env/random.hpp"
 #include "env/workers.hpp"
+#include "mail/line_folder.hpp"
 #include "mail/status.hpp"
 #include "policy/authentication.hpp"
 #include "policy/sender_options.hpp"
@@ -45,7 +46,12 @@ struct ContentVerdict {
 class ContentCheck {
  public:
     enum class Role { Verify, Sign };
-    ContentCheck(std::shared_ptr<const ContentRules> rules, Role role);
+    enum class Lines {
+        AsTheyAre,
+        Folded  // what is signed is broken before, where the SMTP client would break it
+                // (smtp_line_length_limit)
+    };
+    ContentCheck(std::shared_ptr<const ContentRules> rules, Role role, Lines lines = Lines::AsTheyAre);
     /// The next decoded octets (CRLF line ends); what is to be stored is appended to `out`.
     void feed(std::string_view octets, std::string& out);
     /// Behind the last octet.
@@ -66,12 +72,14 @@ class ContentCheck {
     env::Task<std::string> sign(env::Workers& workers, std::string added, std::uint64_t now);
 
  private:
+    void take(std::string_view octets, std::string& out);
     void header_done(std::string& out);
     std::optional<mail::ReplyText> refusal_for(const Authentication& got, dmarc::Policy action) const;
     std::string unfit_author(const mail::Author& author) const;
     void body(std::string_view octets);
     std::shared_ptr<const ContentRules> rules_;
     Role role_;
+    std::optional<mail::LineFolder> folder_;
     bool in_header_ = true, given_up_ = false;
     std::string held_;    // of the header, while it is not whole
     std::string header_;  // as it is stored, without the empty line

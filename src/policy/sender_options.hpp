@@ -33,7 +33,8 @@ struct SenderOptions {
     std::vector<std::string> trusted_sealers, exempt_networks, sign_networks, seal_networks, signing_keys;
     std::string signing_table, key_table, canonicalization, key_directory, arc_seal_key, policy_overrides;
     std::chrono::seconds time_limit{30};
-    std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10, queries_max = 300;
+    std::uint32_t header_size_limit = 102400, dkim_bits_min = 1024, signatures_max = 10, queries_max = 300,
+                  line_octets_max = 998;
     bool partial_body = false, reporting = false, multiple_signatures = false, arc_seal = false,
          received_spf = false;
 
@@ -46,6 +47,11 @@ struct SenderOptions {
                   "SPF, DKIM, ARC and DMARC of what comes in: no, mark (write Authentication-Results), "
                   "enforce (and do "
                   "what the author's DMARC policy asks).");
+        parameter(
+            "smtp_line_length_limit", &O::line_octets_max, Between{0, 1000000000},
+            "Longer lines are broken by CRLF and a space while mail is sent (RFC 5321 section "
+            "4.5.3.1.6), which breaks DKIM signatures of others over them; what we sign is broken before. "
+            "0: they are not.");
         parameter("authserv_id", &O::authserv_id, Default{"$myhostname"},
                   "Our name in Authentication-Results; foreign fields with it are removed (RFC 8601).");
         parameter("sender_authentication_exempt_networks", &O::exempt_networks, Default{"$mynetworks"},

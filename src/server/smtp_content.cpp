@@ -17,7 +17,10 @@ env::Task<std::unique_ptr<policy::ContentCheck>> SmtpConnection::make_check() co
     if (!ours) ours = co_await service_->signed_for(client_.address);
     if (ours) {
         if (rules->keys.empty()) co_return nullptr;
-        co_return std::make_unique<policy::ContentCheck>(rules, Role::Sign);
+        using Lines = policy::ContentCheck::Lines;
+        const bool binary = session_.envelope().body == mail::BodyType::BinaryMime;
+        const Lines lines = binary ? Lines::AsTheyAre : Lines::Folded;
+        co_return std::make_unique<policy::ContentCheck>(rules, Role::Sign, lines);
     }
     if (rules->options.check == policy::SenderCheck::No || !services_.resolver) co_return nullptr;
     const bool exempt = co_await service_->without_verify(client_.address);
