@@ -159,10 +159,12 @@ env::Task<Pickup::Stored> Pickup::store(std::shared_ptr<State> state, queue::Inc
     const auto effects = co_await clean(state, id, sender, dropped.content, prepend);
     if (effects.discard) co_return Stored{true, {}};
     if (state->options.content && !state->options.content->keys.empty()) {
-        policy::ContentCheck check(state->options.content, policy::ContentCheck::Role::Sign);
-        std::string same;
-        check.feed(dropped.content, same);
-        check.end(same);
+        policy::ContentCheck check(state->options.content, policy::ContentCheck::Role::Sign,
+                                   policy::ContentCheck::Lines::Folded);
+        std::string passed;
+        check.feed(dropped.content, passed);
+        check.end(passed);
+        dropped.content = std::move(passed);
         prepend += co_await check.sign(services.workers, std::string(), env::unix_time(now));
     }
     effects.apply_early(envelope);

@@ -165,6 +165,16 @@ def test_servers_sign_and_mark(keys, make_server):
         for got in receiver.wait_messages("bob", 12):
             results = re.sub(rb"\s+", b" ", got.split(b"Authentication-Results: ")[1].split(b"\nReceived:")[0])
             assert results.count(b"dkim=pass") == 2 and b"dmarc=pass" in results, got[:1500]
+        # A line that SMTP does not carry is broken before it is signed, also where a program hands it in.
+        text = b"From: ann@example.org\nSubject: long\n\n" + b"word " * 1000 + b"\nend\n"
+        program = sender.directory / "sendmail"
+        program.symlink_to(BINARY)
+        done = subprocess.run([program, "-f", "ann@example.org", "bob@example.org"], input=text, capture_output=True, timeout=30,
+                              env={"MAIL_CONFIG": str(sender.config)})
+        assert done.returncode == 0, done.stderr
+        got = next(m for m in receiver.wait_messages("bob", 13) if b"Subject: long" in m)
+        assert b"dkim=pass" in got and b"dmarc=pass" in got
+        assert max(len(line) for line in got.split(b"\n")) <= 998 and got.replace(b"\n ", b"").count(b"word ") == 1000
         # The same author from nowhere is refused.
         with receiver.client() as c, pytest.raises(smtplib.SMTPDataError) as refused:
             c.sendmail("ann@example.org", ["bob@example.org"], b"From: ann@example.org\r\n\r\nspoofed\r\n")
