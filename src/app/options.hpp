@@ -45,9 +45,10 @@ struct ProgramOptions {
             "queue_minfree", &O::queue_minfree, Between{0, 1ULL << 62},
             "With fewer octets free where the queue is stored mail is refused with 452; never fewer than "
             "1.5 times message_size_limit.");
-        parameter("postrider_store_reserve", &O::store_reserve, Between{0, 1ULL << 40},
-                  "Octets that stay free for the store itself, beside queue_minfree: it needs room to go on, and "
-                  "to erase.");
+        parameter(
+            "postrider_store_reserve", &O::store_reserve, Between{0, 1ULL << 40},
+            "Octets that stay free for the store itself, beside queue_minfree: it needs room to go on, and "
+            "to erase.");
         parameter("queue_directory", &O::queue_directory, Default{"/var/spool/postfix"},
                   "The folder of the queue and of relative socket names.");
         parameter("data_directory", &O::data_directory, Default{"/var/lib/postfix"},
