@@ -195,10 +195,9 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
         } else if (service.command == "pipe") {
             auto options = config::bind<delivery::PipeOptions>(own, diagnostics);
             own_time_limit(configuration, service.name, options.command_time_limit, diagnostics);
-            delivery::PipeTransport::Services world{environment_.users, environment_.find_group,
-                                                    environment_.loop.clock(), agent_};
-            auto made = delivery::PipeTransport::make(service.name, service.arguments, std::move(options),
-                                                      std::move(world));
+            delivery::PipeTransport::Services world{environment_.users, environment_.loop.clock(), agent_};
+            auto made =
+                delivery::PipeTransport::make(service.name, service.arguments, std::move(options), world);
             if (!made)
                 return std::unexpected(fmt::format("{}:{}: service {}: {}", service.file, service.line,
                                                    service.name, made.error()));

@@ -37,8 +37,6 @@ struct LoopEnvironment {
     accounts::PamService* pam = nullptr;  // nullptr: PAM cannot be asked
     std::string login_secret{};           // the same on every loop and after a restart; empty: one is made up
     env::Programs* programs = nullptr;    // nullptr: none may be run
-    /// A group's number; empty: groups cannot be looked up.
-    std::function<std::optional<std::uint32_t>(const std::string&)> find_group{};
 };
 
 /// Everything made from one configuration for one loop; lives as long as a connection uses it.

@@ -17,12 +17,7 @@ using nlohmann::json;
 /// DKIM-Signature fields for one of our own messages.
 env::Task<std::string> sign_message(std::shared_ptr<const policy::ContentRules> rules, env::Workers& workers,
                                     std::uint64_t now, std::string message) {
-    if (!rules || rules->keys.empty()) co_return std::string();
-    policy::ContentCheck check(rules, policy::ContentCheck::Role::Sign);
-    std::string same;
-    check.feed(message, same);
-    check.end(same);
-    std::string out = co_await check.sign(workers, std::string(), now);
+    std::string out = co_await policy::sign_whole(std::move(rules), message, workers, now);
     co_return out;
 }
 

@@ -75,7 +75,7 @@ class RunningServer {
     LoopEnvironment environment(LoopWorld& world) {
         return {world.loop,   world.network, world.tls,     &world.resolver, world.store,
                 world.random, world.workers, files_,        users_,          *log_,
-                &world.http,  &world.pam,    login_secret_, &world.programs, platform::find_group};
+                &world.http,  &world.pam,    login_secret_, &world.programs};
     }
     std::string start();
     std::string build();

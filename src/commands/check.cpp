@@ -142,7 +142,6 @@ int check(const Invocation& invocation) {
         const app::LoopEnvironment environment{world.loop,   world.network, world.tls, nullptr, store,
                                                world.random, workers,       files,     users,   events};
         check_lists(*site, environment, diagnostics);
-        check_credential_files(*site, files, diagnostics);
         check_transports(*site, diagnostics);
         if (!diagnostics.has_errors()) {
             const auto built = app::build_front(*site, environment, app::own_addresses());

@@ -3,6 +3,7 @@
 #include "acme/options.hpp"
 #include "app/options.hpp"
 #include "app/signing_key_watch.hpp"
+#include "commands/check_lists.hpp"
 #include "commands/judge_world.hpp"
 #include "commands/verb.hpp"
 #include "policy/signing_keys.hpp"
@@ -13,6 +14,12 @@
 namespace commands {
 namespace {
 
+bool others_can_read(env::FileSystem& files, const std::string& path) {
+    constexpr std::uint32_t others = 0007;
+    const auto stat = files.stat(path);
+    return stat && (stat->mode & others) != 0;
+}
+
 // A key that others can read is a key that others have.
 void check_signing_keys(const app::Site& site, env::FileSystem& files, config::Diagnostics& diagnostics) {
     config::Diagnostics said_elsewhere;
@@ -20,8 +27,7 @@ void check_signing_keys(const app::Site& site, env::FileSystem& files, config::D
         config::bind<policy::SenderOptions>(*site.configuration, said_elsewhere), files);
     if (!keys) return;
     for (const auto& key : keys->all()) {
-        const auto stat = files.stat(key.path);
-        if (stat && (stat->mode & 0007) != 0)
+        if (others_can_read(files, key.path))
             diagnostics.add(
                 config::Severity::Warning, key.path, 0,
                 fmt::format("the DKIM key can be read by others than its owner; chmod 600 {}", key.path));
@@ -103,11 +109,27 @@ void check_sender_authentication(const app::Site& site, env::FileSystem& files,
     if (const auto at = options.arc_seal_key.find(":/"); at != std::string::npos)
         secrets.emplace_back("arc_seal_key", options.arc_seal_key.substr(at + 1));
     for (const auto& [name, path] : secrets) {
-        const auto stat = files.stat(path);
-        if (!stat || (stat->mode & 0007) == 0) continue;
+        if (!others_can_read(files, path)) continue;
         say(config::Severity::Warning, name,
             fmt::format("{0}: {1} can be read by others than its owner; chmod 640 {1}", name, path));
     }
+}
+
+/// Tables with passwords.
+void check_credential_files(const app::Site& site, env::FileSystem& files, config::Diagnostics& diagnostics) {
+    const auto judge = [&](const config::Configuration& configuration, const config::Setting& setting) {
+        if (setting.name != "smtp_sasl_password_maps" && setting.name != "lmtp_sasl_password_maps") return;
+        for (const auto& item : config::split_list(configuration.expand(setting.value).value_or(""))) {
+            const auto colon = item.find(":/");
+            if (colon == std::string::npos) continue;
+            const std::string path = item.substr(colon + 1);
+            if (!others_can_read(files, path)) continue;
+            diagnostics.add(config::Severity::Warning, setting.file, setting.line,
+                            fmt::format("{0}: everybody can read the passwords in {1}; chmod 640 {1}",
+                                        setting.name, path));
+        }
+    };
+    for_all_settings(site, judge);
 }
 
 }  // namespace
@@ -119,6 +141,7 @@ void check_keys(const std::shared_ptr<const app::Site>& site, env::FileSystem& f
     check_sender_authentication(*site, files, diagnostics);
     check_signing_keys(*site, files, diagnostics);
     check_published_keys(site, files, diagnostics);
+    check_credential_files(*site, files, diagnostics);
 }
 
 }  // namespace commands

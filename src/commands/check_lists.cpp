@@ -3,6 +3,7 @@
 #include "config/values.hpp"
 #include "policy/restriction.hpp"
 #include "routing/match_list.hpp"
+#include "routing/routing.hpp"
 #include "tables/factory.hpp"
 
 #include <algorithm>
@@ -92,9 +93,6 @@ class ListCheck {
     config::Diagnostics& diagnostics_;
 };
 
-/// "smtp:[host]:port" names the transport smtp.
-std::string transport_of(std::string_view value) { return std::string(value.substr(0, value.find(':'))); }
-
 }  // namespace
 
 void for_all_settings(
@@ -118,24 +116,6 @@ void check_lists(const app::Site& site, const app::LoopEnvironment& environment,
     });
 }
 
-void check_credential_files(const app::Site& site, env::FileSystem& files, config::Diagnostics& diagnostics) {
-    constexpr std::uint32_t others = 0007;
-    const auto judge = [&](const config::Configuration& configuration, const config::Setting& setting) {
-        if (!among(setting.name, {"smtp_sasl_password_maps", "lmtp_sasl_password_maps"})) return;
-        for (const auto& item : config::split_list(configuration.expand(setting.value).value_or(""))) {
-            const auto colon = item.find(":/");
-            if (colon == std::string::npos) continue;
-            const std::string path = item.substr(colon + 1);
-            const auto stat = files.stat(path);
-            if (!stat || (stat->mode & others) == 0) continue;
-            diagnostics.add(config::Severity::Warning, setting.file, setting.line,
-                            fmt::format("{0}: everybody can read the passwords in {1}; chmod 640 {1}",
-                                        setting.name, path));
-        }
-    };
-    for_all_settings(site, judge);
-}
-
 void check_transports(const app::Site& site, config::Diagnostics& diagnostics) {
     // Those that exist without a line in master.cf.
     std::set<std::string> known{"local", "virtual", "smtp", "relay", "lmtp", "discard", "error", "retry"};
@@ -143,7 +123,7 @@ void check_transports(const app::Site& site, config::Diagnostics& diagnostics) {
         if (service.type == "unix") known.insert(service.name);
     for (const auto* name : {"local_transport", "virtual_transport", "relay_transport", "default_transport",
                              "content_filter", "mailbox_transport", "fallback_transport"}) {
-        const std::string value = transport_of(site.configuration->get(name));
+        const std::string value = routing::parse_transport(site.configuration->get(name), {}, {}).transport;
         if (value.empty() || known.contains(value)) continue;
         const auto origin = site.configuration->origin(name);
         diagnostics.add(config::Severity::Error, origin.file, origin.line,

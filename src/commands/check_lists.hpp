@@ -16,8 +16,6 @@ void for_all_settings(const app::Site& site,
 
 void check_lists(const app::Site& site, const app::LoopEnvironment& environment,
                  config::Diagnostics& diagnostics);
-/// Tables with passwords that others can read.
-void check_credential_files(const app::Site& site, env::FileSystem& files, config::Diagnostics& diagnostics);
 /// Transports that nothing in master.cf runs.
 void check_transports(const app::Site& site, config::Diagnostics& diagnostics);
 

@@ -188,7 +188,8 @@ env::Task<void> DnsChecker::sender_policy(std::string purpose, std::string name,
 env::Task<void> DnsChecker::forwarding_senders() {
     const std::string domain = call_.srs_domain;
     if (domain.empty() || domain == call_.domain) co_return;
-    co_await record("SRS MX", domain, dns::Type::Mx, fmt::format("10 {}.", call_.host),
+    const std::string host = fmt::format("10 {}.", call_.host);
+    co_await record("SRS MX", domain, dns::Type::Mx, host,
                     "srs_domain: where answers to forwarded mail come back");
     if (domain != call_.host)
         co_await sender_policy("SRS SPF", domain, "v=spf1 mx -all", "postmaster@" + domain);

@@ -105,7 +105,9 @@ void take_unit(char&, const Tag&) {}
 template <class Options>
 Options bind(const Configuration& configuration, Diagnostics& diagnostics) {
     Options out{};
-    auto visit = [&]<class T, class... Tags>(std::string_view name, T Options::* member, Tags... tags) {
+    // `member` may be one of a base of Options.
+    auto visit = [&]<class T, class Owner, class... Tags>(std::string_view name, T Owner::* member,
+                                                          Tags... tags) {
         const detail::Place place{configuration, diagnostics, name};
         char unit = 's';
         (detail::take_unit(unit, tags), ...);

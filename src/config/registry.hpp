@@ -65,7 +65,8 @@ std::string to_value_text(const T& value) {
 
 class Registry {
  public:
-    /// Option structs, each with describe(). A name two structs share is listed once.
+    /// Option structs, each with describe(). A name two structs share is listed once, with the text
+    /// of the first that has one.
     template <class... Options>
     static Registry collect() {
         Registry out;
@@ -86,11 +87,12 @@ class Registry {
     struct Collector {
         Registry& registry;
         Options defaults{};
-        template <class T, class... Tags>
-        void operator()(std::string_view name, T Options::* member, Tags... tags) {
+        template <class T, class Owner, class... Tags>
+        void operator()(std::string_view name, T Owner::* member, Tags... tags) {
             ParameterInfo info{std::string(name), type_name<T>(), to_value_text(defaults.*member), ""};
             (take(info, tags), ...);
-            registry.parameters_.try_emplace(info.name, info);
+            auto& kept = registry.parameters_.try_emplace(info.name, info).first->second;
+            if (kept.documentation.empty()) kept.documentation = info.documentation;
         }
         static void take(ParameterInfo& info, base::Default tag) { info.default_value = tag.expression; }
         static void take(ParameterInfo& info, const char* documentation) {

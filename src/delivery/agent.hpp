@@ -60,6 +60,9 @@ struct AgentResult {
     std::string text;  // "delivered to maildir", "temporary failure. Command output: …"
 };
 
+/// What an agent's result means for a recipient. `relay`: "virtual", "local", a service's name.
+queue::RecipientResult recipient_result(AgentResult done, std::string relay);
+
 /// Belongs to the queue manager's loop.
 class Agent {
  public:

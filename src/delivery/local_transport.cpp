@@ -25,14 +25,7 @@ struct LocalTransport::Expansion {
     std::size_t targets = 0;
 
     void add(mail::Status status, std::string text) {
-        Result out;
-        out.relay = "local";
-        out.status = status;
-        out.text = std::move(text);
-        out.kind = status.is_success()     ? Kind::Delivered
-                   : status.is_permanent() ? Kind::Failed
-                                           : Kind::Deferred;
-        results.push_back(std::move(out));
+        results.push_back(recipient_result({status, std::move(text)}, "local"));
     }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/parameter.hpp"
+#include "content/limit_options.hpp"
 
 #include <array>
 #include <cstdint>
@@ -11,10 +12,9 @@
 
 namespace delivery {
 
-struct OutgoingOptions {
+struct OutgoingOptions : content::LimitOptions {
     std::string header_checks, mime_header_checks, nested_header_checks, body_checks, generic_maps;
     std::uint32_t line_octets_max = 998;
-    std::uint32_t header_octets = 102400, line_octets = 2048, boundary_octets = 2048, nesting = 100;
     /// Whose lmtp_… form does not fall back on smtp_…: they are about other machines than those of LMTP.
     static constexpr std::array<std::string_view, 6> own_lmtp_names{
         "header_checks", "mime_header_checks", "nested_header_checks",
@@ -43,14 +43,7 @@ struct OutgoingOptions {
             "Longer lines are broken by CRLF and a space while mail is sent (RFC 5321 section "
             "4.5.3.1.6), which breaks DKIM signatures of others over them; what we sign is broken before. "
             "0: they are not.");
-        parameter("header_size_limit", &O::header_octets, Between{1024, 100000000},
-                  "The longest header field that is looked at.");
-        parameter("line_length_limit", &O::line_octets, Between{512, 65536},
-                  "The longest body line that is looked at in one piece.");
-        parameter("mime_boundary_length_limit", &O::boundary_octets, Between{1, 100000},
-                  "The longest MIME boundary that tells parts apart.");
-        parameter("mime_nesting_limit", &O::nesting, Between{1, 1000},
-                  "How deep MIME parts are followed into one another.");
+        content::LimitOptions::describe(parameter);
     }
 };
 

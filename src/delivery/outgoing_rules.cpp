@@ -13,8 +13,7 @@ std::expected<std::shared_ptr<const OutgoingRules>, std::string> OutgoingRules::
     const content::HeaderChecks::Specs specs{"smtp_", options.header_checks, options.mime_header_checks,
                                              options.nested_header_checks, options.body_checks};
     TRY_ASSIGN(out->content_->checks, content::HeaderChecks::make(specs, factory));
-    out->content_->limits = {options.header_octets, options.line_octets, options.boundary_octets,
-                             options.nesting};
+    out->content_->limits = options.limits();
     auto maps = factory.open_list(options.generic_maps);
     if (!maps) return std::unexpected("smtp_generic_maps: " + maps.error().text);
     out->generic_maps_ = std::move(*maps);

@@ -13,8 +13,6 @@
 namespace delivery {
 namespace {
 
-using Kind = queue::RecipientResult::Kind;
-
 std::expected<void, std::string> set_flags(PipeCommand& out, std::string_view flags) {
     for (const char flag : flags) {
         switch (flag) {
@@ -135,16 +133,22 @@ std::vector<Named> values_of(const PipeCommand& command, const mail::Recipient& 
             {"domain", to.domain}};
 }
 
-/// $name, ${name}, $(name) replaced; what has another name stays as it stands. `used`: one was there.
-std::string replaced(std::string_view text, const std::vector<Named>& values, bool& used) {
-    std::string out;
+struct Replaced {
+    std::string text;
+    bool names_recipient = false;
+};
+
+/// $name, ${name}, $(name) replaced, "$$" a dollar sign; what has another name stays as it stands.
+Replaced replaced(std::string_view text, const std::vector<Named>& of_recipient,
+                  const std::vector<Named>& common) {
+    Replaced out;
     for (std::size_t i = 0; i < text.size();) {
         if (text[i] != '$' || i + 1 == text.size()) {
-            out += text[i++];
+            out.text += text[i++];
             continue;
         }
         if (text[i + 1] == '$') {
-            out += text.substr(i, 2);
+            out.text += '$';
             i += 2;
             continue;
         }
@@ -154,24 +158,21 @@ std::string replaced(std::string_view text, const std::vector<Named>& values, bo
         std::size_t end = begin;
         while (end < text.size() && (base::is_alnum(text[end]) || text[end] == '_')) ++end;
         const bool closed = !braces || (end < text.size() && text[end] == (open == '{' ? '}' : ')'));
-        const auto found = std::ranges::find(values, text.substr(begin, end - begin), &Named::name);
         const std::size_t after = end + (braces && closed ? 1 : 0);
-        if (closed && found != values.end()) {
-            out += found->value;
-            used = true;
+        const std::string_view name = text.substr(begin, end - begin);
+        const auto own = std::ranges::find(of_recipient, name, &Named::name);
+        const auto shared = std::ranges::find(common, name, &Named::name);
+        if (closed && own != of_recipient.end()) {
+            out.text += own->value;
+            out.names_recipient = true;
+        } else if (closed && shared != common.end()) {
+            out.text += shared->value;
         } else {
-            out += text.substr(i, after - i);
+            out.text += text.substr(i, after - i);
         }
         i = after;
     }
     return out;
-}
-
-/// "$$" is a dollar sign; done last, so that a value cannot make a name.
-std::string without_doubled_dollars(std::string text) {
-    for (std::size_t at = text.find("$$"); at != std::string::npos; at = text.find("$$", at + 1))
-        text.erase(at, 1);
-    return text;
 }
 
 /// The message as the flags want its lines: "." and ">" before some, an empty line at the end.
@@ -180,24 +181,12 @@ class PipedContent : public queue::ContentReader {
     PipedContent(queue::ContentReader& inner, const PipeCommand& command)
         : inner_(inner), command_(command) {}
     env::Task<std::expected<std::string, std::string>> next() override {
-        if (ended_) co_return std::string{};
-        auto piece = co_await inner_.next();
-        if (!piece) co_return piece;
-        if (piece->empty()) {
-            ended_ = true;
-            co_return last();
-        }
-        if (!command_.stuff_dots && !command_.quote_from) co_return piece;
-        std::string out = marked(std::move(*piece));
-        while (out.empty() && !ended_) {  // all of it is held back: an empty piece would be the end
-            auto more = co_await inner_.next();
-            if (!more) co_return more;
-            if (more->empty()) {
-                ended_ = true;
-                out = last();
-            } else {
-                out = marked(std::move(*more));
-            }
+        std::string out;
+        while (out.empty() && !ended_) {  // an empty piece would be the end
+            auto piece = co_await inner_.next();
+            if (!piece) co_return piece;
+            ended_ = piece->empty();
+            out = ended_ ? last() : marked(std::move(*piece));
         }
         co_return out;
     }
@@ -219,6 +208,7 @@ class PipedContent : public queue::ContentReader {
     }
     /// A line's first octets are held back until they tell.
     std::string marked(std::string piece) {
+        if (!command_.stuff_dots && !command_.quote_from) return piece;
         const std::string text = std::exchange(held_, {}) + piece;
         std::string out;
         for (std::size_t i = 0; i < text.size();) {
@@ -275,19 +265,15 @@ std::vector<std::string> pipe_arguments(const PipeCommand& command, const queue:
                                         const std::vector<mail::Recipient>& recipients,
                                         std::string_view recipient_delimiter) {
     const auto common = values_of(command, request);
+    std::vector<std::vector<Named>> of_each;
+    for (const auto& recipient : recipients)
+        of_each.push_back(values_of(command, recipient, recipient_delimiter));
     std::vector<std::string> out;
     for (const auto& word : command.argv) {
-        bool names_recipient = false;
-        for (const auto& recipient : recipients) {
-            auto values = values_of(command, recipient, recipient_delimiter);
-            bool here = false, elsewhere = false;
-            static_cast<void>(replaced(word, values, here));
-            values.insert(values.end(), common.begin(), common.end());
-            std::string text = replaced(word, values, elsewhere);
-            // Postfix leaves out an argument that is an extension only, where there is none.
-            if (here || !names_recipient) out.push_back(without_doubled_dollars(std::move(text)));
-            names_recipient = true;
-            if (!here) break;
+        for (const auto& own : of_each) {
+            const Replaced got = replaced(word, own, common);
+            out.push_back(got.text);
+            if (!got.names_recipient) break;
         }
     }
     return out;
@@ -297,18 +283,12 @@ std::expected<std::unique_ptr<PipeTransport>, std::string> PipeTransport::make(
     std::string service, const std::vector<std::string>& arguments, PipeOptions options, Services services) {
     TRY_ASSIGN(auto command, parse_pipe_command(std::move(service), arguments));
     return std::unique_ptr<PipeTransport>(
-        new PipeTransport(std::move(command), std::move(options), std::move(services)));
+        new PipeTransport(std::move(command), std::move(options), services));
 }
 
 queue::RecipientResult PipeTransport::result_of(AgentResult done) const {
-    queue::RecipientResult out;
-    out.relay = command_.service;
-    out.status = done.status;
-    out.text = done.status.is_success() ? fmt::format("delivered via {} service", command_.service)
-                                        : std::move(done.text);
-    out.kind = done.status.is_success()     ? Kind::Delivered
-               : done.status.is_permanent() ? Kind::Failed
-                                            : Kind::Deferred;
+    if (done.status.is_success()) done.text = fmt::format("delivered via {} service", command_.service);
+    queue::RecipientResult out = recipient_result(std::move(done), command_.service);
     out.relayed = !command_.final_stop;
     return out;
 }
@@ -362,9 +342,10 @@ env::Task<queue::RecipientResult> PipeTransport::run(queue::DeliveryRequest& req
         co_return result_of({{4, 3, 5}, fmt::format("user={}: no such user", command_.user)});
     Credentials as{(*user)->uid, (*user)->gid, (*user)->name};
     if (!command_.group.empty()) {
-        const auto group = services_.find_group ? services_.find_group(command_.group) : std::nullopt;
-        if (!group) co_return result_of({{4, 3, 5}, fmt::format("user=…:{}: no such group", command_.group)});
-        as.gid = *group;
+        const auto group = services_.users.find_group(command_.group);
+        if (!group || !*group)
+            co_return result_of({{4, 3, 5}, fmt::format("user=…:{}: no such group", command_.group)});
+        as.gid = **group;
     }
     if (as.uid == 0) co_return result_of({{4, 3, 5}, "user=root: commands do not run as root"});
     CommandJob what;

@@ -10,9 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,7 +65,6 @@ class PipeTransport : public queue::Transport {
  public:
     struct Services {
         env::UserDatabase& users;
-        std::function<std::optional<std::uint32_t>(const std::string&)> find_group;  // its number
         env::Clock& clock;
         Agent& agent;
     };
@@ -79,7 +76,7 @@ class PipeTransport : public queue::Transport {
 
  private:
     PipeTransport(PipeCommand command, PipeOptions options, Services services)
-        : command_(std::move(command)), options_(std::move(options)), services_(std::move(services)) {}
+        : command_(std::move(command)), options_(std::move(options)), services_(services) {}
     env::Task<queue::RecipientResult> run(queue::DeliveryRequest& request,
                                           std::vector<mail::Recipient> recipients);
     queue::RecipientResult result_of(AgentResult done) const;

@@ -56,6 +56,10 @@ class Users : public env::UserDatabase {
         if (name == "vmail") return env::UnixUser{"vmail", 5000, 5001, "/var/vmail", "/bin/sh", ""};
         return std::optional<env::UnixUser>{};
     }
+    std::expected<std::optional<std::uint32_t>, env::FileError> find_group(const std::string& name) override {
+        if (name == "mail") return 8;
+        return std::optional<std::uint32_t>{};
+    }
 };
 
 class Clock : public env::Clock {
@@ -73,12 +77,7 @@ struct Fixture {
     std::vector<queue::RecipientResult> deliver(Words arguments, const Words& recipients,
                                                 const std::string& content = "Subject: x\r\n\r\nbody\r\n",
                                                 std::size_t step = 1000) {
-        PipeTransport::Services services{users,
-                                         [](const std::string& name) -> std::optional<std::uint32_t> {
-                                             if (name == "mail") return 8;
-                                             return std::nullopt;
-                                         },
-                                         clock, agent};
+        PipeTransport::Services services{users, clock, agent};
         auto made = PipeTransport::make("filter", arguments, PipeOptions{"+"}, services);
         EXPECT_TRUE(made) << (made ? "" : made.error());
         queue::DeliveryRequest request;
@@ -158,8 +157,8 @@ TEST(PipeTransport, QuotesLocalPartsWhenAsked) {
 /// A value that looks like a name is no name.
 TEST(PipeTransport, ReplacesOnce) {
     Fixture f;
-    f.deliver({"user=vmail", "argv=/bin/x", "$recipient"}, {"$sender${size}@example.org"});
-    EXPECT_EQ(f.agent.jobs[0].argv, (Words{"/bin/x", "$sender${size}@example.org"}));
+    f.deliver({"user=vmail", "argv=/bin/x", "$recipient"}, {"$sender${size}$$@example.org"});
+    EXPECT_EQ(f.agent.jobs[0].argv, (Words{"/bin/x", "$sender${size}$$@example.org"}));
 }
 
 TEST(PipeTransport, HeaderLinesOfOneRecipientMakeARunForEach) {

@@ -8,17 +8,7 @@
 namespace delivery {
 namespace {
 
-queue::RecipientResult result_of(AgentResult done) {
-    queue::RecipientResult out;
-    out.relay = "virtual";
-    out.status = done.status;
-    out.text = std::move(done.text);
-    using Kind = queue::RecipientResult::Kind;
-    out.kind = out.status.is_success()     ? Kind::Delivered
-               : out.status.is_permanent() ? Kind::Failed
-                                           : Kind::Deferred;
-    return out;
-}
+queue::RecipientResult result_of(AgentResult done) { return recipient_result(std::move(done), "virtual"); }
 
 }  // namespace
 

@@ -102,6 +102,8 @@ class UserDatabase {
  public:
     virtual ~UserDatabase() = default;
     virtual std::expected<std::optional<UnixUser>, FileError> find(const std::string& name) = 0;
+    /// A group's number.
+    virtual std::expected<std::optional<std::uint32_t>, FileError> find_group(const std::string& name) = 0;
 };
 
 }  // namespace env

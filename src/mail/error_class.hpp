@@ -17,6 +17,7 @@ class ErrorClasses {
     void add(ErrorClass kind) { bits_ |= bit(kind); }
     bool has(ErrorClass kind) const { return (bits_ & bit(kind)) != 0; }
     bool empty() const { return bits_ == 0; }
+    ErrorClasses without(ErrorClass kind) const { return ErrorClasses(bits_ & ~bit(kind)); }
     ErrorClasses operator&(ErrorClasses other) const { return ErrorClasses(bits_ & other.bits_); }
     ErrorClasses() = default;
 

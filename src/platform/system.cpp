@@ -17,16 +17,6 @@
 
 namespace platform {
 
-std::optional<std::uint32_t> find_group(const std::string& name) {
-    constexpr std::size_t entry_octets_max = 64 << 10;
-    std::string buffer(entry_octets_max, '\0');
-    group entry{};
-    group* found = nullptr;
-    if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
-        return std::nullopt;
-    return entry.gr_gid;
-}
-
 void work_in_batches() {
     const sched_param plain{};
     static_cast<void>(::sched_setscheduler(0, SCHED_BATCH, &plain));  // of this thread; refused, all goes on
@@ -143,6 +133,17 @@ std::expected<std::optional<env::UnixUser>, env::FileError> PosixUsers::find(con
     if (!found) return std::optional<env::UnixUser>{};
     return env::UnixUser{entry.pw_name, entry.pw_uid,   entry.pw_gid,
                          entry.pw_dir,  entry.pw_shell, entry.pw_gecos};
+}
+
+std::expected<std::optional<std::uint32_t>, env::FileError> PosixUsers::find_group(const std::string& name) {
+    constexpr std::size_t entry_octets_max = 64 << 10;
+    std::string buffer(entry_octets_max, '\0');
+    group entry{};
+    group* found = nullptr;
+    const int error = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (error != 0 && error != ENOENT) return std::unexpected(env::FileError::Io);
+    if (!found) return std::optional<std::uint32_t>{};
+    return entry.gr_gid;
 }
 
 void tell_service_manager(std::string_view state) {

@@ -82,10 +82,8 @@ class PosixFileSystem : public env::FileSystem {
 class PosixUsers : public env::UserDatabase {
  public:
     std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string& name) override;
+    std::expected<std::optional<std::uint32_t>, env::FileError> find_group(const std::string& name) override;
 };
-
-/// getgrnam(3).
-std::optional<std::uint32_t> find_group(const std::string& name);
 
 /// Tells the scheduler that this thread works through what there is (SCHED_BATCH, sched(7)): woken, it does
 /// not take the processor from who woke it, finds more to do at one go, and changes hands less often.

@@ -233,4 +233,16 @@ env::Task<std::string> ContentCheck::sign(env::Workers& workers, std::string add
     co_return out;
 }
 
+env::Task<std::string> sign_whole(std::shared_ptr<const ContentRules> rules, std::string& content,
+                                  env::Workers& workers, std::uint64_t now) {
+    if (!rules || rules->keys.empty()) co_return std::string();
+    ContentCheck check(rules, ContentCheck::Role::Sign, ContentCheck::Lines::Folded);
+    std::string passed;
+    check.feed(content, passed);
+    check.end(passed);
+    content = std::move(passed);
+    std::string fields = co_await check.sign(workers, std::string(), now);
+    co_return fields;
+}
+
 }  // namespace policy

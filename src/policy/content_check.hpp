@@ -89,4 +89,9 @@ class ContentCheck {
     std::pair<dkim::Canonicalization, dkim::Canonicalization> forms_;
 };
 
+/// A whole message of ours: `content` becomes what is sent, and the fields come back that stand before it; ""
+/// when there is no key for its author.
+env::Task<std::string> sign_whole(std::shared_ptr<const ContentRules> rules, std::string& content,
+                                  env::Workers& workers, std::uint64_t now);
+
 }  // namespace policy

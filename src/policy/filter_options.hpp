@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/parameter.hpp"
+#include "content/limit_options.hpp"
 
 #include <cstdint>
 #include <string>
@@ -9,10 +10,9 @@
 
 namespace policy {
 
-struct FilterOptions {
+struct FilterOptions : content::LimitOptions {
     std::string header_checks, mime_header_checks, nested_header_checks, body_checks;
     std::uint64_t body_checks_octets = 51200;
-    std::uint32_t header_octets = 102400, line_octets = 2048, boundary_octets = 2048, nesting = 100;
     std::vector<std::string> dropped_headers;
     std::string cleanup_service, content_filter, default_filter_next_hop;
     std::vector<std::string> overrides;
@@ -39,14 +39,7 @@ struct FilterOptions {
                   "Tables that each line of a message's body is looked up in.");
         parameter("body_checks_size_limit", &O::body_checks_octets, Between{0, 1000000000},
                   "How many octets of each part of a body body_checks look at.");
-        parameter("header_size_limit", &O::header_octets, Between{1024, 100000000},
-                  "The longest header field that is looked at.");
-        parameter("line_length_limit", &O::line_octets, Between{512, 65536},
-                  "The longest body line that is looked at in one piece.");
-        parameter("mime_boundary_length_limit", &O::boundary_octets, Between{1, 100000},
-                  "The longest MIME boundary that tells parts apart.");
-        parameter("mime_nesting_limit", &O::nesting, Between{1, 1000},
-                  "How deep MIME parts are followed into one another.");
+        content::LimitOptions::describe(parameter);
         parameter("message_drop_headers", &O::dropped_headers,
                   Default{"bcc, content-length, resent-bcc, return-path"},
                   "Header fields that are taken out of every message.");

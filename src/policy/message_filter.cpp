@@ -21,7 +21,7 @@ std::expected<std::shared_ptr<const FilterRules>, std::string> make_filter_rules
                                                  options.nested_header_checks, options.body_checks};
         TRY_ASSIGN(out->checks, content::HeaderChecks::make(specs, factory));
     }
-    out->limits = {options.header_octets, options.line_octets, options.boundary_octets, options.nesting};
+    out->limits = options.limits();
     out->body_octets = options.body_checks_octets;
     out->dropped_fields = options.dropped_headers;
     out->options = std::move(options);

@@ -47,11 +47,7 @@ struct SenderOptions {
                   "SPF, DKIM, ARC and DMARC of what comes in: no, mark (write Authentication-Results), "
                   "enforce (and do "
                   "what the author's DMARC policy asks).");
-        parameter(
-            "smtp_line_length_limit", &O::line_octets_max, Between{0, 1000000000},
-            "Longer lines are broken by CRLF and a space while mail is sent (RFC 5321 section "
-            "4.5.3.1.6), which breaks DKIM signatures of others over them; what we sign is broken before. "
-            "0: they are not.");
+        parameter("smtp_line_length_limit", &O::line_octets_max, Between{0, 1000000000}, "");
         parameter("authserv_id", &O::authserv_id, Default{"$myhostname"},
                   "Our name in Authentication-Results; foreign fields with it are removed (RFC 8601).");
         parameter("sender_authentication_exempt_networks", &O::exempt_networks, Default{"$mynetworks"},

@@ -3,7 +3,6 @@
 #include "base/text.hpp"
 #include "mail/date.hpp"
 #include "mail/path.hpp"
-#include "mail/received.hpp"
 
 #include <fmt/format.h>
 
@@ -78,9 +77,7 @@ void Postmaster::tell(SessionReport report) {
     using mail::ErrorClass;
     const auto wanted = report.classes & mail::parse_error_classes(state.options.notify_classes);
     const bool bounce = wanted.has(ErrorClass::Bounce);
-    mail::ErrorClasses only_bounce;
-    only_bounce.add(ErrorClass::Bounce);
-    const bool others = mail::to_text(wanted) != mail::to_text(wanted & only_bounce);
+    const bool others = !wanted.without(ErrorClass::Bounce).empty();
     report.classes = wanted;
     const std::uint64_t untold = std::exchange(state.untold, 0);
     if (others) {
@@ -104,15 +101,9 @@ env::Task<void> Postmaster::write(std::shared_ptr<State> state, SessionReport re
         co_return;
     }
     const std::string id = (*incoming)->id().text();
-    mail::Envelope envelope;
+    const OwnService self{"postmaster", state->options.host_name, state->options.mail_name};
+    mail::Envelope envelope = own_envelope(self, state->complete(to));
     envelope.sender = mail::ReversePath(state->complete(state->options.notice_sender));
-    mail::Recipient recipient;
-    recipient.address = recipient.original = state->complete(to);
-    envelope.recipients.push_back(std::move(recipient));
-    envelope.origin.client_address = "local";
-    envelope.origin.client_name = state->options.host_name;
-    envelope.origin.helo = "postmaster";
-    envelope.origin.service = "postmaster";
     Notice notice{envelope.recipients.front().address.text(),
                   id,
                   report.peer,
@@ -123,10 +114,7 @@ env::Task<void> Postmaster::write(std::shared_ptr<State> state, SessionReport re
                   services.loop.clock().wall(),
                   {}};
     notice.zone = services.loop.clock().zone_offset(notice.now);
-    mail::TraceOptions trace;
-    trace.host_name = state->options.host_name;
-    trace.mail_name = state->options.mail_name;
-    std::string received = mail::received_field(envelope, trace, id, notice.now, notice.zone);
+    std::string received = own_received_field(self, envelope, (*incoming)->id(), notice.now, notice.zone);
     const std::string message = compose(notice, state->options);
     auto written = co_await (*incoming)->append(message);
     auto expanded = co_await services.expand(std::move(envelope));

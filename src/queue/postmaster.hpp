@@ -8,10 +8,10 @@
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
 #include "queue/intake.hpp"
+#include "queue/own_mail.hpp"
 #include "queue/session_report.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,16 +26,13 @@ struct PostmasterOptions {
     static constexpr void describe(auto& parameter) {
         using O = PostmasterOptions;
         using base::Default;
-        parameter("myhostname", &O::host_name, Default{"$myhostname"}, "This machine's full name.");
-        parameter("myorigin", &O::origin, Default{"$myhostname"},
-                  "The domain of addresses given without one; a file name means the file's first line.");
-        parameter("mail_name", &O::mail_name, Default{"Postrider"},
-                  "The name of the mail system in Received: and notifications.");
+        parameter("myhostname", &O::host_name, Default{"$myhostname"}, "");
+        parameter("myorigin", &O::origin, Default{"$myhostname"}, "");
+        parameter("mail_name", &O::mail_name, Default{"Postrider"}, "");
         parameter("notify_classes", &O::notify_classes, Default{"resource, software"}, "");
         parameter("error_notice_recipient", &O::error_recipient, Default{"postmaster"},
                   "Who gets the transcripts of the classes data, policy, protocol, resource and software.");
-        parameter("bounce_notice_recipient", &O::bounce_recipient, Default{"postmaster"},
-                  "Who gets the copies and transcripts of class bounce.");
+        parameter("bounce_notice_recipient", &O::bounce_recipient, Default{"postmaster"}, "");
         parameter("double_bounce_sender", &O::notice_sender, Default{"double-bounce"}, "");
         parameter("error_notice_hourly_limit", &O::notices_per_hour, base::Between{0, 100000},
                   "The most transcripts mailed in an hour; the next one tells how many more there would have "
@@ -52,7 +49,7 @@ class Postmaster {
         env::Loop& loop;
         Intake& intake;
         base::EventSink& events;
-        std::function<env::Task<std::expected<mail::Envelope, std::string>>(mail::Envelope)> expand;
+        ExpandEnvelope expand;
     };
     Postmaster(Services services, PostmasterOptions options);
     /// From the next notice on.

@@ -75,10 +75,14 @@ std::string Routing::masqueraded(const mail::Address& address) const {
 
 env::Task<std::expected<mail::Address, std::string>> Routing::mapped(mail::Address address,
                                                                      AddressRole role) {
-    if (role == AddressRole::EnvelopeRecipient)
+    if (role == AddressRole::EnvelopeRecipient) {
         address = co_await complete(std::move(address));
-    else
+        auto leads_to = co_await resolve(std::move(address));
+        if (!leads_to) co_return std::unexpected(leads_to.error().text);
+        address = std::move(*leads_to);
+    } else {
         address = rewrite(std::move(address));
+    }
     const bool sender = role == AddressRole::EnvelopeSender || role == AddressRole::HeaderSender;
     const std::string_view word = to_text(role);
     const auto& specific = sender ? options_.sender_canonical_classes : options_.recipient_canonical_classes;
@@ -179,10 +183,6 @@ env::Task<std::expected<mail::Envelope, std::string>> Routing::expand(mail::Enve
         // A forged one stays as it is, and is unknown when its turn comes.
         if (is_rewritten_sender(recipient.address))
             if (auto original = original_sender(recipient.address)) recipient.address = std::move(*original);
-        auto leads_to = co_await resolve(recipient.address);
-        if (!leads_to) co_return std::unexpected(leads_to.error().text);
-        const bool routed = leads_to->local_part.size() < recipient.address.local_part.size();
-        if (routed) recipient.address = std::move(*leads_to);
         auto address = co_await mapped(recipient.address, AddressRole::EnvelopeRecipient);
         if (!address) co_return std::unexpected(address.error());
         auto expanded = co_await virtual_expansion(*address);

@@ -158,15 +158,8 @@ env::Task<Pickup::Stored> Pickup::store(std::shared_ptr<State> state, queue::Inc
         mail::received_field(envelope, state->options.trace, id, now, services.loop.clock().zone_offset(now));
     const auto effects = co_await clean(state, id, sender, dropped.content, prepend);
     if (effects.discard) co_return Stored{true, {}};
-    if (state->options.content && !state->options.content->keys.empty()) {
-        policy::ContentCheck check(state->options.content, policy::ContentCheck::Role::Sign,
-                                   policy::ContentCheck::Lines::Folded);
-        std::string passed;
-        check.feed(dropped.content, passed);
-        check.end(passed);
-        dropped.content = std::move(passed);
-        prepend += co_await check.sign(services.workers, std::string(), env::unix_time(now));
-    }
+    prepend += co_await policy::sign_whole(state->options.content, dropped.content, services.workers,
+                                           env::unix_time(now));
     effects.apply_early(envelope);
     auto expanded = co_await services.expand(std::move(envelope));
     if (!expanded) co_return Stored{false, expanded.error()};

@@ -55,6 +55,9 @@ class NoUsers : public env::UserDatabase {
     std::expected<std::optional<env::UnixUser>, env::FileError> find(const std::string&) override {
         return std::optional<env::UnixUser>{};
     }
+    std::expected<std::optional<std::uint32_t>, env::FileError> find_group(const std::string&) override {
+        return std::optional<std::uint32_t>{};
+    }
 };
 
 /// Events become lines of the trace, and are kept for who asks.
