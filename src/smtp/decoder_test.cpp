@@ -115,6 +115,44 @@ TEST(DotEncoder, AStrayLineEndNeverEndsTheMessage) {
     }
 }
 
+// What the encoder is to do, octet by octet.
+std::string plainly_encoded(const std::string& content) {
+    std::string out;
+    bool at_line_start = true;
+    for (std::size_t i = 0; i < content.size(); ++i) {
+        if (content.substr(i, 2) == "\r\n") {
+            out += "\r\n";
+            at_line_start = true;
+            ++i;
+            continue;
+        }
+        const bool stray = content[i] == '\r' || content[i] == '\n';
+        if (at_line_start && content[i] == '.') out += '.';
+        out += stray ? ' ' : content[i];
+        at_line_start = false;
+    }
+    return out + (at_line_start ? ".\r\n" : "\r\n.\r\n");
+}
+
+TEST(DotEncoder, EveryShortContentCutAnywhere) {
+    const std::string alphabet = "a.\r\n";
+    for (std::size_t number = 0; number < 4096; ++number) {
+        std::string content;
+        for (std::size_t i = 0; i < 6; ++i) content += alphabet[(number >> (2 * i)) & 3U];
+        for (std::size_t size = 0; size <= content.size(); ++size) {
+            for (std::size_t cut = 0; cut <= size; ++cut) {
+                DotEncoder encoder;
+                std::string wire;
+                encoder.encode(std::string_view(content).substr(0, cut), wire);
+                encoder.encode(std::string_view(content).substr(cut, size - cut), wire);
+                encoder.finish(wire);
+                ASSERT_EQ(wire, plainly_encoded(content.substr(0, size)))
+                    << number << ' ' << size << ' ' << cut;
+            }
+        }
+    }
+}
+
 TEST(LineDecoder, LinesHoweverTheyArrive) {
     const std::string input = "EHLO a\r\nNOOP\nQUIT\r\n";
     for (std::size_t cut = 0; cut <= input.size(); ++cut) {

@@ -67,31 +67,49 @@ DotDecoder::Result DotDecoder::decode_joined(std::string_view input, std::string
 }
 
 void DotEncoder::encode(std::string_view content, std::string& out) {
-    while (!content.empty()) {
-        if (pending_return_) {
-            pending_return_ = false;
-            if (content.front() == '\n') {
-                out.append("\r\n", 2);
-                at_line_start_ = true;
-                content.remove_prefix(1);
-                continue;
-            }
-            out += ' ';
-            at_line_start_ = false;
-        }
-        if (at_line_start_ && content.front() == '.') out += '.';
-        const auto end = content.find_first_of("\r\n");
-        out.append(content.substr(0, end));
-        if (end != 0) at_line_start_ = false;
-        if (end == std::string_view::npos) return;
-        if (content[end] == '\r') {
-            pending_return_ = true;
-        } else {
-            out += ' ';
-            at_line_start_ = false;
-        }
-        content.remove_prefix(end + 1);
+    constexpr auto none = std::string_view::npos;
+    std::size_t at = 0;
+    if (pending_return_ && !content.empty()) {
+        pending_return_ = false;
+        at_line_start_ = content.front() == '\n';
+        out.append(at_line_start_ ? "\r\n" : " ");
+        if (at_line_start_) at = 1;
     }
+    std::size_t copied = at;  // what stands as it is goes over in long runs
+    const auto copy_to = [&](std::size_t end) {
+        out.append(content, copied, end - copied);
+        copied = end;
+    };
+    auto carriage_return = content.find('\r', at);
+    while (at < content.size()) {
+        if (at_line_start_ && content[at] == '.') {
+            copy_to(at);
+            out += '.';
+        }
+        if (carriage_return < at) carriage_return = content.find('\r', at);
+        const auto limit = std::min(carriage_return, content.size());
+        const auto newline = content.substr(at, limit - at).find('\n');
+        const auto end = newline == none ? limit : at + newline;
+        if (end == content.size()) {
+            at_line_start_ = false;
+            break;
+        }
+        if (end == limit && end + 1 == content.size()) {
+            copy_to(end);
+            copied = content.size();
+            pending_return_ = true;
+            at_line_start_ = at_line_start_ && end == at;
+            return;
+        }
+        at_line_start_ = end == limit && content[end + 1] == '\n';
+        if (!at_line_start_) {
+            copy_to(end);
+            out += ' ';
+            copied = end + 1;
+        }
+        at = end + (at_line_start_ ? 2 : 1);
+    }
+    copy_to(content.size());
 }
 
 void DotEncoder::finish(std::string& out) {
