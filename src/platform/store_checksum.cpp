@@ -30,13 +30,9 @@ CHECKSUM_TARGET inline std::uint64_t step8(std::uint64_t sum, std::uint64_t word
 CHECKSUM_TARGET inline std::uint64_t step1(std::uint64_t sum, unsigned char octet) {
     return __crc32cb(static_cast<std::uint32_t>(sum), octet);
 }
-#else
-#define CHECKSUM_TARGET
-bool offered() { return false; }
-inline std::uint64_t step8(std::uint64_t sum, std::uint64_t) { return sum; }
-inline std::uint64_t step1(std::uint64_t sum, unsigned char) { return sum; }
 #endif
 
+#ifdef CHECKSUM_TARGET
 CHECKSUM_TARGET std::uint32_t by_instruction(std::uint32_t before, const char* data, std::size_t size) {
     std::uint64_t sum = before ^ 0xFFFFFFFFU;
     for (; size >= sizeof(std::uint64_t); data += sizeof(std::uint64_t), size -= sizeof(std::uint64_t)) {
@@ -47,9 +43,15 @@ CHECKSUM_TARGET std::uint32_t by_instruction(std::uint32_t before, const char* d
     for (; size > 0; ++data, --size) sum = step1(sum, static_cast<unsigned char>(*data));
     return static_cast<std::uint32_t>(sum) ^ 0xFFFFFFFFU;
 }
+#endif
 
 }  // namespace
 
-ChecksumFunction fast_checksum() { return offered() ? by_instruction : nullptr; }
+ChecksumFunction fast_checksum() {
+#ifdef CHECKSUM_TARGET
+    if (offered()) return by_instruction;
+#endif
+    return nullptr;
+}
 
 }  // namespace platform

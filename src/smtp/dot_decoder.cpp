@@ -96,9 +96,7 @@ void DotEncoder::encode(std::string_view content, std::string& out) {
         }
         if (end == limit && end + 1 == content.size()) {
             copy_to(end);
-            copied = content.size();
             pending_return_ = true;
-            at_line_start_ = at_line_start_ && end == at;
             return;
         }
         at_line_start_ = end == limit && content[end + 1] == '\n';
