@@ -49,6 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                          : setup & 32 ? smtp::TlsOffer::Offered
                                                       : smtp::TlsOffer::No);
     session.allow_xclient((setup & 64) != 0);
+    session.allow_xforward((setup & 64) != 0);
     static const auto verifier =
         sasl::make_verifier(sasl::ScramHash::Sha256, "pencil", "0123456789abcdef", 1);
     static const auto offer = std::make_shared<smtp::AuthOffer>(smtp::AuthOffer{

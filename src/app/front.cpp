@@ -97,9 +97,12 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     TRY(maps("smtpd_command_filter", service->options->command_filter, service->command_filter));
     TRY_ASSIGN(const auto xclient,
                networks("smtpd_authorized_xclient_hosts", service->options->xclient_hosts));
+    TRY_ASSIGN(const auto xforward,
+               networks("smtpd_authorized_xforward_hosts", service->options->xforward_hosts));
     TRY_ASSIGN(const auto proxies,
                networks("smtpd_upstream_proxy_hosts", service->options->upstream_proxy_hosts));
     service->may_xclient = in(xclient);
+    service->may_xforward = in(xforward);
     service->may_proxy = in(proxies);
     const auto auth_options = config::bind<AuthOptions>(configuration, diagnostics);
     TRY_ASSIGN(auto login, make_login(configuration, auth_options, tls.offer, environment));

@@ -39,7 +39,8 @@ struct NamesOnly {
                   "The name of the mail system in Received: and notifications.");
         parameter("mail_version", &O::mail_version, Default{"0.1.0"}, "The version of the mail system.");
         parameter("virtual_maps", &O::virtual_maps, Default{""}, "The old name of virtual_alias_maps.");
-        parameter("mynetworks_style", &O::mynetworks_style, Default{"host"},
+        parameter("mynetworks_style", &O::mynetworks_style,
+                  Default{"${{$compatibility_level} <level {2} ? {subnet} : {host}}"},
                   "What mynetworks is when it is not set: host (this machine) or subnet.");
         parameter("smtpd_client_connection_limit_exceptions", &O::exceptions, Default{""},
                   "The old name of smtpd_client_event_limit_exceptions.");
@@ -50,6 +51,29 @@ struct NamesOnly {
                   "Which version's defaults a configuration was written for.");
     }
 };
+
+/// Postfix takes a directory without compatibility_level for one of its oldest, with the defaults of then.
+void note_compatibility(const config::Configuration& configuration, const std::string& main_path,
+                        config::Diagnostics& diagnostics) {
+    if (configuration.is_set("compatibility_level")) return;
+    std::string differs;
+    for (const auto& [name, old_default] : {std::pair{"append_dot_mydomain", "yes"},
+                                            {"mynetworks_style", "subnet"},
+                                            {"relay_domains", "$mydestination"},
+                                            {"smtpd_relay_before_recipient_restrictions", "no"},
+                                            {"smtputf8_enable", "no"}}) {
+        const bool moot = std::string_view(name) == "mynetworks_style" && configuration.is_set("mynetworks");
+        if (!moot && !configuration.is_set(name))
+            differs += fmt::format("{}{} = {}", differs.empty() ? "" : ", ", name, old_default);
+    }
+    if (differs.empty()) return;
+    diagnostics.add(
+        config::Severity::Note, main_path, 0,
+        fmt::format(
+            "compatibility_level is not set: the defaults are those of level {}; Postfix's would be {} "
+            "(write compatibility_level = 0 to have them)",
+            configuration.get("compatibility_level"), differs));
+}
 
 }  // namespace
 
@@ -98,6 +122,7 @@ std::shared_ptr<const Site> load_site(const std::string& directory, env::FileSys
         diagnostics.add(config::Severity::Error, master_path, 0,
                         std::string(env::to_text(master_text.error())));
     config::judge_names(*site->configuration, site->services, diagnostics);
+    note_compatibility(*site->configuration, main_path, diagnostics);
     // Bound here once so that every wrong value is said at once.
     const auto& c = *site->configuration;
     config::bind<ProgramOptions>(c, diagnostics);

@@ -39,6 +39,7 @@ struct Rejected {
 /// smtpd knows the queue id: "ID: client=name[address]".
 struct MessageStarted {
     std::string service, queue_id, name, address, sasl_method, sasl_username, sasl_sender;
+    std::string original_queue_id{}, original_client{};  // of XFORWARD: "name[address]"
 };
 /// cleanup: "ID: message-id=<…>".
 struct MessageContents {

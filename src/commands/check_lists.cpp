@@ -20,9 +20,9 @@ bool among(std::string_view name, std::initializer_list<std::string_view> names)
 
 bool lists_networks(std::string_view name) {
     return among(name, {"mynetworks", "smtpd_client_event_limit_exceptions", "smtpd_authorized_xclient_hosts",
-                        "smtpd_upstream_proxy_hosts", "smtpd_forbid_bare_newline_exclusions",
-                        "smtpd_sasl_exceptions_networks", "dkim_sign_networks", "arc_seal_networks",
-                        "sender_authentication_exempt_networks"});
+                        "smtpd_authorized_xforward_hosts", "smtpd_upstream_proxy_hosts",
+                        "smtpd_forbid_bare_newline_exclusions", "smtpd_sasl_exceptions_networks",
+                        "dkim_sign_networks", "arc_seal_networks", "sender_authentication_exempt_networks"});
 }
 
 bool lists_domains(std::string_view name) {
@@ -34,6 +34,11 @@ bool lists_domains(std::string_view name) {
 bool lists_tables(std::string_view name) {
     if (name == "local_recipient_maps") return false;  // may name what only the running server has
     return name.ends_with("_maps") || name.ends_with("_checks");
+}
+
+bool lists_restrictions(std::string_view name) {
+    if (name == "smtpd_relay_before_recipient_restrictions") return false;  // yes or no
+    return name.ends_with("_restrictions");
 }
 
 class ListCheck {
@@ -48,7 +53,7 @@ class ListCheck {
         if (!configuration.registry().find(setting.name)) return;
         const auto value = configuration.expand(setting.value);
         if (!value) return;  // said already
-        if (setting.name.ends_with("_restrictions")) {
+        if (lists_restrictions(setting.name)) {
             restrictions(configuration, setting, *value);
         } else if (lists_tables(setting.name)) {
             each(*value, [&](const std::string& item) { table(setting, item); });

@@ -60,8 +60,7 @@ Configuration::Configuration(std::shared_ptr<const Registry> registry, std::vect
     const std::string host = get("myhostname");
     const auto dot = host.find('.');
     computed_["mydomain"] = dot == std::string::npos ? "localdomain" : host.substr(dot + 1);
-    const std::string style = is_set("mynetworks_style") ? get("mynetworks_style") : "host";
-    computed_["mynetworks"] = mynetworks_of(machine, style);
+    computed_["mynetworks"] = mynetworks_of(machine, get("mynetworks_style"));
 }
 
 Configuration Configuration::with_overrides(const Service& service) const {

@@ -376,6 +376,7 @@ env::Task<SmtpClientTransport::Transaction> SmtpClientTransport::transact(SmtpCo
                                 envelope.dsn_return,
                                 envelope.dsn_envelope_id,
                                 fit->size};
+    if (options_.send_xforward) message.xforward = smtp::describe(envelope, attempt.request.id.text());
     for (const auto index : attempt.open) message.recipients.push_back(attempt.recipients[index]);
     smtp::ClientStep step = c.session.send(std::move(message));
     bool broken = false, answered = false;

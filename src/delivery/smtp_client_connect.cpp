@@ -55,6 +55,8 @@ std::chrono::seconds SmtpClientTransport::timeout(smtp::Wait wait) const {
             return options_.helo_timeout;
         case smtp::Wait::StartTls:
             return options_.tls_timeout;
+        case smtp::Wait::Xforward:
+            return options_.xforward_timeout;
         case smtp::Wait::Mail:
             return options_.mail_timeout;
         case smtp::Wait::Rcpt:
@@ -199,6 +201,8 @@ env::Task<SmtpClientTransport::Result<smtp::ClientSettings>> SmtpClientTransport
               : way.tls.mandatory()                                ? smtp::ClientSettings::Tls::Must
                                                                    : smtp::ClientSettings::Tls::May;
     out.encrypted = options_.wrapper_mode;
+    using Ehlo = smtp::ClientSettings::Ehlo;
+    out.ehlo = options_.never_ehlo ? Ehlo::Never : options_.always_ehlo ? Ehlo::Always : Ehlo::WhereGreeted;
     out.helo_name = options_.helo_name;
     out.host = std::move(shown);
     out.server_name = target.host;

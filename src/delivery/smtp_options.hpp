@@ -46,7 +46,8 @@ struct SmtpClientOptions {
     std::string helo_name;
     std::chrono::seconds connect_timeout{30}, helo_timeout{300}, tls_timeout{300}, mail_timeout{300},
         rcpt_timeout{300}, data_init_timeout{120}, data_transfer_timeout{180}, data_done_timeout{600},
-        reset_timeout{20}, quit_timeout{300};
+        reset_timeout{20}, quit_timeout{300}, xforward_timeout{300};
+    bool always_ehlo = true, never_ehlo = false, send_xforward = false;
     std::uint32_t mx_address_limit = 5, mx_session_limit = 2;
     bool skip_5xx_greeting = true;
     AddressPreference address_preference = AddressPreference::Any;
@@ -91,6 +92,15 @@ struct SmtpClientOptions {
                   "How long to wait for the greeting and the reply to EHLO (RFC 5321 section 4.5.3.2.1).");
         parameter("smtp_starttls_timeout", &O::tls_timeout, Between{1s, 86400s}, Default{"300s"},
                   "How long STARTTLS and the handshake may take.");
+        parameter("smtp_always_send_ehlo", &O::always_ehlo, Default{"yes"},
+                  "Begin with EHLO; no: only where the greeting says ESMTP, else with HELO.");
+        parameter("smtp_never_send_ehlo", &O::never_ehlo, Default{"no"},
+                  "Begin with HELO: no extension is used, and no TLS.");
+        parameter(
+            "smtp_send_xforward_command", &O::send_xforward, Default{"no"},
+            "Tell servers that offer XFORWARD, such as a content filter, where each message came from.");
+        parameter("smtp_xforward_timeout", &O::xforward_timeout, Between{1s, 86400s}, Default{"300s"},
+                  "How long to wait for the reply to XFORWARD.");
         parameter("smtp_mail_timeout", &O::mail_timeout, Between{1s, 86400s}, Default{"300s"},
                   "How long to wait for the reply to MAIL FROM.");
         parameter("smtp_rcpt_timeout", &O::rcpt_timeout, Between{1s, 86400s}, Default{"300s"},

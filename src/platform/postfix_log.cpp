@@ -79,6 +79,8 @@ struct Format {
         if (!e.sasl_method.empty()) out += ", sasl_method=" + clean(e.sasl_method);
         if (!e.sasl_username.empty()) out += ", sasl_username=" + clean(e.sasl_username);
         if (!e.sasl_sender.empty()) out += ", sasl_sender=" + clean(e.sasl_sender);
+        if (!e.original_queue_id.empty()) out += ", orig_queue_id=" + clean(e.original_queue_id);
+        if (!e.original_client.empty()) out += ", orig_client=" + clean(e.original_client);
         return {e.service, out, base::Severity::Info};
     }
     LogLine operator()(const base::MessageContents& e) const {

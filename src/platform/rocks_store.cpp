@@ -50,6 +50,12 @@ constexpr std::size_t content_memtable_bytes =
 constexpr std::size_t memtables_total_bytes = 128U << 20;
 constexpr std::size_t block_cache_bytes = 16U << 20;
 constexpr std::size_t blob_octets_min = 4096;
+constexpr std::size_t blob_readahead_bytes = 4U << 20;  // of a compaction, which reads past the page cache
+// Each start leaves a small file of level 0 in every keyspace. A server that is started again and again would
+// soon have the 36 at which RocksDB stops writes by itself, and would be silent until a compaction is
+// through.
+constexpr int level0_slowdown_files = 200;
+constexpr int level0_stop_files = 400;
 constexpr std::size_t change_overhead_bytes = 64;  // a change's frame in a write batch, and an erased key
 constexpr std::size_t group_bytes_max = 2U << 20;  // of one write: bounds the wait of those behind it
 
@@ -103,6 +109,8 @@ rocksdb::ColumnFamilyOptions column_options(const rocksdb::Options& base, std::s
     rocksdb::ColumnFamilyOptions options(base);
     options.write_buffer_size = memtable_bytes;
     options.max_write_buffer_number = 3;
+    options.level0_slowdown_writes_trigger = level0_slowdown_files;
+    options.level0_stop_writes_trigger = level0_stop_files;
     options.compression = rocksdb::kNoCompression;  // most of the queue dies before it is ever compacted
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = cache;
@@ -113,8 +121,12 @@ rocksdb::ColumnFamilyOptions column_options(const rocksdb::Options& base, std::s
         options.min_blob_size = blob_octets_min;
         options.blob_file_size = 64U << 20;
         options.enable_blob_garbage_collection = true;
-        options.blob_garbage_collection_age_cutoff = 0.5;
+        // Every compaction writes the content anew that lives in the oldest quarter of the files: of a queue
+        // that waits as a whole, a half would be much for nothing. Where half of what is there is dead, it is
+        // forced.
+        options.blob_garbage_collection_age_cutoff = 0.25;
         options.blob_garbage_collection_force_threshold = 0.5;
+        options.blob_compaction_readahead_size = blob_readahead_bytes;
     }
     return options;
 }

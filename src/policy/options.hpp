@@ -72,7 +72,8 @@ struct PolicyOptions {
                   "Refuse recipients that do not exist, also when no list says so.");
         parameter("smtpd_reject_unlisted_sender", &O::reject_unlisted_sender, Default{"no"},
                   "Refuse senders in our domains that do not exist.");
-        parameter("smtpd_relay_before_recipient_restrictions", &O::relay_before_recipient, Default{"yes"},
+        parameter("smtpd_relay_before_recipient_restrictions", &O::relay_before_recipient,
+                  Default{"${{$compatibility_level} <level {3.6} ? {no} : {yes}}"},
                   "Check smtpd_relay_restrictions before smtpd_recipient_restrictions.");
         parameter("smtpd_null_access_lookup_key", &O::null_access_key, Default{"<>"},
                   "What check_sender_access looks up for the null sender.");

@@ -58,7 +58,8 @@ struct RoutingOptions {
                   "Domains whose recipients have mailboxes that are not Unix users'.");
         parameter("virtual_mailbox_maps", &O::virtual_mailbox_maps, Default{""},
                   "Tables of the mailboxes in virtual_mailbox_domains.");
-        parameter("relay_domains", &O::relay_domains, Default{""},
+        parameter("relay_domains", &O::relay_domains,
+                  Default{"${{$compatibility_level} <level {2} ? {$mydestination} : {}}"},
                   "Domains that mail is taken for and sent on to.");
         parameter("relay_recipient_maps", &O::relay_recipient_maps, Default{""},
                   "Tables of the valid recipients in relay_domains; empty: all.");

@@ -64,6 +64,8 @@ env::Task<std::optional<std::string>> SmtpConnection::begin_client() {
     if (bare_allowed) session_.allow_bare_newline();
     const bool trusted = co_await service_->may_xclient(client_.address);
     session_.allow_xclient(trusted);
+    const bool passes_on = co_await service_->may_xforward(client_.address);
+    session_.allow_xforward(passes_on);
     if (service_->auth) {
         const bool exempt = co_await service_->without_auth(client_.address);
         if (!exempt) offer_auth();
@@ -340,9 +342,18 @@ env::Task<smtp::Step> SmtpConnection::begin() {
     co_await note_clients();
     make_filter();
     make_author_reader();
-    services_.events.emit(base::MessageStarted{service_->name, message_->id().text(), client_name_,
-                                               client_.address.text(), session_.auth_method(),
-                                               session_.user(), session_.envelope().origin.sasl_sender});
+    base::MessageStarted started{service_->name,
+                                 message_->id().text(),
+                                 client_name_,
+                                 client_.address.text(),
+                                 session_.auth_method(),
+                                 session_.user(),
+                                 session_.envelope().origin.sasl_sender};
+    if (const auto* said = session_.xforward()) {
+        started.original_queue_id = said->queue_id.value_or("");
+        if (said->name || said->address) started.original_client = said->client();
+    }
+    services_.events.emit(std::move(started));
     co_return session_.on_begun(std::nullopt);
 }
 

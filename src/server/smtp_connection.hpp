@@ -49,6 +49,7 @@ struct SmtpService {
     AddressTest without_limits;                        // smtpd_client_event_limit_exceptions
     AddressTest bare_newline_allowed;                  // smtpd_forbid_bare_newline_exclusions
     AddressTest may_xclient;                           // smtpd_authorized_xclient_hosts
+    AddressTest may_xforward;                          // smtpd_authorized_xforward_hosts
     AddressTest may_proxy;                             // smtpd_upstream_proxy_hosts
     std::shared_ptr<const env::TlsServerContext> tls;  // nullptr: no TLS
     smtp::TlsOffer tls_offer = smtp::TlsOffer::No;

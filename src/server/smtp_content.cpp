@@ -36,6 +36,7 @@ env::Task<void> SmtpConnection::note_clients() {
         if (!mended) note(base::Severity::Warning, "local_header_rewrite_clients: " + mended.error());
         content_->mended = mended.value_or(false);
     }
+    if (const auto* said = session_.xforward(); said && said->local) content_->mended = *said->local;
     if (!session_.user().empty()) co_return;
     const bool ours = co_await service_->signed_for(client_.address);
     content_->from_outside = !ours;

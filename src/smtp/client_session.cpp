@@ -28,6 +28,8 @@ std::string_view to_text(Wait wait) {
             return "performing the STARTTLS handshake";
         case Wait::Auth:
             return "performing SASL authentication";
+        case Wait::Xforward:
+            return "sending XFORWARD";
         case Wait::Mail:
             return "sending MAIL FROM";
         case Wait::Rcpt:
@@ -71,6 +73,17 @@ ClientStep ClientSession::introduce() {
                fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", settings_.helo_name));
 }
 
+bool ClientSession::begins_with_ehlo(const Reply& greeting) const {
+    if (settings_.protocol == ClientSettings::Protocol::Lmtp) return true;
+    if (settings_.ehlo == ClientSettings::Ehlo::WhereGreeted)
+        return greeting.text().find("ESMTP") != std::string::npos;
+    return settings_.ehlo == ClientSettings::Ehlo::Always;
+}
+
+ClientStep ClientSession::say_helo() {
+    return ask(State::Helo, Wait::Ehlo, fmt::format("HELO {}\r\n", settings_.helo_name));
+}
+
 ClientStep ClientSession::on_reply(const Reply& reply) {
     switch (state_) {
         case State::Greeting:
@@ -79,13 +92,13 @@ ClientStep ClientSession::on_reply(const Reply& reply) {
                 return fail(for_good ? reply.status() : mail::Status{4, 0, 0},
                             fmt::format("host {} refused to talk to me: {}", settings_.host, reply.text()));
             }
-            return introduce();
+            return begins_with_ehlo(reply) ? introduce() : say_helo();
         case State::Ehlo:
             if (reply.positive()) return on_ehlo(reply);
             if (settings_.protocol == ClientSettings::Protocol::Lmtp || reply.code == 421)
                 return fail({4, 0, 0},
                             fmt::format("host {} refused to talk to me: {}", settings_.host, reply.text()));
-            return ask(State::Helo, Wait::Ehlo, fmt::format("HELO {}\r\n", settings_.helo_name));
+            return say_helo();
         case State::Helo:
             if (!reply.positive())
                 return fail({4, 0, 0},
@@ -238,7 +251,8 @@ ClientStep ClientSession::send(ClientMessage message) {
     expected_.clear();
     accepted_.clear();
     next_recipient_ = confirmed_ = 0;
-    mail_ok_ = data_sent_ = data_ok_ = empty_data_ = false;
+    forward_.clear();
+    mail_sent_ = mail_ok_ = data_sent_ = data_ok_ = empty_data_ = false;
     const bool utf8 = !message_.sender.is_null() && !message_.sender.address().is_ascii();
     const bool needs_utf8 =
         message_.smtputf8 &&
@@ -262,11 +276,8 @@ ClientStep ClientSession::send(ClientMessage message) {
                                {5, 3, 4},
                                fmt::format("message size {} exceeds size limit {} of server {}",
                                            message_.size, offer_.size_limit, settings_.host)});
-    expected_.emplace_back(Expect::Mail, 0);
-    ClientStep out = ask(State::Envelope, Wait::Mail, mail_command());
-    if (offer_.pipelining) out.output += envelope_more().output;
-    wait_ = out.wait = Wait::Mail;
-    return out;
+    if (message_.xforward) forward_ = xforward_commands(*message_.xforward, offer_.xforward);
+    return envelope_more();
 }
 
 std::string ClientSession::mail_command() const {
@@ -305,12 +316,21 @@ std::string ClientSession::rcpt_command(const mail::Recipient& recipient) const 
 ClientStep ClientSession::envelope_more() {
     ClientStep out = ask(State::Envelope, wait_, "");
     const std::size_t group = offer_.pipelining ? commands_in_flight_max : 1;
-    while (expected_.size() < group && next_recipient_ < message_.recipients.size()) {
+    for (; expected_.size() < group && !forward_.empty(); forward_.pop_front()) {
+        out.output += forward_.front();
+        expected_.emplace_back(Expect::Xforward, 0);
+    }
+    if (expected_.size() < group && !mail_sent_) {
+        out.output += mail_command();
+        expected_.emplace_back(Expect::Mail, 0);
+        mail_sent_ = true;
+    }
+    while (mail_sent_ && expected_.size() < group && next_recipient_ < message_.recipients.size()) {
         out.output += rcpt_command(message_.recipients[next_recipient_]);
         expected_.emplace_back(Expect::Rcpt, next_recipient_++);
     }
     const bool binary = message_.body == mail::BodyType::BinaryMime;
-    const bool all = next_recipient_ == message_.recipients.size();
+    const bool all = mail_sent_ && next_recipient_ == message_.recipients.size();
     const bool alone = expected_.empty() && !accepted_.empty();
     if (all && !binary && !data_sent_ &&
         (alone || (offer_.pipelining && expected_.size() < group && !expected_.empty()))) {
@@ -319,9 +339,10 @@ ClientStep ClientSession::envelope_more() {
         expected_.emplace_back(Expect::Data, 0);
     }
     if (!expected_.empty())
-        wait_ = expected_.front().first == Expect::Mail   ? Wait::Mail
-                : expected_.front().first == Expect::Rcpt ? Wait::Rcpt
-                                                          : Wait::Data;
+        wait_ = expected_.front().first == Expect::Xforward ? Wait::Xforward
+                : expected_.front().first == Expect::Mail   ? Wait::Mail
+                : expected_.front().first == Expect::Rcpt   ? Wait::Rcpt
+                                                            : Wait::Data;
     out.wait = wait_;
     return out;
 }
@@ -331,6 +352,8 @@ ClientStep ClientSession::on_envelope(const Reply& reply) {
     const auto [kind, index] = expected_.front();
     expected_.pop_front();
     switch (kind) {
+        case Expect::Xforward:
+            break;  // it is for the other side's log: the mail goes on without
         case Expect::Mail:
             mail_ok_ = reply.positive();
             if (!mail_ok_) {

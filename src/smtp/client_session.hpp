@@ -14,6 +14,7 @@
 #include "mail/envelope.hpp"
 #include "sasl/client.hpp"
 #include "smtp/server_offer.hpp"
+#include "smtp/xforward.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -28,7 +29,8 @@ namespace smtp {
 struct ClientSettings {
     enum class Protocol { Smtp, Lmtp } protocol = Protocol::Smtp;
     enum class Tls { Never, May, Must } tls = Tls::May;
-    bool encrypted = false;  // TLS from the first octet
+    bool encrypted = false;                                               // TLS from the first octet
+    enum class Ehlo { Always, WhereGreeted, Never } ehlo = Ehlo::Always;  // WhereGreeted: with "ESMTP"
     std::string helo_name = "localhost";
     std::string host;  // for texts: "mx.example.org[192.0.2.1]:25"
     std::optional<sasl::Credentials> credentials;
@@ -52,10 +54,24 @@ struct ClientMessage {
     mail::DsnReturn dsn_return = mail::DsnReturn::Unspecified;
     std::string dsn_envelope_id;
     std::uint64_t size = 0;
+    std::optional<Xforward> xforward{};  // said where XFORWARD is offered
 };
 
 /// What the other side is being waited for: time-outs and texts go by it (RFC 5321 §4.5.3.2).
-enum class Wait { Greeting, Ehlo, StartTls, Auth, Mail, Rcpt, Data, Content, EndOfData, Rset, Quit };
+enum class Wait {
+    Greeting,
+    Ehlo,
+    StartTls,
+    Auth,
+    Xforward,
+    Mail,
+    Rcpt,
+    Data,
+    Content,
+    EndOfData,
+    Rset,
+    Quit
+};
 /// "receiving the initial server greeting", "sending RCPT TO", …
 std::string_view to_text(Wait wait);
 
@@ -107,10 +123,12 @@ class ClientSession {
 
  private:
     enum class State { Greeting, Ehlo, Helo, StartTls, Auth, Ready, Envelope, Content, Rset, Quit };
-    enum class Expect { Mail, Rcpt, Data };
+    enum class Expect { Xforward, Mail, Rcpt, Data };
     ClientStep ask(State state, Wait wait, std::string output);
     ClientStep fail(mail::Status status, std::string text, bool tls = false);
     ClientStep introduce();
+    bool begins_with_ehlo(const Reply& greeting) const;
+    ClientStep say_helo();
     ClientStep on_ehlo(const Reply& reply);
     ClientStep introduced();
     ClientStep authenticate();
@@ -139,7 +157,8 @@ class ClientSession {
     std::vector<RecipientOutcome> results_;
     std::deque<std::pair<Expect, std::size_t>> expected_;
     std::size_t next_recipient_ = 0;
-    bool mail_ok_ = false, data_sent_ = false, data_ok_ = false, empty_data_ = false;
+    std::deque<std::string> forward_;  // XFORWARD commands not yet sent
+    bool mail_sent_ = false, mail_ok_ = false, data_sent_ = false, data_ok_ = false, empty_data_ = false;
     std::vector<std::size_t> accepted_;
     std::size_t confirmed_ = 0;
     bool reusable_ = false;

@@ -232,6 +232,73 @@ TEST(ClientSession, FallsBackToHelo) {
     EXPECT_TRUE(got.results.at(0).delivered);
 }
 
+TEST(ClientSession, HeloAloneWhereItIsSaidSo) {
+    const Dialogue helo{"S: 220 mx.example hello",
+                        "C: HELO us.example",
+                        "S: 250 mx.example",
+                        "C: MAIL FROM:<ann@us.example>",
+                        "S: 250 ok",
+                        "C: RCPT TO:<a@far.example>",
+                        "S: 250 ok",
+                        "C: DATA",
+                        "S: 354 go",
+                        "S: 250 queued"};
+    Dialogue ehlo = helo;
+    ehlo[0] = "S: 220 mx.example ESMTP";
+    ehlo[1] = "C: EHLO us.example";
+    auto how = settings();
+    const auto is = [&](ClientSettings::Ehlo when, const Dialogue& dialogue) {
+        how.ehlo = when;
+        const auto out = play(how, message({"a"}), dialogue);
+        EXPECT_EQ(out.wrong, "");
+        EXPECT_EQ(out.end, Next::Finished);
+    };
+    is(ClientSettings::Ehlo::WhereGreeted, helo);
+    is(ClientSettings::Ehlo::WhereGreeted, ehlo);
+    is(ClientSettings::Ehlo::Never, helo);
+}
+
+const Dialogue forwarded{"S: 220 mx.example ESMTP",
+                         "C: EHLO us.example",
+                         "S: 250-mx.example|250-PIPELINING|250 XFORWARD NAME ADDR HELO IDENT SOURCE",
+                         "C: XFORWARD NAME=c.example ADDR=IPV6:2001:db8::7",
+                         "C: XFORWARD HELO=[UNAVAILABLE] IDENT=4abc SOURCE=REMOTE",
+                         "C: MAIL FROM:<ann@us.example>",
+                         "C: RCPT TO:<a@far.example>",
+                         "C: DATA",
+                         "S: 250 2.0.0 Ok",
+                         "S: 501 5.5.4 no",
+                         "S: 250 2.1.0 Ok",
+                         "S: 250 2.1.5 Ok",
+                         "S: 354 go",
+                         "S: 250 2.0.0 queued"};
+
+ClientMessage forwarded_message() {
+    auto out = message({"a"});
+    out.xforward = Xforward{.name = "c.example",
+                            .address = "2001:db8::7",
+                            .helo = "",
+                            .protocol = "ESMTP",
+                            .queue_id = "4abc",
+                            .port = std::uint16_t{25},
+                            .local = false};
+    return out;
+}
+
+TEST(ClientSession, XforwardWhereItIsOffered) {
+    const auto out = play(settings(), forwarded_message(), forwarded);
+    EXPECT_EQ(out.wrong, "");
+    EXPECT_TRUE(out.results[0].delivered) << "a refused XFORWARD holds no mail up";
+    const auto elsewhere = play(settings(), forwarded_message(), plain);
+    EXPECT_EQ(elsewhere.wrong.find("XFORWARD"), std::string::npos);
+    Xforward what;
+    what.name = std::string(250, 'n');
+    what.address = std::string(250, 'a');
+    const auto lines = xforward_commands(what, {"name", "addr"});
+    ASSERT_EQ(lines.size(), 2U);
+    for (const auto& line : lines) EXPECT_LE(line.size(), 512U);
+}
+
 TEST(ClientSession, TlsThenAuthNeverInClear) {
     auto how = settings();
     how.credentials = sasl::Credentials{"user", "secret"};
@@ -416,6 +483,7 @@ TEST(ClientSession, TroubleAtEveryStep) {
     };
     const Case cases[] = {{settings(), message({"a", "b", "c"}), plain},
                           {settings(), message({"a", "b"}), pipelined},
+                          {settings(), forwarded_message(), forwarded},
                           {settings(), message({"a"}), helo},
                           {with_password, message({"a"}), tls},
                           {encrypted, message({"a"}), login},

@@ -35,6 +35,7 @@ ServerOffer read_offer(const Reply& reply, const std::vector<std::string>& disca
         if (is("SIZE") && !parameters.empty())
             out.size_limit = base::parse_number(parameters.front()).value_or(0);
         if (is("AUTH")) out.mechanisms.insert(out.mechanisms.end(), parameters.begin(), parameters.end());
+        if (is("XFORWARD")) out.xforward = std::move(parameters);
     }
     return out;
 }

@@ -26,6 +26,7 @@ struct ServerOffer {
          start_tls = false, chunking = false, binary = false;
     std::uint64_t size_limit = 0;         // of SIZE (RFC 1870 §3); 0: none is told
     std::vector<std::string> mechanisms;  // of AUTH, from all its lines
+    std::vector<std::string> xforward;    // the attributes it takes
 };
 /// `discarded`: keywords to leave out (smtp_discard_ehlo_keywords).
 ServerOffer read_offer(const Reply& reply, const std::vector<std::string>& discarded = {});

@@ -57,7 +57,7 @@ struct ServerOptions {
     bool forbid_unauth_pipelining = true;
     std::vector<std::string> forbidden_commands;
     std::vector<std::string> noop_commands;
-    std::vector<std::string> xclient_hosts;
+    std::vector<std::string> xclient_hosts, xforward_hosts;
     UpstreamProxy upstream_proxy = UpstreamProxy::None;
     std::vector<std::string> upstream_proxy_hosts;
     std::chrono::seconds upstream_proxy_timeout{5};
@@ -106,7 +106,9 @@ struct ServerOptions {
         parameter("disable_vrfy_command", &O::disable_vrfy, "Refuse VRFY.");
         parameter("strict_rfc821_envelopes", &O::strict_envelopes,
                   "Take only addresses in <> and in the RFC's syntax.");
-        parameter("smtputf8_enable", &O::smtputf8, Default{"yes"}, "Offer SMTPUTF8 (RFC 6531).");
+        parameter("smtputf8_enable", &O::smtputf8,
+                  Default{"${{$compatibility_level} <level {1} ? {no} : {yes}}"},
+                  "Offer SMTPUTF8 (RFC 6531).");
         parameter("soft_bounce", &O::soft_bounce,
                   "Answer 4xx where 5xx is meant: a net under a new configuration.");
         parameter("smtpd_forbid_bare_newline", &O::bare_newline, Default{"normalize"},
@@ -125,6 +127,8 @@ struct ServerOptions {
                   "Commands that are answered with 250 and do nothing.");
         parameter("smtpd_authorized_xclient_hosts", &O::xclient_hosts,
                   "Clients that may say with XCLIENT for whom they speak.");
+        parameter("smtpd_authorized_xforward_hosts", &O::xforward_hosts,
+                  "Clients that may say with XFORWARD where a message came from; it decides nothing.");
         parameter("smtpd_upstream_proxy_protocol", &O::upstream_proxy, Default{""},
                   "haproxy: each connection begins with the PROXY protocol, version 1 or 2.");
         parameter("smtpd_upstream_proxy_hosts", &O::upstream_proxy_hosts, Default{"0.0.0.0/0 [::]/0"},

@@ -82,6 +82,7 @@ void ServerSession::reset_transaction() {
     sender_text_ = {};
     pending_mail_.reset();
     pending_recipient_.reset();
+    xforward_.reset();
     chunking_ = chunk_last_ = chunk_refused_ = judged_data_ = false;
     received_octets_ = 0;
     overshoot_ = 0;
@@ -193,9 +194,10 @@ Step ServerSession::dispatch(const CommandLine& command) {
             return auth(command.argument);
         case Verb::Xclient:
             return take_xclient(command.argument);
+        case Verb::Xforward:
+            return take_xforward(command.argument);
         case Verb::Expn:
         case Verb::Etrn:
-        case Verb::Xforward:
             return refuse({502, {5, 5, 1}, "Error: command not implemented"});
         case Verb::Unknown:
             break;
@@ -249,6 +251,7 @@ Step ServerSession::ehlo_reply() const {
         if (auth_offer_->old_clients) keywords.push_back("AUTH=" + list.substr(1));
     }
     if (xclient_allowed_) keywords.emplace_back(xclient_keyword);
+    if (xforward_allowed_) keywords.emplace_back(xforward_keyword);
     keywords.push_back(fmt::format("LIMITS RCPTMAX={}", options_->recipient_limit));
     std::erase_if(keywords,
                   [&](const std::string& k) { return !offers(std::string_view(k).substr(0, k.find(' '))); });
@@ -358,6 +361,15 @@ Step ServerSession::take_xclient(std::string_view argument) {
     Step out;
     out.next = Step::Next::Xclient;
     return out;
+}
+
+Step ServerSession::take_xforward(std::string_view argument) {
+    if (!xforward_allowed_) return refuse({550, {5, 7, 0}, "Error: insufficient authorization"});
+    if (in_transaction()) return refuse(need("MAIL transaction in progress"));
+    if (!xforward_) xforward_ = std::make_unique<Xforward>();
+    const auto taken = parse_xforward(argument, *xforward_);
+    if (!taken) return refuse(taken.error());
+    return ok(250, {2, 0, 0}, "Ok");
 }
 
 Step ServerSession::on_tls(sasl::ChannelBindings bindings) {

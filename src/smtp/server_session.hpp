@@ -21,6 +21,7 @@
 #include "smtp/command.hpp"
 #include "smtp/server_options.hpp"
 #include "smtp/xclient.hpp"
+#include "smtp/xforward.hpp"
 
 #include <array>
 #include <chrono>
@@ -160,6 +161,10 @@ class ServerSession {
     std::string_view take_refused() { return std::exchange(refused_, {}); }
     /// The client may say XCLIENT (smtpd_authorized_xclient_hosts).
     void allow_xclient(bool allowed) { xclient_allowed_ = allowed; }
+    /// The client may say XFORWARD (smtpd_authorized_xforward_hosts).
+    void allow_xforward(bool allowed) { xforward_allowed_ = allowed; }
+    /// What it said of the message that comes; nullptr: nothing.
+    const Xforward* xforward() const { return xforward_.get(); }
     /// Instead of smtpd_discard_ehlo_keywords, for this client.
     void discard_ehlo_keywords(std::vector<std::string> words) { discarded_keywords_ = std::move(words); }
     /// Commands are taken as they are (smtpd_forbid_bare_newline_exclusions).
@@ -181,6 +186,7 @@ class ServerSession {
     Step vrfy(std::string_view argument);
     Step start_tls(std::string_view argument);
     Step take_xclient(std::string_view argument);
+    Step take_xforward(std::string_view argument);
     std::vector<std::string> mechanisms() const;
     Step auth(std::string_view argument);
     Step on_auth_line(std::string_view line);
@@ -201,7 +207,7 @@ class ServerSession {
     State state_ = State::Start;
     bool esmtp_ = false;
     bool bare_newline_allowed_ = false;
-    bool xclient_allowed_ = false;
+    bool xclient_allowed_ = false, xforward_allowed_ = false;
     bool pipelined_early_ = false;
     bool chunking_ = false;  // this message comes by BDAT
     bool chunk_last_ = false;
@@ -217,6 +223,7 @@ class ServerSession {
     std::optional<MailCommand> pending_mail_;
     std::optional<RcptCommand> pending_recipient_;
     Xclient xclient_;
+    std::unique_ptr<Xforward> xforward_;
     std::shared_ptr<const AuthOffer> auth_offer_;
     std::string auth_seed_;
     std::uint32_t auth_exchanges_ = 0;

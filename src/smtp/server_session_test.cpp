@@ -496,5 +496,38 @@ TEST(ServerSession, XclientOnlyFromThoseWhoMay) {
            driver);
 }
 
+TEST(ServerSession, XforwardIsOfOneMessageAndOnlyFromThoseWhoMay) {
+    Driver stranger;
+    EXPECT_EQ(stranger.code("XFORWARD ADDR=192.0.2.1"), 550);
+    EXPECT_EQ(stranger.say("EHLO c.example").find("XFORWARD"), std::string::npos);
+    Driver driver;
+    driver.session.allow_xforward(true);
+    EXPECT_NE(driver.say("EHLO filter.example").find("XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT"),
+              std::string::npos);
+    expect({{"XFORWARD", 501},
+            {"XFORWARD ADDR", 501},
+            {"XFORWARD LOGIN=ann", 501},
+            {"XFORWARD PORT=x", 501},
+            {"XFORWARD SOURCE=MOON", 501},
+            {"XFORWARD HELO=a+0d+0ab", 501},
+            {"XFORWARD NAME=c.example ADDR=IPV6:2001:db8::7 PORT=1234", 250},
+            {"XFORWARD HELO=he+2Blo PROTO=ESMTP IDENT=4abc SOURCE=LOCAL", 250},
+            {"XFORWARD NAME=evil BAD=1", 501}},
+           driver);
+    const Xforward* said = driver.session.xforward();
+    ASSERT_NE(said, nullptr);
+    EXPECT_EQ(said->client(), "c.example[2001:db8::7]") << "a refused command changes nothing";
+    EXPECT_EQ(*said->helo, "he+lo");
+    EXPECT_EQ(*said->queue_id, "4abc");
+    EXPECT_TRUE(*said->local);
+    mail::Origin origin;
+    origin.client_address = "127.0.0.1";
+    take_over(*said, origin);
+    EXPECT_EQ(origin.client_address, "2001:db8::7");
+    EXPECT_EQ(origin.client_port, 1234);
+    expect({{"MAIL FROM:<a@example.org>", 250}, {"XFORWARD ADDR=192.0.2.1", 503}, {"RSET", 250}}, driver);
+    EXPECT_EQ(driver.session.xforward(), nullptr);
+}
+
 }  // namespace
 }  // namespace smtp

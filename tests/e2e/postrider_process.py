@@ -1,5 +1,5 @@
 """A real Postrider process over a configuration directory of its own, on loopback and unprivileged ports."""
-import email, os, pathlib, re, shutil, signal, smtplib, socket, subprocess, time
+import email, os, pathlib, random, re, shutil, signal, smtplib, socket, subprocess, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("POSTRIDER_BINARY", ROOT / "build/release/bin/postrider"))
@@ -8,9 +8,17 @@ STOP_SECONDS = 40
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that connections get: a server that is started again finds it free."""
+    first, last = 10000, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1
+    for _ in range(1000):
+        port = random.randint(first, last)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError(f"no port is free from {first} to {last}")
 
 
 def wait_for(what, seconds=10.0, step=0.02):
@@ -105,7 +113,10 @@ class Postrider:
         self.process = subprocess.Popen([str(BINARY), "run", "-c", str(self.config)], stdin=subprocess.DEVNULL,
                                         stdout=self.log_file, stderr=self.log_file)
         if wait:
-            wait_for_banner(self.port, alive=lambda: self.process.poll() is None)
+            try:
+                wait_for_banner(self.port, alive=lambda: self.process.poll() is None)
+            except AssertionError as error:
+                raise AssertionError(f"{error}; exit status {self.process.poll()}; log:\n{self.log()[-3000:]}") from None
         return self
 
     def stop(self):
