@@ -1,6 +1,7 @@
 """Parameters of the smtp and lmtp clients about connections and recipients, before a server that notes what it is told."""
-import time
+import re, time
 
+from peers import PostfixPeer
 from postrider_process import wait_for
 from smtp_sinks import Sink
 
@@ -49,3 +50,27 @@ def test_how_long_a_connection_is_used_again(make_server):
                 send(server)
                 wait_for(lambda: len(sink.contents) == count, 20)
             assert len(said(sink, "EHLO")) == connections
+
+
+def test_who_a_message_came_from_is_passed_on(make_server, directory):
+    """XFORWARD to a real Postfix and from it: each logs whose message it was before."""
+    last = make_server("last", main={"smtpd_authorized_xforward_hosts": "127.0.0.0/8"})
+    with PostfixPeer(directory / "postfix", f"[127.0.0.1]:{last.port}", {
+            "smtpd_authorized_xforward_hosts": "127.0.0.0/8", "smtp_send_xforward_command": "yes"}) as postfix:
+        first = make_server("first", main={"virtual_mailbox_domains": "", "relayhost": f"[127.0.0.1]:{postfix.port}",
+                                           "smtp_tls_security_level": "none", "smtp_send_xforward_command": "yes"})
+        with first.client() as c:
+            c.sendmail("a@b.example", ["bob@example.org"], "Subject: x\r\n\r\nhi\r\n")
+        last.wait_messages("bob", 1)
+        queue_id = re.search(r"smtpd\[\d+\]: (\w+): client=", first.log()).group(1)
+        client = r"client=\S+, orig_queue_id=" + queue_id + r", orig_client=\S+\[127\.0\.0\.1\]"
+        for log in (postfix.log(), last.log()):
+            assert re.search(client, log), log
+
+
+def test_helo_alone(make_server):
+    with Sink() as sink:
+        server = make_server(main={"virtual_mailbox_domains": "", "relayhost": f"[127.0.0.1]:{sink.port}", "smtp_never_send_ehlo": "yes"})
+        send(server)
+        wait_for(lambda: sink.contents, 20)
+        assert said(sink, "HELO") == ["HELO mail.example.com"] and not said(sink, "EHLO")
