@@ -46,8 +46,8 @@ constexpr std::size_t keyspaces = 4;
 constexpr std::array<const char*, keyspaces> names = {"default", "envelopes", "bodies", "history"};
 constexpr std::size_t memtable_bytes = 16U << 20;
 constexpr std::size_t content_memtable_bytes =
-    48U << 20;  // what is delivered before it is full is never written again
-constexpr std::size_t memtables_total_bytes = 128U << 20;
+    32U << 20;  // what is delivered before it is full is never written again
+constexpr std::size_t memtables_total_bytes = 96U << 20;
 constexpr std::size_t block_cache_bytes = 16U << 20;
 constexpr std::size_t blob_octets_min = 4096;
 constexpr std::size_t blob_readahead_bytes = 4U << 20;  // of a compaction, which reads past the page cache

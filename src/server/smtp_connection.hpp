@@ -184,6 +184,7 @@ class SmtpConnection {
     env::Task<std::optional<smtp::Step>> verify_content();
     void make_filter();
     void make_author_reader();
+    bool forwards_a_strangers() const;
     env::Task<void> note_clients();
     void note_origin(const Content& content, mail::Envelope& envelope) const;
     std::optional<smtp::Step> filter_verdict();

@@ -16,7 +16,7 @@ env::Task<std::unique_ptr<policy::ContentCheck>> SmtpConnection::make_check() co
     bool ours = !session_.user().empty();
     if (!ours) ours = co_await service_->signed_for(client_.address);
     if (ours) {
-        if (rules->keys.empty()) co_return nullptr;
+        if (rules->keys.empty() || forwards_a_strangers()) co_return nullptr;
         using Lines = policy::ContentCheck::Lines;
         const bool binary = session_.envelope().body == mail::BodyType::BinaryMime;
         const Lines lines = binary ? Lines::AsTheyAre : Lines::Folded;
@@ -26,6 +26,12 @@ env::Task<std::unique_ptr<policy::ContentCheck>> SmtpConnection::make_check() co
     const bool exempt = co_await service_->without_verify(client_.address);
     if (exempt) co_return nullptr;
     co_return std::make_unique<policy::ContentCheck>(rules, Role::Verify);
+}
+
+/// A content filter of ours hands back what came from outside: our name is not put on it.
+bool SmtpConnection::forwards_a_strangers() const {
+    const auto* said = session_.xforward();
+    return said != nullptr && said->local == false;
 }
 
 /// What main.cf's lists of clients say of this one, for its message.
@@ -39,7 +45,7 @@ env::Task<void> SmtpConnection::note_clients() {
     if (const auto* said = session_.xforward(); said && said->local) content_->mended = *said->local;
     if (!session_.user().empty()) co_return;
     const bool ours = co_await service_->signed_for(client_.address);
-    content_->from_outside = !ours;
+    content_->from_outside = !ours || forwards_a_strangers();
     content_->passed_on = co_await service_->sealed_for(client_.address);
 }
 

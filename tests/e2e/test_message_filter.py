@@ -1,5 +1,5 @@
 """header_checks for sendmail and SMTP, cleanup services of master.cf, content filters there and back."""
-import re
+import os, re, shutil, subprocess
 
 from postrider_process import free_port
 from test_sendmail import tool
@@ -59,3 +59,20 @@ def test_a_content_filter_there_and_back(make_server):
     server.wait_log(rf"postrider/\w+\[\d+\]: \w+: to=<ann@example\.org>.* relay=127\.0\.0\.1\[127\.0\.0\.1\]:{back}, .*status=sent")
     assert tool(server, "sendmail", "ann@example.org", stdin=b"Subject: y\n\nx\n").returncode == 0
     assert b"Received: " in server.wait_messages("ann", 2)[1]
+
+
+def test_a_filter_hands_back_what_strangers_wrote_and_we_do_not_sign_it(make_server):
+    server = make_server(start=False, main={"smtpd_authorized_xforward_hosts": "127.0.0.0/8"})
+    key = server.directory / "key.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    shutil.chown(key, "postfix") if os.getuid() == 0 else None
+    server.settings["dkim_signing_keys"] = f"example.org:s:{key}"
+    server.start()
+    for source, user in (("LOCAL", "ann"), ("REMOTE", "bob")):
+        with server.client() as c:
+            c.ehlo("filter.example")
+            assert c.docmd("XFORWARD", f"NAME=c.example ADDR=203.0.113.9 SOURCE={source} IDENT=4abc")[0] == 250
+            c.sendmail("ann@example.org", [f"{user}@example.org"], "From: ann@example.org\r\nSubject: x\r\n\r\nhi\r\n")
+    assert b"\nDKIM-Signature:" in server.wait_messages("ann", 1)[0]
+    assert b"\nDKIM-Signature:" not in server.wait_messages("bob", 1)[0]
+    server.wait_log(r"client=localhost\[127\.0\.0\.1\], orig_queue_id=4abc, orig_client=c\.example\[203\.0\.113\.9\]")
