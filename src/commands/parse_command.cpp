@@ -82,7 +82,7 @@ int parse_date(std::string_view text) {
     const auto date = mail::parse_date(text);
     if (!date) return parse_failure(date.error().why, date.error().position);
     print_json({{"text", mail::format_date(date->at, date->zone_offset)},
-                {"unix_time", std::chrono::floor<std::chrono::seconds>(date->at).time_since_epoch().count()},
+                {"unix_time", date->at.time_since_epoch().count()},
                 {"zone_minutes", date->zone_offset.count()},
                 {"zone_unknown", date->zone_unknown}});
     return exit_ok;

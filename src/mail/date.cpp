@@ -4,12 +4,12 @@
 
 namespace mail {
 
-std::string format_date(TimePoint at, std::chrono::minutes zone_offset) {
+std::string format_date(std::chrono::sys_seconds at, std::chrono::minutes zone_offset) {
     using namespace std::chrono;
     constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    const auto local = floor<seconds>(at) + zone_offset;
+    const auto local = at + zone_offset;
     const auto day = floor<std::chrono::days>(local);
     const year_month_day date{day};
     const hh_mm_ss time{local - day};

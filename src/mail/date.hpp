@@ -12,10 +12,13 @@ namespace mail {
 using TimePoint = std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>;
 
 /// "Mon, 23 Nov 2026 20:05:13 +0100".
-std::string format_date(TimePoint at, std::chrono::minutes zone_offset);
+std::string format_date(std::chrono::sys_seconds at, std::chrono::minutes zone_offset);
+inline std::string format_date(TimePoint at, std::chrono::minutes zone_offset) {
+    return format_date(std::chrono::floor<std::chrono::seconds>(at), zone_offset);
+}
 
 struct Date {
-    TimePoint at;
+    std::chrono::sys_seconds at;  // of the years 1900 to 9999: more than a TimePoint can count
     std::chrono::minutes zone_offset{0};
     bool zone_unknown = false;  // "-0000", or a zone whose name says nothing (§4.3)
 };

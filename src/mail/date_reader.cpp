@@ -18,6 +18,8 @@ constexpr std::pair<std::string_view, int> zones[] = {{"ut", 0},   {"gmt", 0},  
 
 using Expected = std::expected<void, DateError>;
 
+constexpr unsigned year_max = 9999;
+
 class DateReader {
  public:
     explicit DateReader(std::string_view text) : text_(text) {}
@@ -131,7 +133,7 @@ Expected DateReader::day() {
     if (month == std::end(months)) return error_before(word, "not a month");
     if (auto ok = skip(); !ok) return ok;
     const std::size_t year_at = at_;
-    auto year = number(2, 4, 0, 9999, "not a year");
+    auto year = number(2, 4, 0, year_max, "not a year");
     if (!year) return std::unexpected(year.error());
     const auto digits = text_.substr(year_at).find_first_not_of("0123456789");
     const std::size_t year_digits = digits == std::string_view::npos ? text_.size() - year_at : digits;
@@ -186,7 +188,10 @@ std::expected<Date, DateError> DateReader::read() {
     for (const auto step : steps)
         if (auto ok = (this->*step)(); !ok) return std::unexpected(ok.error());
     if (at_ < text_.size()) return error("more than a date");
-    return Date{TimePoint(std::chrono::sys_days(day_) + time_ - offset_), offset_, zone_unknown_};
+    const std::chrono::sys_seconds local = std::chrono::sys_days(day_) + time_;
+    if (local >= std::chrono::sys_days(std::chrono::year(year_max + 1) / 1 / 1))
+        return error("behind the last year");  // a leap second at its end
+    return Date{local - offset_, offset_, zone_unknown_};
 }
 
 }  // namespace
