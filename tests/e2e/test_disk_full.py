@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="a small file system ne
 def test_full_and_free_again(make_server, directory):
     small = directory / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=755", "none", str(small)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m,mode=755", "none", str(small)], check=True)
     server = None
     try:
         shutil.chown(small, "postfix", "postfix")
