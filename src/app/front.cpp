@@ -68,23 +68,19 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->tls_from_start = tls_options.wrapper_mode;
     service->tls_log_level = tls_options.log_level;
     service->peer_name_lookup = tls_options.peer_name_lookup;
-    const auto networks = [&](std::string_view name, const std::vector<std::string>& items)
-        -> std::expected<std::shared_ptr<routing::NetworkList>, std::string> {
+    const auto clients = [&](std::string_view name, const std::vector<std::string>& items,
+                             server::AddressTest& test) -> std::expected<void, std::string> {
         std::string text;
         for (const auto& item : items) text += item + " ";
-        auto list = routing::NetworkList::make(text, *generation->factory, environment.files);
-        if (!list) return std::unexpected(fmt::format("{}: {}", name, list.error()));
-        return std::make_shared<routing::NetworkList>(std::move(*list));
+        auto made = routing::NetworkList::make(text, *generation->factory, environment.files);
+        if (!made) return std::unexpected(fmt::format("{}: {}", name, made.error()));
+        const auto list = std::make_shared<routing::NetworkList>(std::move(*made));
+        test = [list](env::IpAddress address) { return is_in(list, std::move(address)); };
+        return {};
     };
-    const auto in = [](std::shared_ptr<routing::NetworkList> list) -> server::AddressTest {
-        return [list](env::IpAddress address) { return is_in(list, std::move(address)); };
-    };
-    TRY_ASSIGN(const auto unlimited,
-               networks("smtpd_client_event_limit_exceptions", service->limits.exceptions));
-    TRY_ASSIGN(const auto bare,
-               networks("smtpd_forbid_bare_newline_exclusions", service->options->bare_newline_exclusions));
-    service->without_limits = in(unlimited);
-    service->bare_newline_allowed = in(bare);
+    TRY(clients("smtpd_client_event_limit_exceptions", service->limits.exceptions, service->without_limits));
+    TRY(clients("smtpd_forbid_bare_newline_exclusions", service->options->bare_newline_exclusions,
+                service->bare_newline_allowed));
     const auto maps = [&](std::string_view name, const std::string& specs,
                           tables::TableList& to) -> std::expected<void, std::string> {
         auto made = generation->factory->open_list(specs);
@@ -95,15 +91,9 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     TRY(maps("smtpd_discard_ehlo_keyword_address_maps", service->options->discard_ehlo_maps,
              service->discard_ehlo_keyword_maps));
     TRY(maps("smtpd_command_filter", service->options->command_filter, service->command_filter));
-    TRY_ASSIGN(const auto xclient,
-               networks("smtpd_authorized_xclient_hosts", service->options->xclient_hosts));
-    TRY_ASSIGN(const auto xforward,
-               networks("smtpd_authorized_xforward_hosts", service->options->xforward_hosts));
-    TRY_ASSIGN(const auto proxies,
-               networks("smtpd_upstream_proxy_hosts", service->options->upstream_proxy_hosts));
-    service->may_xclient = in(xclient);
-    service->may_xforward = in(xforward);
-    service->may_proxy = in(proxies);
+    TRY(clients("smtpd_authorized_xclient_hosts", service->options->xclient_hosts, service->may_xclient));
+    TRY(clients("smtpd_authorized_xforward_hosts", service->options->xforward_hosts, service->may_xforward));
+    TRY(clients("smtpd_upstream_proxy_hosts", service->options->upstream_proxy_hosts, service->may_proxy));
     const auto auth_options = config::bind<AuthOptions>(configuration, diagnostics);
     TRY_ASSIGN(auto login, make_login(configuration, auth_options, tls.offer, environment));
     service->authenticator = std::move(login.authenticator);
@@ -126,16 +116,12 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
                                            *generation->factory));
     TRY_ASSIGN(service->sender_logins,
                policy::SenderLogins::make(policy_options, *generation->factory, *generation->routing));
-    TRY_ASSIGN(const auto without_auth, networks("smtpd_sasl_exceptions_networks", auth_options.exceptions));
-    service->without_auth = in(without_auth);
+    TRY(clients("smtpd_sasl_exceptions_networks", auth_options.exceptions, service->without_auth));
     auto sender_options = config::bind<policy::SenderOptions>(configuration, diagnostics);
-    TRY_ASSIGN(const auto unverified,
-               networks("sender_authentication_exempt_networks", sender_options.exempt_networks));
-    TRY_ASSIGN(const auto ours, networks("dkim_sign_networks", sender_options.sign_networks));
-    TRY_ASSIGN(const auto sealed, networks("arc_seal_networks", sender_options.seal_networks));
-    service->without_verify = in(unverified);
-    service->signed_for = in(ours);
-    service->sealed_for = in(sealed);
+    TRY(clients("sender_authentication_exempt_networks", sender_options.exempt_networks,
+                service->without_verify));
+    TRY(clients("dkim_sign_networks", sender_options.sign_networks, service->signed_for));
+    TRY(clients("arc_seal_networks", sender_options.seal_networks, service->sealed_for));
     const auto report_options = std::make_shared<const reports::ReportOptions>(
         config::bind<reports::ReportOptions>(configuration, diagnostics));
     service->takes_reports = [report_options](const mail::Address& address) {

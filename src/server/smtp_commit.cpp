@@ -62,14 +62,10 @@ env::Task<smtp::Step> SmtpConnection::commit() {
     policy::SideEffects effects = effects_ ? *effects_ : policy::SideEffects{};
     if (content->filter) effects.add(content->filter->effects());
     if (effects.discard) co_return session_.on_discarded(id);
-    const std::optional<smtp::Xforward> forwarded =
-        session_.xforward() != nullptr ? std::optional(*session_.xforward()) : std::nullopt;
     mail::Envelope envelope = finished_envelope();
     auto leading = co_await leading_fields(*content, envelope, id);
     if (!leading) co_return session_.on_verdict(refused(*content->filter->refusal()));
     note_origin(*content, envelope);
-    if (forwarded)
-        smtp::take_over(*forwarded, envelope.origin);  // from here on; Received: tells who sent it to us
     effects.apply_early(envelope);
     if (service_->mark) message->mark(service_->mark(envelope, message->id()));
     if (service_->expand) {

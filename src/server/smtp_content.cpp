@@ -159,6 +159,8 @@ void SmtpConnection::note_origin(const Content& content, mail::Envelope& envelop
     envelope.verified = passed_on || content.verified;
     envelope.junk = content.junk;
     envelope.hold = envelope.hold || content.hold;
+    // Received: told already who sent it to us.
+    if (const auto* said = session_.xforward()) smtp::take_over(*said, envelope.origin);
 }
 
 }  // namespace server

@@ -140,29 +140,21 @@ const Dialogue pipelined{"S: 220 mx.example ESMTP",
                          "S: 354 go",
                          "S: 250 2.0.0 queued"};
 
-const Dialogue helo{"S: 220 old.example", "C: EHLO us.example",
-                    "S: 502 what?",       "C: HELO us.example",
-                    "S: 250 old.example", "C: MAIL FROM:<ann@us.example>",
-                    "S: 250 ok",          "C: RCPT TO:<a@far.example>",
-                    "S: 250 ok",          "C: DATA",
-                    "S: 354 go",          "S: 250 queued"};
+/// What follows where the host has nothing to offer.
+Dialogue then_one_message(Dialogue opening) {
+    for (const auto* line : {"C: MAIL FROM:<ann@us.example>", "S: 250 ok", "C: RCPT TO:<a@far.example>",
+                             "S: 250 ok", "C: DATA", "S: 354 go", "S: 250 queued"})
+        opening.emplace_back(line);
+    return opening;
+}
 
-const Dialogue tls{"S: 220 mx.example ESMTP",
-                   "C: EHLO us.example",
-                   "S: 250-mx.example|250 STARTTLS",
-                   "C: STARTTLS",
-                   "S: 220 go ahead",
-                   "C: EHLO us.example",
-                   "S: 250-mx.example|250-STARTTLS|250 AUTH PLAIN LOGIN",
-                   "C: AUTH PLAIN AHVzZXIAc2VjcmV0",
-                   "S: 235 2.7.0 yes",
-                   "C: MAIL FROM:<ann@us.example>",
-                   "S: 250 ok",
-                   "C: RCPT TO:<a@far.example>",
-                   "S: 250 ok",
-                   "C: DATA",
-                   "S: 354 go",
-                   "S: 250 queued"};
+const Dialogue helo = then_one_message(
+    {"S: 220 old.example", "C: EHLO us.example", "S: 502 what?", "C: HELO us.example", "S: 250 old.example"});
+
+const Dialogue tls = then_one_message(
+    {"S: 220 mx.example ESMTP", "C: EHLO us.example", "S: 250-mx.example|250 STARTTLS", "C: STARTTLS",
+     "S: 220 go ahead", "C: EHLO us.example", "S: 250-mx.example|250-STARTTLS|250 AUTH PLAIN LOGIN",
+     "C: AUTH PLAIN AHVzZXIAc2VjcmV0", "S: 235 2.7.0 yes"});
 
 const Dialogue lmtp{"S: 220 store LMTP",
                     "C: LHLO us.example",
@@ -180,22 +172,9 @@ const Dialogue lmtp{"S: 220 store LMTP",
                     "S: 250 2.0.0 stored",
                     "S: 452 4.2.2 full"};
 
-const Dialogue login{"S: 220 mx.example ESMTP",
-                     "C: EHLO us.example",
-                     "S: 250-mx.example|250 AUTH LOGIN",
-                     "C: AUTH LOGIN",
-                     "S: 334 VXNlcm5hbWU6",
-                     "C: dXNlcg==",
-                     "S: 334 UGFzc3dvcmQ6",
-                     "C: c2VjcmV0",
-                     "S: 235 2.7.0 yes",
-                     "C: MAIL FROM:<ann@us.example>",
-                     "S: 250 ok",
-                     "C: RCPT TO:<a@far.example>",
-                     "S: 250 ok",
-                     "C: DATA",
-                     "S: 354 go",
-                     "S: 250 queued"};
+const Dialogue login = then_one_message(
+    {"S: 220 mx.example ESMTP", "C: EHLO us.example", "S: 250-mx.example|250 AUTH LOGIN", "C: AUTH LOGIN",
+     "S: 334 VXNlcm5hbWU6", "C: dXNlcg==", "S: 334 UGFzc3dvcmQ6", "C: c2VjcmV0", "S: 235 2.7.0 yes"});
 
 const Dialogue chunks{"S: 220 mx.example ESMTP",
                       "C: EHLO us.example",
@@ -233,17 +212,9 @@ TEST(ClientSession, FallsBackToHelo) {
 }
 
 TEST(ClientSession, HeloAloneWhereItIsSaidSo) {
-    const Dialogue helo{"S: 220 mx.example hello",
-                        "C: HELO us.example",
-                        "S: 250 mx.example",
-                        "C: MAIL FROM:<ann@us.example>",
-                        "S: 250 ok",
-                        "C: RCPT TO:<a@far.example>",
-                        "S: 250 ok",
-                        "C: DATA",
-                        "S: 354 go",
-                        "S: 250 queued"};
-    Dialogue ehlo = helo;
+    const Dialogue at_once =
+        then_one_message({"S: 220 mx.example hello", "C: HELO us.example", "S: 250 mx.example"});
+    Dialogue ehlo = at_once;
     ehlo[0] = "S: 220 mx.example ESMTP";
     ehlo[1] = "C: EHLO us.example";
     auto how = settings();
@@ -253,9 +224,9 @@ TEST(ClientSession, HeloAloneWhereItIsSaidSo) {
         EXPECT_EQ(out.wrong, "");
         EXPECT_EQ(out.end, Next::Finished);
     };
-    is(ClientSettings::Ehlo::WhereGreeted, helo);
+    is(ClientSettings::Ehlo::WhereGreeted, at_once);
     is(ClientSettings::Ehlo::WhereGreeted, ehlo);
-    is(ClientSettings::Ehlo::Never, helo);
+    is(ClientSettings::Ehlo::Never, at_once);
 }
 
 const Dialogue forwarded{"S: 220 mx.example ESMTP",

@@ -64,17 +64,17 @@ void take_over(const Xforward& said, mail::Origin& origin) {
 }
 
 Xforward describe(const mail::Envelope& envelope, std::string queue_id) {
-    const auto& origin = envelope.origin;
+    const mail::Origin nobody;
+    const auto& origin = envelope.origin.service == "pickup" ? nobody : envelope.origin;
     Xforward out;
     out.local = !envelope.from_outside;
     out.queue_id = std::move(queue_id);
     const auto known = [](const std::string& text) { return text == "unknown" ? std::string() : text; };
-    const bool written_here = origin.service == "pickup";
-    out.name = written_here ? "" : known(origin.client_name);
-    out.address = written_here ? "" : known(origin.client_address);
-    out.port = written_here ? 0 : origin.client_port;
-    out.helo = written_here ? "" : origin.helo;
-    out.protocol = written_here ? "" : origin.protocol;
+    out.name = known(origin.client_name);
+    out.address = known(origin.client_address);
+    out.port = origin.client_port;
+    out.helo = origin.helo;
+    out.protocol = origin.protocol;
     return out;
 }
 
