@@ -106,6 +106,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 step = octet() == 6 ? session.on_commit_failed(smtp::CommitFailure::Store)
                                     : session.on_committed("4QABC");
                 break;
+            case Next::FlushSite: {
+                using Outcome = smtp::ServerSession::SiteFlush;
+                require(!session.etrn_domain().empty() && !session.in_transaction());
+                step = session.on_site_flushed(octet() == 8 ? Outcome::NotServed : Outcome::Started);
+                break;
+            }
             case Next::StartTls:
                 step = session.on_tls({{"tls-exporter", "octets"}});
                 require(!session.in_transaction() && session.helo().empty());

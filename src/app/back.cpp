@@ -4,7 +4,6 @@
 #include "app/transport_limits.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
-#include "config/lmtp_names.hpp"
 #include "delivery/forwarding.hpp"
 #include "delivery/junk_detail.hpp"
 #include "delivery/pipe_transport.hpp"
@@ -16,23 +15,6 @@
 
 namespace app {
 namespace {
-
-/// An lmtp service reads lmtp_… where it is set, and what the smtp client reads otherwise.
-config::Configuration with_lmtp_names(const config::Configuration& configuration) {
-    config::Service overrides;
-    constexpr std::string_view prefix = "lmtp_";
-    for (const auto& setting : configuration.settings())
-        if (setting.name.starts_with(prefix))
-            overrides.overrides.emplace_back(config::smtp_name_of(setting.name), setting.value);
-    for (const auto name : delivery::OutgoingOptions::own_lmtp_names) {
-        const std::string own = std::string(prefix) + std::string(name);
-        if (!configuration.is_set(own))
-            overrides.overrides.emplace_back("smtp_" + std::string(name),
-                                             name == "line_length_limit" ? "998" : "");
-    }
-    if (!configuration.is_set("lmtp_tcp_port")) overrides.overrides.emplace_back("smtp_tcp_port", "24");
-    return configuration.with_overrides(overrides);
-}
 
 /// nullptr: nothing is sealed.
 std::expected<std::shared_ptr<const delivery::ArcSealing>, std::string> make_sealing(
@@ -165,7 +147,7 @@ std::expected<void, std::string> Back::use(const Site& site, const std::set<env:
                 environment_.random,  environment_.files,   environment_.events, *generation->factory,
                 *generation->routing, own_addresses,        queue_directory,     environment_.programs,
                 of_this_generation,   reporting(own)};
-            const auto settings = lmtp ? with_lmtp_names(own) : own;
+            const auto settings = lmtp ? own.for_lmtp() : own;
             auto made = delivery::SmtpClientTransport::make(
                 service.name, lmtp ? delivery::Protocol::Lmtp : delivery::Protocol::Smtp,
                 config::bind<delivery::SmtpClientOptions>(settings, diagnostics),

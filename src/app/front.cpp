@@ -21,6 +21,11 @@ std::string log_name(const config::Configuration& configuration) {
     return slash == std::string::npos ? "smtpd" : name.substr(slash + 1) + "/smtpd";
 }
 
+env::Task<bool> is_in_domains(std::shared_ptr<routing::DomainList> list, std::string domain) {
+    auto inside = co_await list->contains(std::move(domain));
+    co_return inside.value_or(false);
+}
+
 /// Header and body checks, header rewriting, and what receive_override_options leaves of them.
 std::expected<void, std::string> add_message_rules(server::SmtpService& service,
                                                    policy::FilterOptions options,
@@ -81,6 +86,11 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     TRY(clients("smtpd_client_event_limit_exceptions", service->limits.exceptions, service->without_limits));
     TRY(clients("smtpd_forbid_bare_newline_exclusions", service->options->bare_newline_exclusions,
                 service->bare_newline_allowed));
+    auto flushed = routing::DomainList::make(service->options->fast_flush_domains, *generation->factory,
+                                             environment.files, routing::Subdomains::Parents);
+    if (!flushed) return std::unexpected("fast_flush_domains: " + flushed.error());
+    service->may_flush = [list = std::make_shared<routing::DomainList>(std::move(*flushed))](
+                             std::string domain) { return is_in_domains(list, std::move(domain)); };
     const auto maps = [&](std::string_view name, const std::string& specs,
                           tables::TableList& to) -> std::expected<void, std::string> {
         auto made = generation->factory->open_list(specs);
@@ -176,17 +186,14 @@ std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
 Front::Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
              std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
              accounts::Throttle& throttle, policy::AccountLimits& accounts, server::ConnectionCount& count,
-             policy::SightingSink sighted, std::function<void(std::string, std::string)> conspicuous,
-             std::function<void(queue::SessionReport)> report)
+             FrontNews news)
     : environment_(environment),
       intake_(environment.loop, environment.store, ids, intake, std::move(announce)),
       limits_(limits),
       throttle_(throttle),
       accounts_(accounts),
       count_(count),
-      sighted_(std::move(sighted)),
-      conspicuous_(std::move(conspicuous)),
-      report_(std::move(report)) {}
+      news_(std::move(news)) {}
 
 void Front::use(std::shared_ptr<FrontGeneration> generation) {
     generations_.push_back(generation);
@@ -197,20 +204,11 @@ void Front::use(std::shared_ptr<FrontGeneration> generation) {
 }
 
 void Front::add_listener(const std::string& service, std::unique_ptr<env::Listener> listener) {
-    server::SmtpServices services{environment_.loop,
-                                  environment_.tls,
-                                  environment_.resolver,
-                                  intake_,
-                                  environment_.events,
-                                  limits_,
-                                  throttle_,
-                                  environment_.random,
-                                  environment_.workers,
-                                  scratch_,
-                                  sighted_,
-                                  accounts_,
-                                  conspicuous_,
-                                  report_};
+    server::SmtpServices services{environment_.loop, environment_.tls,    environment_.resolver,
+                                  intake_,           environment_.events, limits_,
+                                  throttle_,         environment_.random, environment_.workers,
+                                  scratch_,          news_.sighted,       accounts_,
+                                  news_.flush_site,  news_.conspicuous,   news_.report};
     auto made =
         std::make_unique<server::SmtpListener>(services, generations_.back()->services.at(service), count_);
     made->start(std::move(listener));

@@ -51,13 +51,20 @@ struct FrontGeneration {
 std::expected<std::shared_ptr<FrontGeneration>, std::string> build_front(
     const Site& site, LoopEnvironment environment, const std::set<env::IpAddress>& own_addresses);
 
+/// What the loops' fronts tell the queue's loop. Each may be empty.
+struct FrontNews {
+    policy::SightingSink sighted{};
+    std::function<void(std::string, std::string)> conspicuous{};  // server::SmtpServices
+    std::function<void(queue::SessionReport)> report{};
+    std::function<void(std::string)> flush_site{};
+};
+
 class Front {
  public:
     Front(LoopEnvironment environment, queue::QueueIdSource ids, queue::IntakeOptions intake,
           std::function<void(queue::Arrival)> announce, server::ClientLimits& limits,
           accounts::Throttle& throttle, policy::AccountLimits& accounts, server::ConnectionCount& count,
-          policy::SightingSink sighted = {}, std::function<void(std::string, std::string)> conspicuous = {},
-          std::function<void(queue::SessionReport)> report = {});
+          FrontNews news);
     /// A service's listener; `service` must be in the generation.
     void add_listener(const std::string& service, std::unique_ptr<env::Listener> listener);
     void use(std::shared_ptr<FrontGeneration> generation);
@@ -71,9 +78,7 @@ class Front {
     accounts::Throttle& throttle_;
     policy::AccountLimits& accounts_;
     server::ConnectionCount& count_;
-    policy::SightingSink sighted_;
-    std::function<void(std::string, std::string)> conspicuous_;
-    std::function<void(queue::SessionReport)> report_;
+    FrontNews news_;
     std::array<char, 65536> scratch_;
     std::vector<std::shared_ptr<FrontGeneration>>
         generations_;  // the last is in force; older ones serve old connections

@@ -173,23 +173,22 @@ std::unique_ptr<Front> RunningServer::make_front(LoopWorld& world, queue::QueueI
             });
         });
     };
-    return std::make_unique<Front>(
-        environment(world), ids, intake, std::move(announce), limits_, throttle_, account_limits_, count_,
-        [this](dmarc::Sighting sighting) {
+    // Runs `work` on the queue's loop with what it is about.
+    const auto tell = [this](auto work) {
+        return [this, work](auto... about) {
             back_world_->loop.post(
-                [this, sighting = std::move(sighting)]() mutable { reports_->sighted(std::move(sighting)); });
-        },
-        [this](std::string account, std::string client) {
-            back_world_->loop.post(
-                [this, account = std::move(account), client = std::move(client)]() mutable {
-                    accounts_->conspicuous(std::move(account), std::move(client));
-                });
-        },
-        [this](queue::SessionReport report) {
-            back_world_->loop.post([this, report = std::move(report)]() mutable {
-                back_->postmaster().tell(std::move(report));
-            });
-        });
+                [work, ... about = std::move(about)]() mutable { work(std::move(about)...); });
+        };
+    };
+    FrontNews news;
+    news.sighted = tell([this](dmarc::Sighting sighting) { reports_->sighted(std::move(sighting)); });
+    news.conspicuous = tell([this](std::string account, std::string client) {
+        accounts_->conspicuous(std::move(account), std::move(client));
+    });
+    news.report = tell([this](queue::SessionReport report) { back_->postmaster().tell(std::move(report)); });
+    news.flush_site = tell([this](const std::string& domain) { back_->manager().flush_site(domain); });
+    return std::make_unique<Front>(environment(world), ids, intake, std::move(announce), limits_, throttle_,
+                                   account_limits_, count_, std::move(news));
 }
 
 void RunningServer::start_control() {

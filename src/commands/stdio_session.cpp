@@ -63,6 +63,9 @@ class StdioDriver {
                                            : session.on_commit_failed(smtp::CommitFailure::Store);
                     break;
                 }
+                case Next::FlushSite:
+                    step = session.on_site_flushed(smtp::ServerSession::SiteFlush::Failed);
+                    break;
                 case Next::StartTls:
                 case Next::Xclient:
                 case Next::CheckPassword:

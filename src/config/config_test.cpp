@@ -77,6 +77,42 @@ TEST(MainCf, Expansion) {
     for (const auto& [text, expected] : cases) EXPECT_EQ(read(text).options.text, expected) << text;
 }
 
+struct ClientOptions {
+    std::string level, cafile, port, relay, helo, options, user;
+    static constexpr void describe(auto& parameter) {
+        parameter("smtp_tls_security_level", &ClientOptions::level, base::Default{"may"}, "Level.");
+        parameter("smtp_tls_CAfile", &ClientOptions::cafile, base::Default{""}, "File.");
+        parameter("smtp_tcp_port", &ClientOptions::port, base::Default{"smtp"}, "Port.");
+        parameter("smtp_fallback_relay", &ClientOptions::relay, base::Default{""}, "Relay.");
+        parameter("smtp_helo_name", &ClientOptions::helo, base::Default{"$myhostname"}, "Name.");
+        parameter("smtp_sasl_tls_security_options", &ClientOptions::options,
+                  base::Default{"$smtp_sasl_security_options"}, "Options.");
+        parameter("text", &ClientOptions::user, base::Default{""}, "Text.");
+    }
+};
+
+TEST(MainCf, AnLmtpServiceReadsItsOwnNames) {
+    Diagnostics diagnostics;
+    auto settings = parse_main_cf(
+        "smtp_tls_security_level = encrypt\nlmtp_tls_CAfile = $smtp_tls_CAfile\nsmtp_tls_CAfile = /a$$b\n"
+        "fallback_relay = x\nlmtp_lhlo_name = lmtp.example\nsmtp_sasl_security_options = noplaintext\n"
+        "lmtp_sasl_security_options = noanonymous\ntext = kept\n",
+        "main.cf", diagnostics);
+    const Configuration whole(std::make_shared<const Registry>(Registry::collect<ClientOptions>()),
+                              std::move(settings), Machine{"mx.example.com", {}, {}});
+    Service service;
+    service.overrides.emplace_back("smtp_helo_name", "smtp.example");
+    const auto got = bind<ClientOptions>(whole.with_overrides(service).for_lmtp(), diagnostics);
+    EXPECT_FALSE(diagnostics.has_errors());
+    EXPECT_EQ(got.level, "may");
+    EXPECT_EQ(got.cafile, "/a$b");
+    EXPECT_EQ(got.port, "24");
+    EXPECT_EQ(got.relay, "");
+    EXPECT_EQ(got.helo, "lmtp.example");
+    EXPECT_EQ(got.options, "noanonymous");
+    EXPECT_EQ(got.user, "kept");
+}
+
 TEST(MainCf, ACircleIsAnErrorAndNoEndlessLoop) {
     EXPECT_NE(read("text = $list\nlist = $text\n").messages().find("circle"), std::string::npos);
     EXPECT_NE(read("text = ${myhostname\n").messages().find("not closed"), std::string::npos);

@@ -2,6 +2,7 @@
 
 #include "base/result.hpp"
 #include "base/text.hpp"
+#include "config/lmtp_names.hpp"
 #include "config/values.hpp"
 
 #include <algorithm>
@@ -68,6 +69,25 @@ Configuration Configuration::with_overrides(const Service& service) const {
     for (const auto& [name, value] : service.overrides)
         out.settings_[name] = Value{value, service.file, service.line, out.settings_.size()};
     out.computed_["service_name"] = service.name;
+    return out;
+}
+
+Configuration Configuration::for_lmtp() const {
+    Configuration out = *this;
+    std::erase_if(out.settings_, [](const auto& setting) { return setting.first.starts_with("smtp_"); });
+    for (const auto& [name, value] : settings_) {
+        if (!name.starts_with("lmtp_")) continue;
+        Value renamed = value;
+        // Expanded here: it may refer to what the smtp client reads.
+        if (const auto text = expand(value.text)) {
+            renamed.text.clear();
+            for (const char c : *text) renamed.text.append(c == '$' ? 2 : 1, c);
+        }
+        out.settings_[smtp_name_of(name)] = std::move(renamed);
+    }
+    constexpr std::pair<std::string_view, std::string_view> other_defaults[] = {
+        {"smtp_fallback_relay", ""}, {"smtp_tcp_port", "24"}, {"smtp_tls_secure_cert_match", "nexthop"}};
+    for (const auto& [name, value] : other_defaults) out.computed_[std::string(name)] = value;
     return out;
 }
 

@@ -36,6 +36,10 @@ class Configuration {
     /// The same with a service's overrides on top.
     Configuration with_overrides(const Service& service) const;
 
+    /// What an lmtp service reads: lmtp_… under the names of the smtp client. Of what main.cf and -o say with
+    /// smtp_… nothing is left, as in Postfix: that is about other servers.
+    Configuration for_lmtp() const;
+
     /// As written, unexpanded: the setting, else the default, else nullopt (unknown).
     std::optional<std::string> raw(std::string_view name) const;
     /// Expanded. Unknown names are "".

@@ -1,24 +1,17 @@
 // What the smtp and lmtp transports change in content and addresses on the way out, under its main.cf names.
-// Of these an lmtp service reads its own lmtp_… names only.
 #pragma once
 
 #include "base/parameter.hpp"
 #include "content/limit_options.hpp"
 
-#include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace delivery {
 
 struct OutgoingOptions : content::LimitOptions {
     std::string header_checks, mime_header_checks, nested_header_checks, body_checks, generic_maps;
     std::uint32_t line_octets_max = 998;
-    /// Whose lmtp_… form does not fall back on smtp_…: they are about other machines than those of LMTP.
-    static constexpr std::array<std::string_view, 6> own_lmtp_names{
-        "header_checks", "mime_header_checks", "nested_header_checks",
-        "body_checks",   "generic_maps",       "line_length_limit"};
 
     static constexpr void describe(auto& parameter) {
         using O = OutgoingOptions;
@@ -27,8 +20,7 @@ struct OutgoingOptions : content::LimitOptions {
         parameter("smtp_header_checks", &O::header_checks, Default{""},
                   "Tables that each header field is looked up in while mail is sent (header_checks(5)): "
                   "IGNORE, STRIP, REPLACE, PREPEND, WARN, INFO, DUNNO; other actions are said in the log and "
-                  "left undone. A change breaks DKIM signatures over what it changes. An lmtp service reads "
-                  "lmtp_header_checks only, and so for the five that follow.");
+                  "left undone. A change breaks DKIM signatures over what it changes.");
         parameter("smtp_mime_header_checks", &O::mime_header_checks, Default{""},
                   "The same for MIME fields and for the headers of MIME parts.");
         parameter("smtp_nested_header_checks", &O::nested_header_checks, Default{""},

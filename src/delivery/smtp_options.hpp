@@ -1,5 +1,5 @@
-// The settings of the smtp and lmtp transports under their main.cf names (an lmtp service reads lmtp_… where
-// it is set, else smtp_…). Immutable once a transport runs.
+// The settings of the smtp and lmtp transports under their main.cf names (an lmtp service reads lmtp_…,
+// never smtp_…: config::Configuration::for_lmtp). Immutable once a transport runs.
 #pragma once
 
 #include "base/parameter.hpp"

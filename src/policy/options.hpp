@@ -21,7 +21,7 @@ constexpr auto enum_words(AuthorCheck) {
 }
 
 struct PolicyOptions {
-    std::string client, helo, sender, relay, recipient, data, end_of_data;
+    std::string client, helo, sender, relay, recipient, data, end_of_data, etrn;
     std::vector<std::string> restriction_classes;
     std::string my_networks, sender_login_maps, recipient_delimiter, relay_client_certificates;
     bool sender_login_own_address = false;
@@ -52,6 +52,8 @@ struct PolicyOptions {
         parameter("smtpd_data_restrictions", &O::data, Default{""}, "What is checked at DATA.");
         parameter("smtpd_end_of_data_restrictions", &O::end_of_data, Default{""},
                   "What is checked at the end of a message.");
+        parameter("smtpd_etrn_restrictions", &O::etrn, Default{""},
+                  "What is checked at ETRN, behind the client and helo lists.");
         parameter("smtpd_restriction_classes", &O::restriction_classes, Default{""},
                   "Names of restriction lists that other lists and access tables may use.");
         parameter("mynetworks", &O::my_networks, Default{"$mynetworks"},

@@ -55,6 +55,7 @@ std::expected<std::unique_ptr<RestrictionJudge>, std::string> RestrictionJudge::
     TRY_ASSIGN(out->recipient_, build("smtpd_recipient_restrictions", o.recipient));
     TRY_ASSIGN(out->data_, build("smtpd_data_restrictions", o.data));
     TRY_ASSIGN(out->end_of_data_, build("smtpd_end_of_data_restrictions", o.end_of_data));
+    TRY_ASSIGN(out->etrn_, build("smtpd_etrn_restrictions", o.etrn));
     TRY_ASSIGN(out->unlisted_recipient_,
                build("smtpd_reject_unlisted_recipient", "reject_unlisted_recipient"));
     TRY_ASSIGN(out->unlisted_sender_, build("smtpd_reject_unlisted_sender", "reject_unlisted_sender"));
@@ -121,6 +122,13 @@ RestrictionJudge::Parts RestrictionJudge::parts_of(Stage stage) const {
             break;
         case Stage::EndOfData:
             add(end_of_data_, Stage::EndOfData);
+            break;
+        case Stage::Etrn:
+            if (late) {
+                add(client_, Stage::Connect);
+                add(helo_, Stage::Helo);
+            }
+            add(etrn_, Stage::Etrn);
             break;
         default:
             break;

@@ -58,7 +58,7 @@ class RestrictionJudge : public Judge {
     routing::NetworkList my_networks_;
     std::shared_ptr<const SenderLogins> sender_logins_;
     tables::TableList relay_client_certificates_;
-    std::shared_ptr<const Program> client_, helo_, sender_, relay_, recipient_, data_, end_of_data_;
+    std::shared_ptr<const Program> client_, helo_, sender_, relay_, recipient_, data_, end_of_data_, etrn_;
     std::shared_ptr<const Program> unlisted_recipient_, unlisted_sender_;
     std::map<std::string, std::shared_ptr<const Program>, std::less<>> classes_;
 };

@@ -127,6 +127,7 @@ std::expected<std::shared_ptr<const Program>, std::string> compile(std::string_v
                 what.find("client") != std::string_view::npos   ? "check_client_access"
                 : what.find("helo") != std::string_view::npos   ? "check_helo_access"
                 : what.find("sender") != std::string_view::npos ? "check_sender_access"
+                : what.find("etrn") != std::string_view::npos   ? "check_etrn_access"
                                                                 : "check_recipient_access";
             const Entry* entry = find_entry(implied);
             auto table = factory.open(words[i]);

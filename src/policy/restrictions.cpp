@@ -40,6 +40,8 @@ std::string_view stage_word(const Context& context) {
             return "Recipient address";
         case Stage::Data:
             return "Data command";
+        case Stage::Etrn:
+            return "Etrn command";
         default:
             return "End-of-data";
     }
@@ -57,6 +59,8 @@ std::string stage_shown(const Context& context) {
             return context.facts.recipient_text;
         case Stage::Data:
             return "DATA";
+        case Stage::Etrn:
+            return context.facts.etrn_domain;
         default:
             return "END-OF-MESSAGE";
     }
@@ -263,6 +267,14 @@ Task run_helo_access(Context& context, const Step& step) {
     co_return out;
 }
 
+Task run_etrn_access(Context& context, const Step& step) {
+    if (context.facts.etrn_domain.empty()) co_return Outcome{};
+    auto found = co_await look_up_domain(*step.table, context.facts.etrn_domain);
+    Outcome out =
+        co_await finish_access(context, std::move(found), context.facts.etrn_domain, "Etrn command");
+    co_return out;
+}
+
 Task address_access(Context& context, const Step& step, mail::Address address, std::string shown,
                     std::string_view what) {
     const tables::TableList list({step.table});
@@ -392,6 +404,7 @@ constexpr Entry entries[] = {
     {"check_helo_access", Argument::Table, run_helo_access},
     {"check_sender_access", Argument::Table, run_sender_access},
     {"check_recipient_access", Argument::Table, run_recipient_access},
+    {"check_etrn_access", Argument::Table, run_etrn_access},
 };
 
 }  // namespace

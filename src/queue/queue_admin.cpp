@@ -1,4 +1,5 @@
 // What the queue tools do with the queue manager (queue_manager.hpp).
+#include "base/text.hpp"
 #include "queue/queue_manager.hpp"
 #include "queue/store_content.hpp"
 
@@ -203,6 +204,38 @@ std::size_t QueueManager::flush(const std::vector<QueueId>& ids) {
     take_due();
     pump();
     return count;
+}
+
+// However many ask, one walk is under way, and one more takes all who asked meanwhile.
+void QueueManager::flush_site(std::string_view domain) {
+    sites_wanted_.insert(base::lower(domain));
+    if (std::exchange(flushing_sites_, true)) return;
+    services_.loop.spawn(flush_sites());
+}
+
+env::Task<void> QueueManager::flush_sites() {
+    constexpr std::size_t page = 100;
+    Selection deferred;
+    deferred.state = QueueState::Deferred;
+    while (!sites_wanted_.empty() && !stopping_) {
+        const auto sites = std::exchange(sites_wanted_, {});
+        const auto is_wanted = [&](const QueuedMessage::RecipientStatus& recipient) {
+            return sites.contains(base::lower(recipient.address.substr(recipient.address.rfind('@') + 1)));
+        };
+        const QueueId before_all;
+        auto ids = co_await ids_after(before_all, page, deferred);
+        while (!ids.empty() && !stopping_) {
+            std::vector<QueueId> due;
+            for (const auto& id : ids) {
+                const auto message = co_await describe(id);
+                if (message && std::ranges::any_of(message->recipients, is_wanted)) due.push_back(id);
+            }
+            flush(due);
+            co_await services_.loop.sleep(std::chrono::nanoseconds(0));
+            ids = co_await ids_after(ids.back(), page, deferred);
+        }
+    }
+    flushing_sites_ = false;
 }
 
 }  // namespace queue

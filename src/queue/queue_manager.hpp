@@ -126,6 +126,8 @@ class QueueManager {
     env::Task<Changed> expire(std::vector<QueueId> ids);
     /// Makes deferred messages due now.
     std::size_t flush(const std::vector<QueueId>& ids);
+    /// Makes deferred messages with a waiting recipient at `domain` due, one after another (ETRN, RFC 1985).
+    void flush_site(std::string_view domain);
     struct Counts {
         std::size_t active = 0, deferred = 0, hold = 0;
         bool complete = false;  // false: the index is being rebuilt
@@ -186,6 +188,7 @@ class QueueManager {
     env::Task<Changed> set_states(std::vector<QueueId> ids, QueueState state);
     env::Task<bool> add_erases(env::Batch& batch, QueueId id);
     env::Task<void> sweep(std::vector<std::string> marks);
+    env::Task<void> flush_sites();
 
     Services services_;
     QueueManagerOptions options_;
@@ -204,6 +207,8 @@ class QueueManager {
     bool stopping_ = false;
     bool timer_waiting_ = false;
     bool indexed_ = false;
+    std::set<std::string> sites_wanted_;  // lower case; flush_sites() is under way or about to be
+    bool flushing_sites_ = false;
     std::unique_ptr<env::Timer> timer_;
     env::Event idle_;
     env::Event more_indexed_;

@@ -219,6 +219,9 @@ env::Task<smtp::Step> SmtpConnection::act(smtp::Step step) {
         case Next::Commit:
             out = co_await commit();
             break;
+        case Next::FlushSite:
+            out = co_await flush_site();
+            break;
         case Next::StartTls:
             out = co_await start_tls();
             break;

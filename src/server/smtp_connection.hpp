@@ -46,10 +46,12 @@ struct SmtpService {
     std::string name = "smtpd";  // for the log: "smtpd", "submission/smtpd"
     std::shared_ptr<const smtp::ServerOptions> options;
     ClientLimitOptions limits;
-    AddressTest without_limits;                        // smtpd_client_event_limit_exceptions
-    AddressTest bare_newline_allowed;                  // smtpd_forbid_bare_newline_exclusions
-    AddressTest may_xclient;                           // smtpd_authorized_xclient_hosts
-    AddressTest may_xforward;                          // smtpd_authorized_xforward_hosts
+    AddressTest without_limits;        // smtpd_client_event_limit_exceptions
+    AddressTest bare_newline_allowed;  // smtpd_forbid_bare_newline_exclusions
+    AddressTest may_xclient;           // smtpd_authorized_xclient_hosts
+    AddressTest may_xforward;          // smtpd_authorized_xforward_hosts
+    /// Whether ETRN is served for a domain (fast_flush_domains).
+    std::function<env::Task<bool>(std::string)> may_flush;
     AddressTest may_proxy;                             // smtpd_upstream_proxy_hosts
     std::shared_ptr<const env::TlsServerContext> tls;  // nullptr: no TLS
     smtp::TlsOffer tls_offer = smtp::TlsOffer::No;
@@ -102,6 +104,8 @@ struct SmtpServices {
     std::array<char, 65536>& scratch;     // of the loop: used only between suspensions
     const policy::SightingSink& sighted;  // what authors' reports count; may be empty
     policy::AccountLimits& accounts;
+    /// All mail for a domain is due now. May be empty.
+    const std::function<void(std::string)>& flush_site;
     /// An account sends far more than it used to: its name, and the client. May be empty.
     const std::function<void(std::string, std::string)>& conspicuous;
     /// A session went wrong in a way that the postmaster wants to hear of. May be empty.
@@ -151,6 +155,7 @@ class SmtpConnection {
     env::Task<void> apply_address_maps();
     env::Task<smtp::Step> meet();
     env::Task<smtp::Step> become_client();
+    env::Task<smtp::Step> flush_site();
     env::Task<void> converse();
     env::Task<smtp::Step> act(smtp::Step step);
     void record_replies(const smtp::Step& step, smtp::Step::Next done, smtp::Stage stage);

@@ -51,6 +51,7 @@ policy::Facts SmtpConnection::facts() const {
         out.recipient_text = out.recipient->text();
     }
     out.recipient_count = session_.recipient_count();
+    out.etrn_domain = session_.etrn_domain();
     out.size = content_ ? content_->size : session_.envelope().declared_size;
     if (message_) out.queue_id = message_->id().text();
     out.instance = instance_;
@@ -103,6 +104,19 @@ env::Task<policy::Verdict> SmtpConnection::ask_judge(policy::Stage stage) {
     const policy::Facts known = facts();
     policy::Verdict verdict = co_await service_->judge->judge(stage, known);
     co_return verdict;
+}
+
+/// ETRN, which the policy allowed this client.
+env::Task<smtp::Step> SmtpConnection::flush_site() {
+    using Outcome = smtp::ServerSession::SiteFlush;
+    const std::string& domain = session_.etrn_domain();
+    const bool served = co_await service_->may_flush(domain);
+    if (!served) note(base::Severity::Warning, fmt::format("reject: ETRN {} from {}", domain, who()));
+    if (served && services_.flush_site) services_.flush_site(domain);
+    const Outcome outcome = !served                ? Outcome::NotServed
+                            : services_.flush_site ? Outcome::Started
+                                                   : Outcome::Failed;
+    co_return session_.on_site_flushed(outcome);
 }
 
 env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {

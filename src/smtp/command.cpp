@@ -241,6 +241,13 @@ std::optional<BdatCommand> parse_bdat(std::string_view argument) {
     return BdatCommand{*size, words.size() == 2};
 }
 
+std::optional<std::string> parse_etrn(std::string_view argument) {
+    if (argument.starts_with('@') || argument.starts_with('#')) argument.remove_prefix(1);
+    auto mailbox = mail::parse_mailbox("postmaster@" + std::string(argument));
+    if (!mailbox || mailbox->local_part != "postmaster") return std::nullopt;
+    return std::move(mailbox->domain);
+}
+
 bool is_helo_argument(std::string_view argument) {
     constexpr std::size_t length_max = 255;
     return !argument.empty() && argument.size() <= length_max && base::is_utf8(argument) &&

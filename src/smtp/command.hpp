@@ -86,5 +86,8 @@ std::optional<BdatCommand> parse_bdat(std::string_view argument);
 /// EHLO/HELO argument: no control characters, at most 255 octets. Domains and literals are judged by
 /// restrictions.
 bool is_helo_argument(std::string_view argument);
+/// The domain or address literal whose mail is asked for (RFC 1985 section 5.1); "@" and "#" before it are
+/// dropped. nullopt: neither.
+std::optional<std::string> parse_etrn(std::string_view argument);
 
 }  // namespace smtp

@@ -62,7 +62,7 @@ struct ServerOptions {
     std::vector<std::string> upstream_proxy_hosts;
     std::chrono::seconds upstream_proxy_timeout{5};
     std::vector<std::string> discarded_ehlo_keywords;
-    std::string discard_ehlo_maps, command_filter, reject_footer;
+    std::string discard_ehlo_maps, command_filter, reject_footer, fast_flush_domains;
     bool tls_received_header = true;
     bool authenticated_header = false, hide_client_session = false;
     std::string mail_name;
@@ -104,6 +104,8 @@ struct ServerOptions {
                   "A message with more Received: fields is refused as a loop (RFC 5321 section 6.3).");
         parameter("smtpd_helo_required", &O::helo_required, "Require HELO or EHLO before MAIL.");
         parameter("disable_vrfy_command", &O::disable_vrfy, "Refuse VRFY.");
+        parameter("fast_flush_domains", &O::fast_flush_domains, Default{"$relay_domains"},
+                  "The domains whose mail ETRN may have sent at once (RFC 1985); empty: none.");
         parameter("strict_rfc821_envelopes", &O::strict_envelopes,
                   "Take only addresses in <> and in the RFC's syntax.");
         parameter("smtputf8_enable", &O::smtputf8,

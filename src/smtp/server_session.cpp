@@ -187,7 +187,7 @@ Step ServerSession::dispatch(const CommandLine& command) {
             return vrfy(command.argument);
         case Verb::Help:
             return ok(214, {2, 0, 0},
-                      "See RFC 5321: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY STARTTLS");
+                      "See RFC 5321: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY ETRN STARTTLS");
         case Verb::StartTls:
             return start_tls(command.argument);
         case Verb::Auth:
@@ -196,8 +196,9 @@ Step ServerSession::dispatch(const CommandLine& command) {
             return take_xclient(command.argument);
         case Verb::Xforward:
             return take_xforward(command.argument);
-        case Verb::Expn:
         case Verb::Etrn:
+            return etrn(command.argument);
+        case Verb::Expn:
             return refuse({502, {5, 5, 1}, "Error: command not implemented"});
         case Verb::Unknown:
             break;
@@ -239,6 +240,7 @@ Step ServerSession::ehlo_reply() const {
     std::string lines = options_->host_name;
     std::vector<std::string> keywords = {"PIPELINING", fmt::format("SIZE {}", options_->message_size_limit)};
     if (!options_->disable_vrfy) keywords.emplace_back("VRFY");
+    keywords.emplace_back("ETRN");
     if (tls_ != TlsOffer::No && !encrypted_) keywords.emplace_back("STARTTLS");
     keywords.insert(keywords.end(), {"ENHANCEDSTATUSCODES", "8BITMIME", "DSN"});
     if (options_->smtputf8) keywords.emplace_back("SMTPUTF8");
@@ -335,6 +337,31 @@ Step ServerSession::vrfy(std::string_view argument) {
     return ok(252, {2, 0, 0}, base::printable(argument, 300));
 }
 
+// RFC 1985, in Postfix's words: its replies have no enhanced status codes.
+Step ServerSession::etrn(std::string_view argument) {
+    if (state_ == State::Start && options_->helo_required)
+        return refuse({503, {0, 0, 0}, "Error: send HELO/EHLO first"});
+    if (in_transaction()) return refuse({503, {0, 0, 0}, "Error: MAIL transaction in progress"});
+    if (base::split_any(argument, " \t").size() != 1) return refuse({500, {0, 0, 0}, "Syntax: ETRN domain"});
+    auto domain = parse_etrn(argument);
+    if (!domain) return refuse({501, {0, 0, 0}, "Error: invalid parameter syntax"});
+    etrn_domain_ = std::move(*domain);
+    return judge(Stage::Etrn);
+}
+
+Step ServerSession::on_site_flushed(SiteFlush outcome) {
+    const std::string domain = std::exchange(etrn_domain_, {});
+    switch (outcome) {
+        case SiteFlush::Started:
+            return ok(250, {0, 0, 0}, "Queuing started");
+        case SiteFlush::NotServed:
+            return refuse({459, {0, 0, 0}, fmt::format("<{}>: service unavailable", domain)});
+        case SiteFlush::Failed:
+            break;
+    }
+    return refuse({458, {0, 0, 0}, "Unable to queue messages"});
+}
+
 Step ServerSession::start_tls(std::string_view argument) {
     if (!argument.empty()) return refuse({501, {5, 5, 4}, "Syntax: STARTTLS"});
     if (encrypted_) return refuse({554, {5, 5, 1}, "Error: TLS already active"});
@@ -391,6 +418,7 @@ Step ServerSession::on_verdict(const Judged& judged) {
             sender_text_.clear();
         }
         if (stage_ == Stage::Rcpt) pending_recipient_.reset();
+        if (stage_ == Stage::Etrn) etrn_domain_.clear();
         if (stage_ == Stage::Data && verb_ == Verb::Bdat && judged.kind == Judged::Kind::Refuse) {
             content_refusal_ = judged.reply;
             chunk_refused_ = true;
@@ -429,6 +457,11 @@ Step ServerSession::on_verdict(const Judged& judged) {
         case Stage::EndOfData: {
             Step out;
             out.next = Step::Next::Commit;
+            return out;
+        }
+        case Stage::Etrn: {
+            Step out;
+            out.next = Step::Next::FlushSite;
             return out;
         }
         default:

@@ -9,6 +9,7 @@
 //   ReadData      feed the content up to the end mark: on_content()
 //   ReadChunk     feed `chunk_octets` octets of a BDAT chunk: on_content()
 //   SkipChunk     swallow `chunk_octets` octets: on_content()
+//   FlushSite     see whether mail for etrn_domain() may be sent now, and have it sent: on_site_flushed()
 //   Commit        make the message durable: on_committed()
 //   StartTls      after the output, shake hands: on_tls()
 //   CheckPassword ask whether credentials() are right, a password or a token: on_password(),
@@ -45,6 +46,7 @@ struct Step {
         ReadData,
         ReadChunk,
         SkipChunk,
+        FlushSite,
         Commit,
         StartTls,
         Xclient,
@@ -97,6 +99,8 @@ class ServerSession {
     Step on_line_too_long();
     Step on_verdict(const Judged& judged);
     Step on_begun(std::optional<CommitFailure> failure);
+    enum class SiteFlush { Started, NotServed, Failed };
+    Step on_site_flushed(SiteFlush outcome);
     Step on_content(const ContentSummary& summary);
     /// `queue_id`: of the receipt.
     Step on_committed(std::string_view queue_id);
@@ -125,6 +129,8 @@ class ServerSession {
     /// The recipient that Judge(Rcpt) is about.
     const RcptCommand& pending_recipient() const { return *pending_recipient_; }
     bool has_pending_recipient() const { return pending_recipient_.has_value(); }
+    /// The domain that Judge(Etrn) and FlushSite are about.
+    const std::string& etrn_domain() const { return etrn_domain_; }
     std::size_t recipient_count() const { return envelope_.recipients.size(); }
     /// The BDAT chunk being read is the last one.
     bool last_chunk() const { return chunk_last_; }
@@ -184,6 +190,7 @@ class ServerSession {
     Step data(std::string_view argument);
     Step bdat(std::string_view argument);
     Step vrfy(std::string_view argument);
+    Step etrn(std::string_view argument);
     Step start_tls(std::string_view argument);
     Step take_xclient(std::string_view argument);
     Step take_xforward(std::string_view argument);
@@ -217,7 +224,7 @@ class ServerSession {
     Stage stage_ = Stage::Connect;
     std::string helo_;
     std::string pending_helo_;
-    std::string sender_text_;
+    std::string sender_text_, etrn_domain_;
     std::string last_command_ = "CONNECT", offending_line_;
     mail::Envelope envelope_;
     std::optional<MailCommand> pending_mail_;

@@ -38,6 +38,8 @@ class Driver {
     Judged verdict;  // for `refused_stage`
     std::optional<Stage> refused_stage;
     std::optional<CommitFailure> begin_failure, commit_failure;
+    std::string flushed;  // the domain of the last ETRN
+    ServerSession::SiteFlush site_flush = ServerSession::SiteFlush::Started;
     int commits = 0;
     bool closed = false;
 
@@ -76,6 +78,10 @@ class Driver {
                         session.take_envelope();
                         step = session.on_committed("4QABC");
                     }
+                    break;
+                case Next::FlushSite:
+                    flushed = session.etrn_domain();
+                    step = session.on_site_flushed(site_flush);
                     break;
                 case Next::StartTls:
                     step = session.on_tls(bindings);
@@ -143,6 +149,39 @@ TEST(ServerSession, WhatIsLegalWhen) {
         Driver d;
         expect(conversation, d);
     }
+}
+
+TEST(ServerSession, EtrnAsksForTheMailOfADomain) {
+    Driver d;
+    EXPECT_EQ(d.say("ETRN relay.example"), "250 Queuing started\r\n");
+    EXPECT_NE(d.say("EHLO c").find("250-ETRN\r\n"), std::string::npos);
+    const Conversation lines = {{"ETRN", 500},
+                                {"ETRN a.example b.example", 500},
+                                {"ETRN -a.example", 501},
+                                {"ETRN <a.example>", 501},
+                                {"ETRN a@b.example", 501},
+                                {"ETRN @", 501},
+                                {"ETRN gr\xc3\xbc\xc3\x9f.example", 501},
+                                {"ETRN [192.0.2.1]", 250},
+                                {"ETRN @Relay.example", 250}};
+    expect(lines, d);
+    EXPECT_EQ(d.flushed, "Relay.example");
+    EXPECT_EQ(d.session.etrn_domain(), "");
+    d.site_flush = ServerSession::SiteFlush::NotServed;
+    EXPECT_EQ(d.say("ETRN #sub.example"), "459 <sub.example>: service unavailable\r\n");
+    d.site_flush = ServerSession::SiteFlush::Failed;
+    EXPECT_EQ(d.code("ETRN sub.example"), 458);
+    d.refused_stage = Stage::Etrn;
+    d.verdict = {Judged::Kind::Refuse, {554, {5, 7, 1}, "no"}};
+    EXPECT_EQ(d.say("ETRN sub.example"), "554 5.7.1 no\r\n");
+    expect({{"MAIL FROM:<a@b.example>", 250}, {"ETRN sub.example", 503}}, d);
+}
+
+TEST(ServerSession, EtrnWaitsForAGreetingWhereOneIsRequired) {
+    ServerOptions options = Driver::defaults();
+    options.helo_required = true;
+    Driver d(TlsOffer::No, options);
+    expect({{"ETRN relay.example", 503}, {"HELO c", 250}, {"ETRN relay.example", 250}}, d);
 }
 
 TEST(ServerSession, MailAndRcptParameters) {

@@ -3,25 +3,30 @@ import email, os, pathlib, random, re, shutil, signal, smtplib, socket, subproce
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("POSTRIDER_BINARY", ROOT / "build/release/bin/postrider"))
-START_SECONDS = 20
+START_SECONDS = 30
 STOP_SECONDS = 40
 
 
+ports_given = set()
+
+
 def free_port():
-    """Below the ports that connections get: a server that is started again finds it free."""
+    """Below the ports that connections get: a server that is started again finds it free. Never the same twice."""
     first, last = 10000, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1
     for _ in range(1000):
         port = random.randint(first, last)
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
-                return port
+                if port not in ports_given:
+                    ports_given.add(port)
+                    return port
             except OSError:
                 pass
     raise AssertionError(f"no port is free from {first} to {last}")
 
 
-def wait_for(what, seconds=10.0, step=0.02):
+def wait_for(what, seconds=30.0, step=0.02):
     """Polls `what()` until it is true; returns its value, or fails with its name after `seconds`."""
     end = time.monotonic() + seconds
     while True:
@@ -148,7 +153,7 @@ class Postrider:
     def log_so_far(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def wait_log(self, pattern, seconds=15):
+    def wait_log(self, pattern, seconds=30):
         try:
             return wait_for(lambda: re.search(pattern, self.log_so_far()), seconds)
         except AssertionError:
@@ -168,11 +173,11 @@ class Postrider:
         new = self.maildir(user) / "new"
         return [p.read_bytes() for p in sorted(new.iterdir(), key=lambda p: p.stat().st_mtime_ns)] if new.is_dir() else []
 
-    def wait_messages(self, user, count, seconds=20):
+    def wait_messages(self, user, count, seconds=30):
         return wait_for(lambda: (lambda m: m if len(m) >= count else None)(self.messages(user)), seconds)
 
     def client(self, **kw):
-        return smtplib.SMTP("127.0.0.1", self.port, timeout=20, **kw)
+        return smtplib.SMTP("127.0.0.1", self.port, timeout=30, **kw)
 
     def __enter__(self):
         return self.start()

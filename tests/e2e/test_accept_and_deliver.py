@@ -22,7 +22,7 @@ def say(sock_file, line=None):
 
 @pytest.fixture
 def dialogue(server):
-    sock = socket.create_connection(("127.0.0.1", server.port), 10)
+    sock = socket.create_connection(("127.0.0.1", server.port), 30)
     file = sock.makefile("rwb")
     yield lambda line=None: say(file, line)
     sock.close()
@@ -123,7 +123,7 @@ def test_queue_filters(make_server):
     with server.client() as c:
         for sender, recipient in (("news@a.example", "ann@example.org"), ("news@a.example", "bob@example.org"), ("me@b.example", "bob@example.org")):
             c.sendmail(sender, [recipient], "Subject: x\r\n\r\nhi\r\n")
-    wait_for(lambda: server.run("queue", "--json", "--state", "deferred", "-c", server.config).stdout.count(b"queue_id") == 3, 20)
+    wait_for(lambda: server.run("queue", "--json", "--state", "deferred", "--reason", "onnect", "-c", server.config).stdout.count(b"queue_id") == 3)
     queue = lambda *words: server.run("-c", server.config, "queue", *words)  # noqa: E731
     dry = queue("delete", "--sender", "NEWS@", "--dry-run")
     assert len(dry.stdout.split()) == 2 and b"would delete 2 messages" in dry.stderr

@@ -430,7 +430,7 @@ def test_many_idle_connections_leave_room_for_others(make_server):
     def served():
         with Raw(server.port, greet=False) as raw:
             return raw.line().startswith(b"220")
-    wait_for(served, 20)
+    wait_for(served)
     honest_mail_passes(server)
 
 
@@ -532,10 +532,10 @@ def test_damaged_proxy_headers(make_server, header):
             return Raw(server.port, greet=False)
         except OSError:
             return None
-    raw = wait_for(connected, 20)
+    raw = wait_for(connected)
     raw.send(header + b"EHLO a\r\n")
     assert b"250" not in b"".join(raw.rest())
-    with wait_for(connected, 20) as honest:
+    with wait_for(connected) as honest:
         honest.send(b"PROXY TCP4 127.0.0.1 127.0.0.1 1000 25\r\n")
         assert honest.reply().startswith(b"220")
 

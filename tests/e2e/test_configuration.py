@@ -41,7 +41,8 @@ def test_the_common_file_starts(make_server, directory):
     with server.client() as c:
         c.ehlo()
         assert "starttls" in c.esmtp_features
-    assert re.search(r'main\.cf:12: warning: smtpd_tls_security_level: a comment must stand on a line of its own; write "smtpd_tls_security_level = may"', server.log())
+    server.wait_log(r"main\.cf:12: warning: smtpd_tls_security_level: a comment must stand on a line of its own; "
+                    r'write "smtpd_tls_security_level = may"')
     checked = server.run("check", "-c", server.config)
     assert b"main.cf:12" in checked.stdout + checked.stderr
 

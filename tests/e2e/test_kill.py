@@ -28,7 +28,7 @@ class Sender(threading.Thread):
 
     def run(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 10) as sock:
+            with socket.create_connection(("127.0.0.1", self.port), 30) as sock:
                 file = sock.makefile("rwb")
                 reply(file)
                 self.command(file, "EHLO load.example.net")
@@ -62,6 +62,7 @@ def test_kill_loses_nothing(make_server):
         for sender in senders:
             sender.start()
         time.sleep(random.uniform(0.3, 1.5))
+        wait_for(lambda: len(acknowledged) > CONNECTIONS * (round_number + 1))
         server.kill()
         stop.set()
         for sender in senders:

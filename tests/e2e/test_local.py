@@ -98,7 +98,8 @@ def test_aliases_files_commands_and_includes(local, directory, user):
     new = pathlib.Path(user.pw_dir) / "Maildir/new"
     wait_for(lambda: (out / "who").exists() and (out / "who").read_text().strip() == "nobody")
     wait_for(lambda: new.is_dir() and len(list(new.iterdir())) == 2)
-    assert b"Subject: local" in (out / "box").read_bytes() and b"Subject: local" in (out / "command").read_bytes()
+    wait_for(lambda: (out / "box").exists() and b"Subject: local" in (out / "box").read_bytes())
+    assert b"Subject: local" in (out / "command").read_bytes()
     send(server, "fails", "bad", "loop")
     server.wait_log(r"to=<fails@local\.example>.* dsn=4\.3\.0, status=deferred \(temporary failure\)")
     server.wait_log(r"to=<bad@local\.example>.* dsn=5\.1\.1, status=bounced \(user unknown\. Command output: sorry\)")

@@ -36,6 +36,6 @@ def test_json_lines(make_server):
     with server.client() as c:
         c.sendmail("ann@example.net", ["bob@example.org"], "Subject: x\r\n\r\nhi\r\n")
     server.wait_messages("bob", 1)
-    server.wait_log('"queue_id"')
+    server.wait_log('"recipient"')
     lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
     assert any(line.get("recipient") == "bob@example.org" for line in lines), lines[-3:]

@@ -1,7 +1,7 @@
 """header_checks for sendmail and SMTP, cleanup services of master.cf, content filters there and back."""
 import os, re, shutil, subprocess
 
-from postrider_process import free_port
+from postrider_process import free_port, wait_for
 from test_sendmail import tool
 
 
@@ -22,7 +22,8 @@ def test_what_sendmail_hands_in_is_looked_at_too(make_server):
     server.wait_log(r"cleanup\[\d+\]: \w+: reject: header Subject: forbidden from local; from=<ann@example\.org>: 5\.7\.1 not from here")
     assert tool(server, "sendmail", "bob@example.org", stdin=b"Subject: unseen\n\nx\n").returncode == 0
     server.wait_log(r"discard: header Subject: unseen from local")
-    assert list((server.spool / "maildrop").iterdir()) == [] and len(server.messages("bob")) == 1
+    wait_for(lambda: list((server.spool / "maildrop").iterdir()) == [])
+    assert len(server.messages("bob")) == 1
 
 
 def test_a_cleanup_service_of_ones_own(make_server):

@@ -202,7 +202,7 @@ def test_names_that_never_answer(make_server, keys):
                     reply = 250, b""
                 except smtplib.SMTPDataError as e:
                     reply = e.smtp_code, e.smtp_error
-            assert time.monotonic() - began < 8  # twice 2 s, and a loaded machine
+            assert time.monotonic() - began < 14  # twice 2 s, and a loaded machine; one question alone may take dns_timeout, 15 s
             return reply
         slow = signed(keys).replace(b"s=s2048", b"s=slow")
         assert hand_in("x@slow.test", MAIL.replace(b"author.test", b"slow.test")) == (250, b"")

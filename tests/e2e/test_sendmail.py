@@ -50,7 +50,7 @@ def test_while_the_server_is_down(make_server):
     server.start()
     message = server.wait_messages("bob", 1)[0]
     assert message.startswith(b"Return-Path: <>\n") and message.endswith(b"\n.\nx\n")
-    assert list((server.spool / "maildrop").iterdir()) == []
+    wait_for(lambda: list((server.spool / "maildrop").iterdir()) == [])
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="acting as another user needs root")

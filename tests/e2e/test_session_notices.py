@@ -28,7 +28,7 @@ def notices(server, user="bob"):
 
 
 def only_notice(server, user="bob"):
-    wait_for(lambda: notices(server, user), 20)
+    wait_for(lambda: notices(server, user))
     (notice,) = notices(server, user)
     return notice
 
@@ -101,7 +101,7 @@ def test_so_many_an_hour(make_server):
     server = make_server(main={**CLASSES, "error_notice_hourly_limit": "3"})
     for _ in range(6):
         talk(server, "EHLO x", "FROB", "QUIT")
-    wait_for(lambda: len(notices(server)) == 3, 20)
+    wait_for(lambda: len(notices(server)) == 3)
     # A notice that should not be is written as fast as one that should: what comes behind it shows that there is none.
     with server.client() as c:
         c.sendmail("a@b.example", "bob@example.org", "Subject: behind\r\n\r\nhi\r\n")
@@ -120,6 +120,6 @@ def test_a_session_of_ours(make_server):
                          r" Out: MAIL FROM:<x@y\.example> SIZE=\d+\n Out: RCPT TO:<c@d\.example>\n", notice)
         assert " In:  502 5.5.1 what?\n" in notice and "(of notify_classes: protocol)" in notice
         # The bounce to x@y.example fares no better; it is a notification, so nobody is told.
-        wait_for(lambda: sum(c.startswith("MAIL FROM:<>") for c in sink.commands), 20)
+        wait_for(lambda: sum(c.startswith("MAIL FROM:<>") for c in sink.commands))
         server.wait_log("a notification could not be delivered and is dropped")
         assert len(notices(server)) == 1

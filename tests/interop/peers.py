@@ -206,7 +206,7 @@ protocol lmtp {{
     def __enter__(self):
         self.process = subprocess.Popen(["dovecot", "-F", "-c", str(self.directory / "dovecot.conf")], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        wait_for(lambda: self.lmtp_socket.exists(), 15)
+        wait_for(lambda: self.lmtp_socket.exists() and self.auth_socket.exists())
         return self
 
     def __exit__(self, *_):
@@ -217,7 +217,7 @@ protocol lmtp {{
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def fetch(self, user, count, seconds=20):
+    def fetch(self, user, count, seconds=30):
         """Octets of the user's INBOX messages, read over IMAP."""
         import imaplib
 

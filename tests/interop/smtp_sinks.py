@@ -5,11 +5,11 @@ import re, socket, ssl, threading
 class Sink:
     """`offers`: EHLO keywords. `replies`: what it says to a command instead of 250, by the command's first word."""
 
-    def __init__(self, offers=("PIPELINING", "8BITMIME", "SIZE"), tls=None, replies=None):
+    def __init__(self, offers=("PIPELINING", "8BITMIME", "SIZE"), tls=None, replies=None, port=0):
         """`tls`: an ssl.SSLContext, for STARTTLS."""
         self.offers, self.tls, self.replies = [*offers, *(["STARTTLS"] if tls else [])], tls, replies or {}
         self.commands, self.contents, self.certificates = [], [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
 
     def __enter__(self):

@@ -31,7 +31,7 @@ def shown(folder, make_server, settings, algorithms="ECDSA+SHA256:RSA-PSS+SHA256
                                    **{k: v.replace("DIR", str(folder)) for k, v in settings.items()}})
         with server.client() as c:
             c.sendmail("a@b.example", "c@d.example", "Subject: x\r\n\r\nhi\r\n")
-        wait_for(lambda: sink.contents, 20)
+        wait_for(lambda: sink.contents)
         (certificate,) = sink.certificates
         return certificate and hashlib.sha256(certificate).hexdigest(), server
 
@@ -52,5 +52,5 @@ def test_a_chain_that_does_not_fit_is_said_at_the_start(folder, make_server):
     server = make_server(start=False, main={"smtp_tls_chain_files": f"{folder}/rsa.pem"})
     server.start(wait=False)
     server.wait_log(r"smtp_tls_chain_files: .*there is no private key in it")
-    server.process.wait(20)
+    server.process.wait(30)
     server.process = None

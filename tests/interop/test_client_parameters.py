@@ -23,7 +23,7 @@ def test_recipients_in_one_lmtp_delivery(make_server):
             server = make_server(f"limit{limit}", main={"virtual_mailbox_domains": "", "default_transport": f"lmtp:inet:127.0.0.1:{sink.port}",
                                                         "lmtp_destination_recipient_limit": limit})
             send(server, recipients)
-            wait_for(lambda: len(said(sink, "RCPT")) == 3 and len(sink.contents) == transactions, 20)
+            wait_for(lambda: len(said(sink, "RCPT")) == 3 and len(sink.contents) == transactions)
             assert len(said(sink, "MAIL")) == transactions
 
 
@@ -32,7 +32,7 @@ def test_lmtps_own_helo(make_server):
         server = make_server(main={"virtual_mailbox_domains": "", "default_transport": f"lmtp:inet:127.0.0.1:{sink.port}",
                                    "smtp_helo_name": "smtp.example", "lmtp_lhlo_name": "lmtp.example", "lmtp_lhlo_timeout": "20s"})
         send(server)
-        wait_for(lambda: sink.contents, 20)
+        wait_for(lambda: sink.contents)
         assert said(sink, "LHLO") == ["LHLO lmtp.example"]
         assert "NOT HONOURED" not in server.log()
 
@@ -44,11 +44,11 @@ def test_how_long_a_connection_is_used_again(make_server):
                 "virtual_mailbox_domains": "", "relayhost": f"[127.0.0.1]:{sink.port}", "smtp_tls_security_level": "none",
                 "smtp_connection_cache_time_limit": "60s", "smtp_connection_reuse_time_limit": limit})
             send(server)
-            wait_for(lambda: len(sink.contents) == 1, 20)
+            server.wait_log("status=sent")
             time.sleep(1.2)  # now it is older than the limit; the next message is the last it carries
             for count in (2, 3):
                 send(server)
-                wait_for(lambda: len(sink.contents) == count, 20)
+                wait_for(lambda: server.log_so_far().count("status=sent") == count)  # which is said when the connection is put away
             assert len(said(sink, "EHLO")) == connections
 
 
@@ -62,15 +62,15 @@ def test_who_a_message_came_from_is_passed_on(make_server, directory):
         with first.client() as c:
             c.sendmail("a@b.example", ["bob@example.org"], "Subject: x\r\n\r\nhi\r\n")
         last.wait_messages("bob", 1)
-        queue_id = re.search(r"smtpd\[\d+\]: (\w+): client=", first.log()).group(1)
+        queue_id = first.wait_log(r"smtpd\[\d+\]: (\w+): client=").group(1)
         client = r"client=\S+, orig_queue_id=" + queue_id + r", orig_client=\S+\[127\.0\.0\.1\]"
-        for log in (postfix.log(), last.log()):
-            assert re.search(client, log), log
+        wait_for(lambda: re.search(client, postfix.log()))
+        last.wait_log(client)
 
 
 def test_helo_alone(make_server):
     with Sink() as sink:
         server = make_server(main={"virtual_mailbox_domains": "", "relayhost": f"[127.0.0.1]:{sink.port}", "smtp_never_send_ehlo": "yes"})
         send(server)
-        wait_for(lambda: sink.contents, 20)
+        wait_for(lambda: sink.contents)
         assert said(sink, "HELO") == ["HELO mail.example.com"] and not said(sink, "EHLO")

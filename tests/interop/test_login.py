@@ -144,14 +144,11 @@ def test_unknown_users_look_like_known_ones(submission, make_server):
     assert first("eve@example.org") == unknown[0]  # after a restart too
 
     def took(user):
-        times = []
-        for _ in range(5):
-            with encrypted(server) as c:
-                began = time.monotonic()
-                assert say(c, "AUTH PLAIN " + b64(f"\0{user}\0wrong")) == (535, "5.7.8 Error: authentication failed")
-                times.append(time.monotonic() - began)
-        return min(times)
-    known, unknown = took(USER), took("eve@example.org")
+        with encrypted(server) as c:
+            began = time.monotonic()
+            assert say(c, "AUTH PLAIN " + b64(f"\0{user}\0wrong")) == (535, "5.7.8 Error: authentication failed")
+            return time.monotonic() - began
+    known, unknown = map(min, zip(*[(took(USER), took("eve@example.org")) for _ in range(7)]))  # in turn: the machine has other work, too
     assert known > 0.01 and 0.4 < known / unknown < 2.5, (known, unknown)
 
 
@@ -174,7 +171,7 @@ def test_password_file_with_every_scheme(submission, directory):
             assert good == (235 if name in ("scram", "sha512", "sha256", "plain") else 535), name
         with encrypted(server) as c:
             assert say(c, "AUTH PLAIN " + b64(f"\0{name}@example.org\0wrong"))[0] == 535, name
-    assert "the password of foreign@example.org is of a scheme this version does not know" in server.log()
+    server.wait_log("the password of foreign@example.org is of a scheme this version does not know")
     users.write_text(f"scram@example.org:{made}:::::\nplain@example.org:{{PLAIN}}{PASSWORD}:::::\n")
     server.run("-c", server.config, "reload")
     server.wait_log("configuration loaded")
@@ -324,8 +321,8 @@ def test_tokens_judged_by_introspection(submission, directory):
         authorization, form = Introspection.asked[0]
         assert base64.b64decode(authorization.split()[1]) == b"mail%3Aserver:hush%20hush" and form == {"token": ["good"], "token_type_hint": ["access_token"]}
         web.shutdown()
-    log = server.log()
-    assert "the introspection server answered with status 500" in log and "hush" not in log
+    server.wait_log("the introspection server answered with status 500")
+    assert "hush" not in server.log()
     server.settings["smtpd_oauth_validator"] = "introspection:http://id.example/introspect"
     server.write_config()
     assert b"tokens are not sent in clear" in server.run("-c", server.config, "check", check=False).stderr
@@ -349,7 +346,7 @@ def pam_service(directory):
 
 
 def test_passwords_of_pam(submission, pam_service):
-    server = submission(main={"smtpd_sasl_type": "pam", "smtpd_sasl_path": pam_service, "smtpd_pam_timeout": "2s", "postrider_network_loops": "1",
+    server = submission(main={"smtpd_sasl_type": "pam", "smtpd_sasl_path": pam_service, "smtpd_pam_timeout": "10s", "postrider_network_loops": "1",
                               "smtpd_pam_concurrency_limit": "2"}, users=())
     with encrypted(server) as c:
         assert c.esmtp_features["auth"].split() == ["PLAIN", "LOGIN"]
@@ -366,13 +363,14 @@ def test_passwords_of_pam(submission, pam_service):
         with encrypted(server) as c:
             assert c.noop()[0] == 250
             assert say(c, "AUTH PLAIN " + b64("\0ann\0" + PASSWORD))[0] == 454  # as many as may be asked are under way
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 8
         for c in slow:
             assert c.getreply()[0] == 454
         with encrypted(server) as c:
             assert say(c, "AUTH PLAIN " + b64("\0ann\0" + PASSWORD))[0] == 235
-    log = server.log()
-    assert "PAM is busy with other logins" in log and "PAM did not answer in time" in log and PASSWORD not in log
+    server.wait_log("PAM is busy with other logins")
+    server.wait_log("PAM did not answer in time")
+    assert PASSWORD not in server.log()
 
 
 # --- what is offered ---
@@ -519,20 +517,20 @@ def test_no_secret_is_ever_shown(submission, directory, certificate):
 def test_half_a_handshake_is_ended(submission):
     server = submission(main={"smtpd_starttls_timeout": "1s"})
     for hello in (b"", b"\x16\x03\x01\x02\x00\x01"):
-        with socket.create_connection(("127.0.0.1", server.ports.smtps), 10) as raw:
+        with socket.create_connection(("127.0.0.1", server.ports.smtps), 30) as raw:
             raw.sendall(hello)
             began = time.monotonic()
             with contextlib.suppress(ConnectionError):
                 while raw.recv(100):
                     pass
-            assert 0.5 < time.monotonic() - began < 5
+            assert 0.5 < time.monotonic() - began < 20
     with socket.create_connection(("127.0.0.1", server.ports.smtps), 10) as raw:  # an octet now and then is not progress
         began = time.monotonic()
         with contextlib.suppress(OSError):
             for octet in b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 10:
                 raw.sendall(bytes([octet]))
                 time.sleep(0.1)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
     for garbage in (b"EHLO x\r\n", b"\x00" * 500, b"\x80\x2e\x01\x00\x02" + b"x" * 60):
         with socket.create_connection(("127.0.0.1", server.ports.smtps), 10) as raw:
             raw.sendall(garbage)

@@ -109,7 +109,8 @@ def both(directory, make_server):
             for port in (postfix.port, server.port):
                 hand_in(port, content, **envelope)
             for sink in (theirs, ours):
-                wait_for(lambda: sink.contents, 20)
+                wait_for(lambda: sink.contents)
+            wait_for(lambda: "status=sent" in postfix.log())  # and so all that was said before
             server.wait_log("status=sent")
             return theirs, ours, postfix.log(), server.log()
 
@@ -179,10 +180,11 @@ def test_binary_content_is_sent_with_its_new_length(make_server, directory):
                 assert c.docmd(command)[0] == 250
             c.send(f"BDAT {len(content)} LAST\r\n".encode() + content)
             assert c.getreply()[0] == 250
-        wait_for(lambda: sink.contents, 20)
+        wait_for(lambda: sink.contents)
         assert sink.contents[0].endswith(b"\r\n\r\nmuch longer than it was\r\n" + b"\0" * 2000 + b"\r\n")
         size = len(sink.contents[0])
         assert f"BDAT {size} LAST" in sink.commands and any(f"SIZE={size} BODY=BINARYMIME" in c for c in sink.commands)
+        server.wait_log("status=sent")
         assert server.log().count("replace: body dirty") == 1
 
 
@@ -191,13 +193,15 @@ def test_lmtp_reads_its_own_names_only(make_server, directory):
     (directory / "lmtp").write_text("/^X-Lmtp/ IGNORE\n")
     with Sink() as sink:
         server = make_server(main={
-            "virtual_mailbox_domains": "", "default_transport": f"lmtp:inet:127.0.0.1:{sink.port}", "lmtp_tls_security_level": "none",
+            "virtual_mailbox_domains": "", "default_transport": f"lmtp:inet:127.0.0.1:{sink.port}", "smtp_tls_security_level": "encrypt",
+            "smtp_tls_wrappermode": "yes", "smtp_bind_address": "192.0.2.77", "smtp_sasl_auth_enable": "yes", "smtp_sasl_password_maps": "fail:none",
+            "smtp_fallback_relay": "[192.0.2.78]", "smtp_skip_5xx_greeting": "no",
             "smtp_header_checks": f"regexp:{directory}/smtp", "smtp_body_checks": f"regexp:{directory}/smtp", "smtp_line_length_limit": "10",
             "smtp_generic_maps": "inline:{ @b.example=@wrong.example }", "lmtp_generic_maps": "inline:{ a@b.example=right@isp.example }",
             "lmtp_header_checks": f"regexp:{directory}/lmtp"})
         with server.client() as c:
             c.sendmail("a@b.example", "c@b.example", "From: a@b.example\r\nX-Smtp: 1\r\nX-Lmtp: 1\r\n\r\nlong long long\r\n")
-        wait_for(lambda: sink.contents, 20)
+        wait_for(lambda: sink.contents)
         assert any(c.startswith("MAIL FROM:<right@isp.example>") for c in sink.commands) and any(c.startswith("RCPT TO:<c@b.example>") for c in sink.commands)
         assert own_part(sink.contents[0]) == b"From: right@isp.example\r\nX-Smtp: 1\r\n\r\nlong long long\r\n"
 

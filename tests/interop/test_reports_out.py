@@ -117,10 +117,10 @@ def test_reports_go_out(box, ours):
     # What is sent to our own report mailbox is verified, and not reported.
     def verified():
         return server.log().count(" disposition=")
-    wait_for(lambda: verified() == MESSAGES + 43, 20)
+    wait_for(lambda: verified() == MESSAGES + 43)
     before = logged(server, "author.test")
     assert hand_in(box, GOOD, "x@author.test", "author.test", to="reports@example.org") == [250]
-    wait_for(lambda: verified() == MESSAGES + 44, 20)
+    wait_for(lambda: verified() == MESSAGES + 44)
     uncounted = logged(server, "author.test") - before
     assert sum(uncounted.values()) == 1
 
@@ -171,7 +171,7 @@ def test_reports_go_out(box, ours):
     sent = [json.loads(line) for line in server.run("-c", server.config, "reports", "sent", "--json").stdout.splitlines()]
     outcomes = {one["address"]: one for s in sent for one in s["to"]}
     assert "no \"v=DMARC1\" at" in outcomes["victim@nobody.test"]["problem"] and "more than the 1024" in outcomes["small@pct.test"]["problem"]
-    assert outcomes["r@third.test"]["queue_id"] in server.log()
+    server.wait_log(outcomes["r@third.test"]["queue_id"])
     assert b"author.test" in server.run("-c", server.config, "reports", "sent", "--domain", "author.test").stdout
 
     # Nothing is sent twice; what comes now is a new period's.

@@ -45,7 +45,7 @@ def test_messages_and_recipients_per_hour_and_day(submission):  # noqa: F811
         assert code == 450 and b"too many messages from user ann@example.org: 3 per hour are allowed" in text
     with login(server, BOB) as c:  # another account is not concerned
         c.sendmail(BOB, [BOB], MESSAGE)
-    assert "NOQUEUE: reject: MAIL from localhost[127.0.0.1]: 450 4.7.1 Error: too many messages" in server.log()
+    server.wait_log(re.escape("NOQUEUE: reject: MAIL from localhost[127.0.0.1]: 450 4.7.1 Error: too many messages"))
     now = accounts(server)
     assert now[ANN]["messages_hour"] == 3 and now[ANN]["recipients_day"] == 5 and now[BOB]["messages_day"] == 1
     assert b"ann@example.org" in server.run("-c", server.config, "accounts").stdout
@@ -84,7 +84,7 @@ def test_limits_of_one_account(submission, directory):  # noqa: F811
     limits.write_text("eve@example.org lots\n")
     time.sleep(1.2)  # tables are looked at once a second
     with login(server, "eve@example.org") as c:
-        assert wait_for(lambda: c.rset() and c.mail("eve@example.org")[0] == 451, 10, 0.3)
+        assert wait_for(lambda: c.rset() and c.mail("eve@example.org")[0] == 451, step=0.3)
     server.wait_log(r"smtpd_account_limit_maps: eve@example\.org: 'lots' is no limit")
 
 
@@ -436,7 +436,7 @@ def test_master_cf_as_it_is_written_today(submission, style):  # noqa: F811
             c.login(ANN, PASSWORD)
             c.sendmail(ANN, ["bob@example.org"], MESSAGE)
         server.wait_messages("bob", count)
-    assert re.search(r"postrider/submissions?/smtpd\[\d+\]: connect from", server.log())
+    server.wait_log(r"postrider/submissions?/smtpd\[\d+\]: connect from")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a network namespace needs root")

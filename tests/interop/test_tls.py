@@ -3,7 +3,7 @@ import re, smtplib, ssl, subprocess
 
 import pytest
 from conftest import need
-from postrider_process import free_port
+from postrider_process import free_port, wait_for
 
 
 def make_certificate(folder, name, kind="ec", issuer=None, extra=""):
@@ -249,6 +249,7 @@ def test_tls_is_told_as_postfix_tells_it(make_server, keys, directory):
 
             def lines(log):
                 return re.findall(r"(\w+ TLS connection established from localhost\[127\.0\.0\.1\]): (.*)", log)
+            wait_for(lambda: len(lines(server.log())) == len(lines(postfix.log())) == len(clients))
             assert [(first, rest) for first, rest in lines(server.log())] == [(first, re.sub(r"^.*?(?=TLSv)", "", rest)) for first, rest in lines(postfix.log())]
 
 
@@ -309,7 +310,7 @@ def test_expired_and_wrong_certificates_are_said(make_server, keys):
     (keys / "old.chain").chmod(0o644)
     server = make_server(main={"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": keys / "old.chain"})
     assert b"expired" in server.run("-c", server.config, "check").stderr
-    assert b"expired" in server.run("-c", server.config, "status").stdout
+    wait_for(lambda: b"expired" in server.run("-c", server.config, "status").stdout)
     server.wait_log(r"warning: .*expired")
     assert server.run("-c", server.config, "certificates", check=False).returncode == 1
     server.settings["smtpd_tls_chain_files"] = other

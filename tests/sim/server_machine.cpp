@@ -62,7 +62,8 @@ env::Task<std::string> ServerMachine::start() {
         });
     };
     front_ = std::make_unique<app::Front>(environment, queue::QueueIdSource(starts_, 1), intake,
-                                          std::move(announce), *limits_, *throttle_, accounts_, *count_);
+                                          std::move(announce), *limits_, *throttle_, accounts_, *count_,
+                                          app::FrontNews{});
     const std::set<env::IpAddress> own{at_.address};
     auto generation = app::build_front(*site, environment, own);
     if (!generation) co_return generation.error();
