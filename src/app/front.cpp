@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "queue/postmaster.hpp"
 #include "reports/inbox.hpp"
+#include "routing/mail_hosts.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -73,6 +74,10 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
     service->tls_from_start = tls_options.wrapper_mode;
     service->tls_log_level = tls_options.log_level;
     service->peer_name_lookup = tls_options.peer_name_lookup;
+    service->name_in_hosts_file = [files = &environment.files](const env::IpAddress& address) {
+        const auto text = files->read(routing::hosts_path, routing::hosts_octets_max);
+        return text ? routing::name_in_hosts_file(*text, address) : std::string();
+    };
     const auto clients = [&](std::string_view name, const std::vector<std::string>& items,
                              server::AddressTest& test) -> std::expected<void, std::string> {
         std::string text;

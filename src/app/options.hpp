@@ -185,7 +185,7 @@ struct TlsServerOptions {
                   "The server's order of ciphers counts (ChaCha20 first for clients that put it first).");
         parameter("smtpd_tls_loglevel", &O::log_level, Between{0, 4}, "1: log each TLS handshake.");
         parameter("smtpd_peername_lookup", &O::peer_name_lookup, Default{"yes"},
-                  "Look up the names of clients.");
+                  "Look up the names of clients: in the hosts file, then in the DNS.");
     }
 };
 

@@ -9,8 +9,6 @@ namespace delivery {
 namespace {
 
 constexpr std::uint16_t smtp_port = 25, lmtp_port = 24;
-constexpr std::uint64_t hosts_octets_max = 1 << 20;
-constexpr const char* hosts_path = "/etc/hosts";
 
 }  // namespace
 
@@ -48,7 +46,7 @@ routing::MailHostRules SmtpClientTransport::host_rules() const {
                      : native != ways.end() ? Rules::HostsFile::Last
                                             : Rules::HostsFile::No;
     if (out.hosts_file != Rules::HostsFile::No)
-        out.hosts_text = services_.files.read(hosts_path, hosts_octets_max).value_or("");
+        out.hosts_text = services_.files.read(routing::hosts_path, routing::hosts_octets_max).value_or("");
     return out;
 }
 

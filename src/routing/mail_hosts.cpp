@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <span>
 #include <tuple>
 
 namespace routing {
@@ -158,19 +159,31 @@ std::optional<MailHostTrouble> cut_at_ourselves(MailHostList& list, const std::s
     return std::nullopt;
 }
 
+void for_each_host(std::string_view text, auto&& line_is) {
+    for (const auto line : base::split(text, '\n')) {
+        const auto words = base::split_any(line.substr(0, line.find('#')), " \t\r");
+        if (words.size() < 2) continue;
+        if (const auto address = env::IpAddress::parse(words[0]))
+            line_is(*address, std::span(words).subspan(1));
+    }
+}
+
 }  // namespace
 
 std::vector<env::IpAddress> addresses_in_hosts_file(std::string_view text, std::string_view name) {
     std::vector<env::IpAddress> out;
-    for (const auto line : base::split(text, '\n')) {
-        const auto words = base::split_any(line.substr(0, line.find('#')), " \t\r");
-        if (words.size() < 2) continue;
-        const auto address = env::IpAddress::parse(words[0]);
-        if (!address) continue;
-        if (std::any_of(words.begin() + 1, words.end(),
-                        [&](std::string_view word) { return base::iequals(word, name); }))
-            out.push_back(*address);
-    }
+    for_each_host(text, [&](const env::IpAddress& address, std::span<const std::string_view> names) {
+        if (std::ranges::any_of(names, [&](std::string_view word) { return base::iequals(word, name); }))
+            out.push_back(address);
+    });
+    return out;
+}
+
+std::string name_in_hosts_file(std::string_view text, const env::IpAddress& address) {
+    std::string out;
+    for_each_host(text, [&](const env::IpAddress& one, std::span<const std::string_view> names) {
+        if (out.empty() && one == address) out = names.front();
+    });
     return out;
 }
 

@@ -21,8 +21,12 @@ struct MailHost {
     env::IpAddress address;
 };
 
-/// What /etc/hosts says of a name (hosts(5)); lines that are none are passed over.
+constexpr const char* hosts_path = "/etc/hosts";
+constexpr std::uint64_t hosts_octets_max = 1 << 20;
+/// What the hosts file says of a name (hosts(5)); lines that are none are passed over.
 std::vector<env::IpAddress> addresses_in_hosts_file(std::string_view text, std::string_view name);
+/// The first name of the address's line; "": it has none.
+std::string name_in_hosts_file(std::string_view text, const env::IpAddress& address);
 
 struct MailHostRules {
     enum class Families { Any, V4, V6 } families = Families::Any;

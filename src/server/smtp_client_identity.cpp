@@ -93,7 +93,12 @@ env::Task<void> SmtpConnection::look_up_name() {
         client_name_ = reverse_name_ = "localhost";
         co_return;
     }
-    if (!service_->peer_name_lookup || !services_.resolver) co_return;
+    if (!service_->peer_name_lookup) co_return;
+    if (auto local = service_->name_in_hosts_file(client_.address); !local.empty()) {
+        client_name_ = reverse_name_ = std::move(local);
+        co_return;
+    }
+    if (!services_.resolver) co_return;
     const auto name = dns::Name::parse(client_.address.pointer_name());
     const env::DnsAnswer pointers = co_await services_.resolver->query(*name, dns::Type::Ptr);
     const auto* pointer =

@@ -58,8 +58,9 @@ struct SmtpService {
     bool tls_from_start = false;  // smtpd_tls_wrappermode
     std::uint32_t tls_log_level = 0;
     bool peer_name_lookup = true;
-    std::shared_ptr<accounts::Authenticator> authenticator;  // nullptr: no AUTH
-    std::shared_ptr<accounts::TokenValidator> tokens;        // nullptr: no bearer tokens
+    std::function<std::string(const env::IpAddress&)> name_in_hosts_file;  // "": it says nothing
+    std::shared_ptr<accounts::Authenticator> authenticator;                // nullptr: no AUTH
+    std::shared_ptr<accounts::TokenValidator> tokens;                      // nullptr: no bearer tokens
     std::shared_ptr<const smtp::AuthOffer> auth, auth_of_loopback;
     accounts::ThrottleOptions throttle;
     queue::SessionReporting reporting;  // notify_classes

@@ -95,6 +95,7 @@ class Postrider:
         }
         self.master = master if master is not None else f"127.0.0.1:{self.port} inet n - n - - smtpd\n"
         (self.config / "vmailbox").write_text("".join(f"{u}@example.org {u}/\n" for u in users))
+        self.started_by = []  # a command that starts the server
         self.process = None
         self.log_file = None
 
@@ -115,7 +116,7 @@ class Postrider:
     def start(self, wait=True):
         self.write_config()
         self.log_file = open(self.log_path, "ab")
-        self.process = subprocess.Popen([str(BINARY), "run", "-c", str(self.config)], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*self.started_by, str(BINARY), "run", "-c", str(self.config)], stdin=subprocess.DEVNULL,
                                         stdout=self.log_file, stderr=self.log_file)
         if wait:
             try:
