@@ -2,7 +2,7 @@ import os, pathlib, shutil, sys, tempfile
 
 import pytest
 
-for folder in ("e2e", "interop"):
+for folder in ("e2e", "interop", "vectors"):
     sys.path.insert(0, str(pathlib.Path(__file__).parent / folder))
 from postrider_process import Postrider  # noqa: E402
 

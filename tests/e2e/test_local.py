@@ -1,11 +1,9 @@
 """local(8): Unix users, aliases, .forward, commands and files, as the user concerned. Needs root."""
-import os, pathlib, pwd, shutil, subprocess, sys
+import os, pathlib, pwd, shutil, subprocess
 
 import pytest
-from postrider_process import ROOT, wait_for, without_trace
-
-sys.path.insert(0, str(ROOT / "tests/vectors"))
-from name_server import NameServer  # noqa: E402
+from postrider_process import wait_for, without_trace
+from name_server import NameServer
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="delivering as other users needs root")
 BODY = b"From: a@example.net\r\nSubject: local\r\n\r\nFrom here on\r\n"

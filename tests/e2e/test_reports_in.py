@@ -4,10 +4,8 @@ from email.message import EmailMessage
 
 import sys
 
-from postrider_process import ROOT, wait_for
-
-sys.path.insert(0, str(ROOT / "tests/vectors"))
-from name_server import NameServer  # noqa: E402
+from postrider_process import wait_for
+from name_server import NameServer
 
 MAIN = {"dmarc_report_address": "reports@example.org, second@example.org", "virtual_alias_maps": "inline:{{reports@example.org=ann@example.org}}",
         "message_size_limit": "60000000"}

@@ -7,15 +7,13 @@ tests/interop/test_dkim.py; DMARC discovery: src/dmarc/dmarc_test.cpp; addresses
 tests/interop/test_reports_out.py; reports that are bombs: tests/e2e/test_reports_in.py, src/reports/reports_test.cpp; ARC
 chains: src/arc, and trusted sealers tests/interop/test_authentication.py. Mail from inside a shared range that
 the author's own SPF allows passes SPF everywhere: that is the author's to mend, there is no test."""
-import base64, json, re, smtplib, subprocess, sys, time
+import base64, json, re, smtplib, subprocess, time
 
 import dkim
 import pytest
 
-from postrider_process import BINARY, ROOT
-
-sys.path.insert(0, str(ROOT / "tests/vectors"))
-from name_server import NameServer  # noqa: E402
+from postrider_process import BINARY
+from name_server import NameServer
 
 MAIL = b"From: ann@author.test\r\nTo: bob@example.org\r\nSubject: hello\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n\r\nA line.\r\n"
 NOW = 1_800_000_000

@@ -1,13 +1,11 @@
 """What we sign verifies in other implementations, and what they sign verifies here: odd bodies and headers, all
 canonical forms, RSA and Ed25519; and a server that signs what it sends and marks what it gets."""
-import base64, concurrent.futures, json, random, re, smtplib, subprocess, sys, pathlib
+import base64, concurrent.futures, json, random, re, smtplib, subprocess
 
 import pytest
-from postrider_process import BINARY, ROOT
-
-sys.path.insert(0, str(ROOT / "tests/vectors"))
-from dkim_peers import DkimPy, MailDkim, OpenDkim  # noqa: E402
-from name_server import NameServer  # noqa: E402
+from postrider_process import BINARY
+from dkim_peers import DkimPy, MailDkim, OpenDkim
+from name_server import NameServer
 
 dkim = pytest.importorskip("dkim")
 MESSAGES = 500

@@ -1,11 +1,9 @@
 """The life of a DKIM key, and the records to publish: made, published, seen, switched, retired; taken into use by a running server."""
-import json, os, re, stat, subprocess, sys, time
+import json, os, re, stat, subprocess, time
 
 import pytest
-from postrider_process import BINARY, ROOT, wait_for
-
-sys.path.insert(0, str(ROOT / "tests/vectors"))
-from name_server import NameServer  # noqa: E402
+from postrider_process import BINARY, wait_for
+from name_server import NameServer
 
 DAY = 86400
 START = 1_800_000_000

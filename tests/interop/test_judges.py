@@ -1,11 +1,9 @@
 """The judges of the command line: every key with its type, the RFCs' words, exit statuses, LF input, bounds."""
-import json, subprocess, sys
+import json, subprocess
 
 import pytest
-from postrider_process import BINARY, ROOT
-
-sys.path.insert(0, str(ROOT / "tests/vectors"))
-from name_server import NameServer  # noqa: E402
+from postrider_process import BINARY
+from name_server import NameServer
 
 SPF = {"none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"}
 DKIM = {"none", "pass", "fail", "policy", "neutral", "temperror", "permerror"}

@@ -1,11 +1,9 @@
 """Independent test data, where it is present beside the repository: ../shared/vectors, or POSTRIDER_VECTORS."""
-import concurrent.futures, ipaddress, json, os, pathlib, re, subprocess, sys
+import concurrent.futures, ipaddress, json, os, pathlib, re, subprocess
 
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from name_server import NameServer  # noqa: E402
-from postrider_process import BINARY, ROOT  # noqa: E402
+from name_server import NameServer
+from postrider_process import BINARY, ROOT
 
 VECTORS = pathlib.Path(os.environ.get("POSTRIDER_VECTORS", ROOT.parent / "shared/vectors"))
 pytestmark = pytest.mark.skipif(not VECTORS.is_dir(), reason="the vectors are not here")
