@@ -2,8 +2,8 @@
 import os, pathlib, pwd, shutil, subprocess
 
 import pytest
-from postrider_process import wait_for, without_trace
 from name_server import NameServer
+from postrider_process import wait_for, without_trace
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="delivering as other users needs root")
 BODY = b"From: a@example.net\r\nSubject: local\r\n\r\nFrom here on\r\n"

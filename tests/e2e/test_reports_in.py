@@ -2,10 +2,8 @@
 import datetime, gzip, io, json, time, zipfile
 from email.message import EmailMessage
 
-import sys
-
-from postrider_process import wait_for
 from name_server import NameServer
+from postrider_process import wait_for
 
 MAIN = {"dmarc_report_address": "reports@example.org, second@example.org", "virtual_alias_maps": "inline:{{reports@example.org=ann@example.org}}",
         "message_size_limit": "60000000"}

@@ -12,8 +12,8 @@ import base64, json, re, smtplib, subprocess, time
 import dkim
 import pytest
 
-from postrider_process import BINARY
 from name_server import NameServer
+from postrider_process import BINARY
 
 MAIL = b"From: ann@author.test\r\nTo: bob@example.org\r\nSubject: hello\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n\r\nA line.\r\n"
 NOW = 1_800_000_000

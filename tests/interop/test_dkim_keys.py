@@ -2,8 +2,8 @@
 import json, os, re, stat, subprocess, time
 
 import pytest
-from postrider_process import BINARY, wait_for
 from name_server import NameServer
+from postrider_process import BINARY, wait_for
 
 DAY = 86400
 START = 1_800_000_000

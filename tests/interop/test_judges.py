@@ -2,8 +2,8 @@
 import json, subprocess
 
 import pytest
-from postrider_process import BINARY
 from name_server import NameServer
+from postrider_process import BINARY
 
 SPF = {"none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"}
 DKIM = {"none", "pass", "fail", "policy", "neutral", "temperror", "permerror"}
