@@ -81,7 +81,7 @@ struct ChallengeServer::State {
         env::TlsServerSettings settings;
         settings.certificates.push_back(by_name.begin()->second.certificate);
         for (const auto& [name, shown] : by_name) settings.sni.emplace_back(name, shown.certificate);
-        settings.alpn = "acme-tls/1";
+        settings.alpn = {"acme-tls/1"};
         auto made = services.tls.make_server_context(settings);
         if (!made) return std::unexpected(made.error());
         context = std::move(*made);

@@ -115,7 +115,7 @@ struct TlsServerOptions {
     TlsLevel level = TlsLevel::Unset;
     std::string certificate_file, key_file, ec_certificate_file, ec_key_file, protocols, mandatory_protocols,
         ciphers, mandatory_ciphers, exclude_ciphers, mandatory_exclude_ciphers, ca_file, ca_path, sni_maps;
-    std::vector<std::string> chain_files;
+    std::vector<std::string> chain_files, alpn;
     bool wrapper_mode = false, use_tls = false, enforce_tls = false, ask_certificate = false,
          require_certificate = false, prefer_server_ciphers = false, peer_name_lookup = true;
     std::string fingerprint_digest, medium_list, high_list;
@@ -147,6 +147,9 @@ struct TlsServerOptions {
             "Certificates by the name that a client asks for (SNI): tables of source text whose keys are "
             "host names, or .domain for the names below it, and whose values are files as in "
             "smtpd_tls_chain_files.");
+        parameter("smtpd_tls_alpn", &O::alpn, Default{"smtp, esmtp"},
+                  "A client that names application protocols in its handshake (RFC 7301) must name one of "
+                  "these: a browser that was led here is turned away. Empty: they are not looked at.");
         parameter("smtpd_tls_wrappermode", &O::wrapper_mode, Default{"no"},
                   "TLS from the first octet (port 465).");
         parameter("smtpd_tls_protocols", &O::protocols, Default{">=TLSv1.2"},

@@ -152,6 +152,7 @@ std::expected<TlsChoice, std::string> make_tls(const TlsServerOptions& options,
         options.exclude_ciphers + (mandatory ? " " + options.mandatory_exclude_ciphers : "");
     settings.prefer_server_ciphers = options.prefer_server_ciphers;
     settings.session_lifetime = options.session_lifetime;
+    settings.alpn = options.alpn;
     TRY(add_client_certificates(options, mandatory, environment.files, settings));
     TRY(add_certificates(options, configuration, environment, settings));
     if (settings.certificates.empty()) {

@@ -39,7 +39,9 @@ struct TlsServerSettings {
     int client_chain_depth_max = 9;
     std::string fingerprint_digest = "sha256";    // of client certificates: OpenSSL's name
     std::chrono::seconds session_lifetime{3600};  // of tickets; 0: none are given
-    std::string alpn;  // not empty: the one protocol a client must ask for (RFC 7301)
+    /// Not empty: a client that names protocols (RFC 7301) must name one of these; its first of them is
+    /// taken.
+    std::vector<std::string> alpn;
 };
 
 struct TlsClientSettings {

@@ -19,7 +19,7 @@ class ServerContext : public env::TlsServerContext {
  public:
     TlsContext context;
     std::map<std::string, TlsContext, base::ILess> by_name;
-    std::string alpn;
+    std::vector<std::string> alpn;
     std::shared_ptr<TicketKeys> tickets;
     const EVP_MD* digest = EVP_sha256();
 
@@ -50,12 +50,13 @@ class ServerContext : public env::TlsServerContext {
         return old ? 2 : 1;
     }
 
-    // ALPN (RFC 7301 §3.2): the one protocol we speak, or no handshake.
+    // ALPN (RFC 7301 §3.2): a protocol we speak, or no handshake.
     static int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
                                const unsigned char* in, unsigned in_size, void* self) {
-        const std::string& wanted = static_cast<ServerContext*>(self)->alpn;
+        const auto& spoken = static_cast<ServerContext*>(self)->alpn;
         for (unsigned at = 0; at < in_size && at + 1U + in[at] <= in_size; at += 1U + in[at]) {
-            if (std::string_view(reinterpret_cast<const char*>(in) + at + 1, in[at]) != wanted) continue;
+            const std::string_view name(reinterpret_cast<const char*>(in) + at + 1, in[at]);
+            if (std::ranges::find(spoken, name) == spoken.end()) continue;
             *out = in + at + 1;
             *out_size = in[at];
             return SSL_TLSEXT_ERR_OK;

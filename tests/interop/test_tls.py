@@ -32,8 +32,8 @@ def keys(directory):
     return folder
 
 
-def client(port, *options, stdin=b"QUIT\r\n"):
-    command = ["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{port}", *map(str, options)]
+def client(port, *options, stdin=b"QUIT\r\n", how=("-starttls", "smtp")):
+    command = ["openssl", "s_client", *how, "-connect", f"127.0.0.1:{port}", *map(str, options)]
     got = subprocess.run(command, input=stdin, capture_output=True, timeout=60)
     return (got.stdout + got.stderr).decode(errors="replace")
 
@@ -332,3 +332,21 @@ def test_expired_and_wrong_certificates_are_said(make_server, keys):
     server.process.send_signal(1)
     server.wait_log(r"does not belong to the certificate; the old configuration stays in force")
     assert "CN = mail.example.com" in client(server.port)
+
+
+def test_protocols_of_a_client(make_server, keys):
+    """RFC 7301: who names protocols and not ours is sent away with the alert for it, on both kinds of ports; who names none is served."""
+    chain = make_certificate(keys, "mail.example.com")
+    ports = free_port(), free_port()
+    master = f"127.0.0.1:{ports[0]} inet n - n - - smtpd\n127.0.0.1:{ports[1]} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n"
+    for setting, refused in ((None, True), ("", False)):
+        main = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": str(chain), **({} if setting is None else {"smtpd_tls_alpn": setting})}
+        server = make_server(f"alpn-{refused}", main=main, master=master, start=False)
+        server.port = ports[0]
+        server.start()
+        for port, how in ((ports[0], ("-starttls", "smtp")), (ports[1], ())):
+            for names, taken in ((None, True), ("smtp", True), ("h2,esmtp", True), ("h2,http/1.1", not refused), ("imap", not refused)):
+                said = client(port, "-quiet", *(("-alpn", names) if names else ()), how=how)
+                assert ("221 2.0.0 Bye" in said) is taken, (port, names, said)
+                assert ("no application protocol" in said) is not taken
+        server.stop()
