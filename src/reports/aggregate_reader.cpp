@@ -98,7 +98,7 @@ class Reader {
     void policy(const pugi::xml_node& node) {
         auto& policy = out_.policy;
         policy.domain = word(node, "domain");
-        if (policy.domain.ends_with('.')) policy.domain.pop_back();
+        while (policy.domain.ends_with('.')) policy.domain.pop_back();
         policy.discovery_method = word(node, "discovery_method");
         policy.p = word(node, "p");
         policy.sp = word(node, "sp");

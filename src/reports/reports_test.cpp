@@ -124,12 +124,15 @@ TEST(AggregateXml, FaultsOfRealSendersAreTolerated) {
 }
 
 TEST(AggregateXml, WhatIsNoReportIsAnErrorWithItsPlace) {
-    for (const auto& [xml, error] : {std::pair{std::string("<html/>"), "no feedback element"},
-                                     {"<feedback><policy_published/></feedback>", "names no policy domain"},
-                                     {"<feedback>\n<email><a@b></email>", "line 2"},
-                                     {"", "line 1"},
-                                     {"<feedback" + std::string(700'000, '<'), "pieces of markup"},
-                                     {std::string(17UL << 20, ' '), "larger than"}}) {
+    for (const auto& [xml, error] :
+         {std::pair{std::string("<html/>"), "no feedback element"},
+          {"<feedback><policy_published/></feedback>", "names no policy domain"},
+          {"<feedback><policy_published><domain>..</domain></policy_published></feedback>",
+           "names no policy domain"},
+          {"<feedback>\n<email><a@b></email>", "line 2"},
+          {"", "line 1"},
+          {"<feedback" + std::string(700'000, '<'), "pieces of markup"},
+          {std::string(17UL << 20, ' '), "larger than"}}) {
         const auto read = parse_aggregate_xml(xml);
         ASSERT_FALSE(read);
         EXPECT_NE(read.error().find(error), std::string::npos) << read.error();
