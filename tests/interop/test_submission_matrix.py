@@ -127,10 +127,10 @@ def test_programs(submission, directory, certificate, client):  # noqa: F811
     nothing_of_the_others(bench.server, client.__name__)
 
 
-def inject(port, client):
+def inject(port, client, cases=CASES):
     """One message for each case into a mail server that is to relay it: the sender names the case."""
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as c:
-        for case in CASES:
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as c:
+        for case in cases:
             c.sendmail(f"{case.name}@client.example", ["bob@example.org"], case.message(client))
 
 
@@ -183,14 +183,15 @@ def test_exim(submission, directory, certificate):  # noqa: F811
     path.write_text(f"{start}begin routers\n{routers}begin transports\n{transports}begin retry\n*  *  F,1h,30m\n"
                     f"begin authenticators\nplain:\n  driver = plaintext\n  public_name = PLAIN\n  client_send = ^{USER}^{secret}\n")
     with peer:
-        inject(peer.port, "exim")
-
         def log():
             return (directory / "exim/log/main.log").read_text(errors="replace")
 
         def judged(case):
             found = re.search(rf"(\S+) <= {case.name}@", log())
             return found and re.search(rf"{found.group(1)} (=>|==|\*\*) ", log())
-        for case in CASES:
-            assert (wait_for(lambda: judged(case), 30).group(1) == "=>") == case.good, (case.name, log())  # noqa: B023
+        # The good ones first: after a failure Exim leaves a port alone for a while, whoever sends.
+        for cases in ([c for c in CASES if c.good], [c for c in CASES if not c.good]):
+            inject(peer.port, "exim", cases)
+            for case in cases:
+                assert (wait_for(lambda: judged(case), PATIENCE + 30).group(1) == "=>") == case.good, (case.name, log())  # noqa: B023
     nothing_of_the_others(server, "exim")
