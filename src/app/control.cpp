@@ -211,11 +211,12 @@ env::Task<std::string> show(std::shared_ptr<Actions> self, json request, server:
     co_return std::string{};
 }
 
-env::Task<std::string> call(std::shared_ptr<Actions> self, bool stop, server::ControlReply& reply) {
+/// Says yes and does it.
+env::Task<std::string> call(std::function<void()> what, server::ControlReply& reply) {
     json out = json::object();
     out["ok"] = true;
     co_await reply.line(out);
-    stop ? self->actions.stop() : self->actions.reload();
+    what();
     co_return std::string{};
 }
 
@@ -232,8 +233,14 @@ void add_control_handlers(server::ControlServer& control, queue::QueueManager& m
     control.add("queue", [self](json request, server::ControlReply& reply) {
         return change(self, std::move(request), reply);
     });
-    control.add("stop", [self](json, server::ControlReply& reply) { return call(self, true, reply); });
-    control.add("reload", [self](json, server::ControlReply& reply) { return call(self, false, reply); });
+    control.add("flush-site", [self](json request, server::ControlReply& reply) {
+        auto flush = [self, site = request.at("site").get<std::string>()] { self->manager.flush_site(site); };
+        return call(std::move(flush), reply);
+    });
+    control.add("stop",
+                [self](json, server::ControlReply& reply) { return call(self->actions.stop, reply); });
+    control.add("reload",
+                [self](json, server::ControlReply& reply) { return call(self->actions.reload, reply); });
 }
 
 }  // namespace app

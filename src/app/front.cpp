@@ -22,11 +22,6 @@ std::string log_name(const config::Configuration& configuration) {
     return slash == std::string::npos ? "smtpd" : name.substr(slash + 1) + "/smtpd";
 }
 
-env::Task<bool> is_in_domains(std::shared_ptr<routing::DomainList> list, std::string domain) {
-    auto inside = co_await list->contains(std::move(domain));
-    co_return inside.value_or(false);
-}
-
 /// Header and body checks, header rewriting, and what receive_override_options leaves of them.
 std::expected<void, std::string> add_message_rules(server::SmtpService& service,
                                                    policy::FilterOptions options,
@@ -43,8 +38,9 @@ std::expected<void, std::string> add_message_rules(server::SmtpService& service,
 }
 
 /// A list that cannot be asked now holds nobody.
-env::Task<bool> is_in(std::shared_ptr<routing::NetworkList> list, env::IpAddress address) {
-    auto inside = co_await list->contains(std::move(address));
+template <class List, class Item>
+env::Task<bool> is_in(std::shared_ptr<List> list, Item item) {
+    auto inside = co_await list->contains(std::move(item));
     co_return inside.value_or(false);
 }
 
@@ -95,7 +91,7 @@ std::expected<std::shared_ptr<const server::SmtpService>, std::string> make_serv
                                              environment.files, routing::Subdomains::Parents);
     if (!flushed) return std::unexpected("fast_flush_domains: " + flushed.error());
     service->may_flush = [list = std::make_shared<routing::DomainList>(std::move(*flushed))](
-                             std::string domain) { return is_in_domains(list, std::move(domain)); };
+                             std::string domain) { return is_in(list, std::move(domain)); };
     const auto maps = [&](std::string_view name, const std::string& specs,
                           tables::TableList& to) -> std::expected<void, std::string> {
         auto made = generation->factory->open_list(specs);

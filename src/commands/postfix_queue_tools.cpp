@@ -38,20 +38,6 @@ int postqueue_misused() {
     return exit_unavailable;
 }
 
-/// Makes all mail for a site due: ETRN's work.
-int flush_site(const Invocation& invocation, const std::string& site) {
-    std::vector<std::string> ids;
-    const std::string domain = "@" + base::lower(site);
-    const bool answered = ask(invocation, json{{"verb", "list"}}, [&](const json& line) {
-        const bool concerns = std::ranges::any_of(line["recipients"], [&](const json& one) {
-            return base::lower(one.value("address", "")).ends_with(domain);
-        });
-        if (concerns) ids.push_back(line.value("queue_id", ""));
-    });
-    if (!answered) return exit_unavailable;
-    return change_in_parts(invocation, "flush", ids) ? exit_ok : exit_unavailable;
-}
-
 struct SuperAction {
     std::string_view action, each, total;
 };
@@ -231,7 +217,10 @@ int postqueue(const Invocation& invocation) {
                    base::printable(words[1], 100));
         return exit_unavailable;
     }
-    if (words.size() == 2 && what == "-s") return flush_site(invocation, words[1]);
+    if (words.size() == 2 && what == "-s") {
+        const json request{{"verb", "flush-site"}, {"site", words[1]}};  // ETRN's work
+        return ask(invocation, request, [](const json&) {}) ? exit_ok : exit_unavailable;
+    }
     if (what.starts_with('-') && what.size() == 2 &&
         std::string_view("is").find(what[1]) == std::string_view::npos)
         fmt::print(stderr, "postqueue: invalid option -- '{}'\n", base::printable(what.substr(1), 1));

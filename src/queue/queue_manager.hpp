@@ -207,8 +207,8 @@ class QueueManager {
     bool stopping_ = false;
     bool timer_waiting_ = false;
     bool indexed_ = false;
-    std::set<std::string> sites_wanted_;  // lower case; flush_sites() is under way or about to be
-    bool flushing_sites_ = false;
+    std::set<std::string> sites_wanted_;  // lower case; the next walk of flush_sites() takes them
+    bool flushing_sites_ = false;         // flush_sites() is under way or about to be
     std::unique_ptr<env::Timer> timer_;
     env::Event idle_;
     env::Event more_indexed_;

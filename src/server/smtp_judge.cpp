@@ -111,12 +111,13 @@ env::Task<smtp::Step> SmtpConnection::flush_site() {
     using Outcome = smtp::ServerSession::SiteFlush;
     const std::string& domain = session_.etrn_domain();
     const bool served = co_await service_->may_flush(domain);
-    if (!served) note(base::Severity::Warning, fmt::format("reject: ETRN {} from {}", domain, who()));
-    if (served && services_.flush_site) services_.flush_site(domain);
-    const Outcome outcome = !served                ? Outcome::NotServed
-                            : services_.flush_site ? Outcome::Started
-                                                   : Outcome::Failed;
-    co_return session_.on_site_flushed(outcome);
+    if (!served) {
+        note(base::Severity::Warning, fmt::format("reject: ETRN {} from {}", domain, who()));
+        co_return session_.on_site_flushed(Outcome::NotServed);
+    }
+    if (!services_.flush_site) co_return session_.on_site_flushed(Outcome::Failed);
+    services_.flush_site(domain);
+    co_return session_.on_site_flushed(Outcome::Started);
 }
 
 env::Task<smtp::Step> SmtpConnection::judge(smtp::Stage stage) {

@@ -50,15 +50,20 @@ def test_what_waited_is_sent(make_server):
                                "minimal_backoff_time": "4000s", "maximal_backoff_time": "4000s"})
     with server.client() as c:
         c.ehlo("client.example.net")
-        for to in ("bob@relay.example", "eve@sub.relay.example", "ann@elsewhere.example", "joe@Relay.example"):
+        for to in ("bob@relay.example", "eve@sub.relay.example", "ann@elsewhere.example", "joe@Relay.example", "zoe@relay.example", "sam@third.relay.example"):
             c.sendmail("ann@example.net", [to], f"Subject: {to}\r\n\r\nhello\r\n")
-    wait_for(lambda: server.run("queue", "--json", "--state", "deferred", "-c", server.config).stdout.count(b"queue_id") == 4)
+    wait_for(lambda: server.run("queue", "--json", "--state", "deferred", "-c", server.config).stdout.count(b"queue_id") == 6)
+    server.run("queue", "hold", "--recipient", "zoe@", "-c", server.config)
     with Sink(port=port) as sink, server.client() as c:
         assert c.docmd("ETRN", "elsewhere.example")[0] == 459
         assert c.docmd("ETRN", "@RELAY.example") == (250, b"Queuing started")
         wait_for(lambda: len(sink.contents) == 2)
         assert c.docmd("ETRN", "sub.relay.example")[0] == 250
         wait_for(lambda: len(sink.contents) == 3)
+        server.run("postqueue", "-s", "Third.relay.example", "-c", server.config)
+        wait_for(lambda: len(sink.contents) == 4)
     subjects = sorted(line for content in sink.contents for line in content.splitlines() if line.startswith(b"Subject: "))
-    assert subjects == [b"Subject: bob@relay.example", b"Subject: eve@sub.relay.example", b"Subject: joe@Relay.example"]
+    assert subjects == [b"Subject: bob@relay.example", b"Subject: eve@sub.relay.example", b"Subject: joe@Relay.example", b"Subject: sam@third.relay.example"]
+    left = server.run("queue", "list", "-c", server.config).stdout
+    assert b"zoe@relay.example" in left and b"ann@elsewhere.example" in left
     server.wait_log(r"reject: ETRN elsewhere\.example from")
